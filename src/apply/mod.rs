@@ -1,0 +1,1 @@
+//! F4: walks a plan: precondition, intent, perform, outcome, event.

@@ -1,0 +1,1 @@
+//! F3: the copy engine: pairing (pure), transfer, recovery, verification of content.

@@ -1,0 +1,1 @@
+//! F1: expected records and answers to findings (pure), and the lookups.

@@ -1,0 +1,1 @@
+//! F1: the IMAP client: connect, authenticate, list, select, fetch, append, store; quirks by server.

@@ -1,0 +1,274 @@
+//! Domains and mail addresses, compared the way mail platforms compare them.
+
+use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A DNS domain, stored as lower-case A-labels without the final dot (RFC 5890 2.3.2.1).
+///
+/// [`Display`](fmt::Display) gives the A-labels, which is what APIs and DNS want; [`Domain::unicode`] gives what people
+/// read.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Domain(String);
+
+/// Why a text is not a domain or an address.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AddressError {
+    /// The domain part is not a valid name (UTS 46, RFC 1035 2.3.4).
+    #[error("`{0}` is not a valid domain name")]
+    Domain(String),
+    /// There is no `@`, or nothing before it.
+    #[error("`{0}` is not a mail address: it needs the form local@domain")]
+    NoAt(String),
+    /// The local part has characters no platform takes unquoted (RFC 5321 4.1.2 dot-string).
+    #[error("`{0}` is not a usable local part: use letters, digits and . _ - + and no dot at an end")]
+    Local(String),
+    /// The local part is longer than 64 octets (RFC 5321 4.5.3.1.1).
+    #[error("the local part of `{0}` has more than 64 octets")]
+    Long(String),
+}
+
+impl Domain {
+    /// Reads a domain in A-labels or U-labels, in any case, with or without the final dot.
+    ///
+    /// # Errors
+    /// [`AddressError::Domain`] when it is no domain name of at least two labels.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let bad = || AddressError::Domain(text.to_owned());
+        let trimmed = text.strip_suffix('.').unwrap_or(text);
+        let ascii = idna::domain_to_ascii_cow(trimmed.as_bytes(), idna::AsciiDenyList::URL).map_err(|_| bad())?;
+        let valid_label = |label: &str| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        let labels = ascii.split('.').count();
+        if labels < 2 || ascii.len() > 253 || !ascii.split('.').all(valid_label) {
+            return Err(bad());
+        }
+        Ok(Self(ascii.to_ascii_lowercase()))
+    }
+
+    /// The A-labels, lower case, no final dot.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The U-labels, for people.
+    #[must_use]
+    pub fn unicode(&self) -> String {
+        idna::domain_to_unicode(&self.0).0
+    }
+
+    /// Whether `self` is `other` or lies below it.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.0 == other.0 || self.0.strip_suffix(&other.0).is_some_and(|head| head.ends_with('.'))
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Domain {
+    type Err = AddressError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Self::parse(s)
+    }
+}
+
+impl TryFrom<String> for Domain {
+    type Error = AddressError;
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        Self::parse(&s)
+    }
+}
+
+impl From<Domain> for String {
+    fn from(d: Domain) -> Self {
+        d.0
+    }
+}
+
+/// A mail address. The local part keeps its case for display and is compared without it, as every supported platform
+/// does.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Address {
+    local: String,
+    domain: Domain,
+}
+
+impl Address {
+    /// Reads `local@domain`.
+    ///
+    /// # Errors
+    /// [`AddressError`] names the part that is wrong.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let (local, domain) = text.rsplit_once('@').ok_or_else(|| AddressError::NoAt(text.to_owned()))?;
+        if local.is_empty() {
+            return Err(AddressError::NoAt(text.to_owned()));
+        }
+        Self::new(local, Domain::parse(domain)?)
+    }
+
+    /// Joins a local part and a domain.
+    ///
+    /// # Errors
+    /// [`AddressError::Local`] or [`AddressError::Long`].
+    pub fn new(local: &str, domain: Domain) -> Result<Self, AddressError> {
+        if local.len() > 64 {
+            return Err(AddressError::Long(format!("{local}@{domain}")));
+        }
+        let atext = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+        let dots = local.starts_with('.') || local.ends_with('.') || local.contains("..");
+        if local.is_empty() || dots || !local.chars().all(atext) {
+            return Err(AddressError::Local(local.to_owned()));
+        }
+        Ok(Self { local: local.to_owned(), domain })
+    }
+
+    /// The part before the `@`, in the case it was written.
+    #[must_use]
+    pub fn local(&self) -> &str {
+        &self.local
+    }
+
+    /// The part behind the `@`.
+    #[must_use]
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// The form used as an identity: lower case, A-labels.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}@{}", self.local.to_ascii_lowercase(), self.domain)
+    }
+
+    /// The form for people: case kept, U-labels.
+    #[must_use]
+    pub fn unicode(&self) -> String {
+        format!("{}@{}", self.local, self.domain.unicode())
+    }
+
+    fn folded(&self) -> Cow<'_, str> {
+        if self.local.bytes().any(|b| b.is_ascii_uppercase()) {
+            Cow::Owned(self.local.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(&self.local)
+        }
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.domain == other.domain && self.local.eq_ignore_ascii_case(&other.local)
+    }
+}
+
+impl Eq for Address {}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.domain.cmp(&other.domain).then_with(|| self.folded().cmp(&other.folded()))
+    }
+}
+
+impl std::hash::Hash for Address {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.domain.hash(state);
+        self.folded().hash(state);
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.local, self.domain)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Self::parse(s)
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = AddressError;
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        Self::parse(&s)
+    }
+}
+
+impl From<Address> for String {
+    fn from(a: Address) -> Self {
+        a.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_compare_as_a_labels_and_show_as_u_labels() {
+        let d = Domain::parse("Bücher.Example.").unwrap();
+        assert_eq!(d.as_str(), "xn--bcher-kva.example");
+        assert_eq!(d, Domain::parse("xn--bcher-kva.example").unwrap());
+        assert_eq!(d.unicode(), "bücher.example");
+    }
+
+    #[test]
+    fn local_parts_compare_without_case_and_show_with_it() {
+        let a = Address::parse("John.Smith@Example.org").unwrap();
+        assert_eq!(a, Address::parse("john.smith@example.org").unwrap());
+        assert_eq!(a.to_string(), "John.Smith@example.org");
+        assert_eq!(a.key(), "john.smith@example.org");
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_part_that_is_wrong() {
+        for bad in ["", "@", "a@", "@b.c", "a@b", "a b@c.d", ".a@c.d", "a..b@c.d", "é@c.d", "a@-b.c", "a@b..c"] {
+            assert!(Address::parse(bad).is_err(), "{bad}");
+        }
+        assert!(matches!(Address::parse(&format!("{}@b.c", "x".repeat(65))), Err(AddressError::Long(_))));
+    }
+
+    #[test]
+    fn within_looks_at_whole_labels() {
+        let d = |s| Domain::parse(s).unwrap();
+        assert!(d("a.b.org").is_within(&d("b.org")));
+        assert!(!d("ab.org").is_within(&d("b.org")));
+    }
+}

@@ -1,0 +1,137 @@
+//! Events: the only thing that engines say to a screen, a log or a file.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ActionId, Address, CopyCounts, PlanId, RunId};
+
+/// Something that happened during a run. One per line in `--events FILE`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run began.
+    RunStarted {
+        /// The run.
+        run: RunId,
+        /// The plan.
+        plan: PlanId,
+        /// How many actions it has.
+        actions: usize,
+        /// Whether it goes on with an earlier run.
+        resumed: bool,
+    },
+    /// An action began.
+    ActionStarted {
+        /// The action.
+        action: ActionId,
+    },
+    /// An action waits for something outside.
+    ActionWaiting {
+        /// The action.
+        action: ActionId,
+        /// For what.
+        reason: String,
+    },
+    /// An action ended well.
+    ActionDone {
+        /// The action.
+        action: ActionId,
+        /// What is worth saying, such as the sums of a copy.
+        detail: Option<String>,
+        /// Whether it had been done by an earlier run and was only recognised.
+        adopted: bool,
+    },
+    /// An action was taken back because its partner failed.
+    ActionUndone {
+        /// The action.
+        action: ActionId,
+        /// Why.
+        reason: String,
+    },
+    /// An action failed.
+    ActionFailed {
+        /// The action.
+        action: ActionId,
+        /// The chain of errors, outermost first.
+        errors: Vec<String>,
+        /// What to do.
+        help: Option<String>,
+        /// What is not done because of it.
+        blocked: Vec<ActionId>,
+    },
+    /// A folder is being copied.
+    CopyProgress {
+        /// The address of the spec.
+        account: Address,
+        /// The folder at the source.
+        folder: String,
+        /// Messages of the account settled so far.
+        done: u64,
+        /// Messages of the account in all.
+        total: u64,
+        /// Octets sent so far.
+        octets: u64,
+    },
+    /// A copy ended.
+    CopyDone {
+        /// The address of the spec.
+        account: Address,
+        /// What happened to its messages.
+        counts: CopyCounts,
+    },
+    /// A comparison goes on.
+    VerifyProgress {
+        /// The address of the spec.
+        account: Address,
+        /// Messages compared so far.
+        done: u64,
+        /// Messages in all.
+        total: u64,
+    },
+    /// A server asked for patience; it is obeyed.
+    Throttled {
+        /// The host.
+        host: String,
+        /// The server's words.
+        reason: String,
+        /// How long nothing is sent, in milliseconds.
+        millis: u64,
+    },
+    /// Something a person should know.
+    Warning {
+        /// What.
+        message: String,
+    },
+    /// A run ended.
+    RunFinished {
+        /// The run.
+        run: RunId,
+        /// Its exit code.
+        exit: u8,
+        /// Actions done.
+        done: usize,
+        /// Actions failed.
+        failed: usize,
+        /// Actions not started.
+        pending: usize,
+    },
+}
+
+/// Takes events. Implementations must not block for long and never fail.
+pub trait EventSink: Send + Sync {
+    /// Takes one event.
+    fn emit(&self, event: Event);
+}
+
+/// Drops every event.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoEvents;
+
+impl EventSink for NoEvents {
+    fn emit(&self, _event: Event) {}
+}
+
+impl<F: Fn(Event) + Send + Sync> EventSink for F {
+    fn emit(&self, event: Event) {
+        self(event);
+    }
+}

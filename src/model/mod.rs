@@ -1,0 +1,26 @@
+//! F0: the vocabulary, as plain data. Imports nothing of ours.
+//!
+//! Everything here can be compared, ordered, cloned and (secrets excepted) serialised. Nothing here does input or
+//! output, reads a clock or draws a random number.
+
+mod action;
+mod address;
+mod change;
+mod dns;
+mod event;
+mod id;
+mod inventory;
+mod mail;
+mod secret;
+mod state;
+
+pub use action::*;
+pub use address::*;
+pub use change::*;
+pub use dns::*;
+pub use event::*;
+pub use id::*;
+pub use inventory::*;
+pub use mail::*;
+pub use secret::*;
+pub use state::*;

@@ -1,0 +1,1 @@
+//! F3: spec, providers, mailboxes and DNS to an inventory; concurrent, partial failure is data.

@@ -1,0 +1,1 @@
+//! F2: PURE. Spec, inventory and state to a plan: difference, strategies, order, guards, notes, staleness, plan file.

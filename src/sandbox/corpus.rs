@@ -1,0 +1,1 @@
+//! Mail to rehearse with: deterministic, realistic, odd.

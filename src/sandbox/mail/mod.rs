@@ -1,0 +1,1 @@
+//! The IMAP side: in memory, or two private Dovecots.

@@ -1,0 +1,303 @@
+//! The validated spec: what the YAML wants, complete and free of contradictions. The planner reads nothing else.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    AccessMethod, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, GroupSettings, ImapEndpoint,
+    MailFilter, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef, SlotId,
+};
+
+/// What should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// SHA-256 over the canonical form of everything below; a saved plan remembers it.
+    pub digest: String,
+    /// The folder that relative paths of secrets start from.
+    #[serde(skip)]
+    pub base: PathBuf,
+    /// The platforms by name.
+    pub platforms: BTreeMap<PlatformId, PlatformSpec>,
+    /// The domains.
+    pub domains: BTreeMap<Domain, DomainSpec>,
+    /// The accounts, `accounts_from` and `defaults` already merged in.
+    pub accounts: BTreeMap<Address, AccountSpec>,
+    /// The redirections.
+    pub redirections: BTreeMap<Address, RedirectionSpec>,
+    /// The groups.
+    pub groups: BTreeMap<Address, GroupSpec>,
+    /// The external contacts, each with its platform.
+    pub contacts: BTreeMap<Address, ContactSpec>,
+}
+
+impl Spec {
+    /// The platform that an address of the spec should be on.
+    #[must_use]
+    pub fn platform_of(&self, address: &Address) -> Option<&PlatformId> {
+        self.domains.get(address.domain()).map(|d| &d.platform)
+    }
+
+    /// The domain's migration that an account takes part in: none when the account opts out.
+    #[must_use]
+    pub fn migration_of(&self, address: &Address) -> Option<&MigrateSpec> {
+        let account = self.accounts.get(address)?;
+        if account.state == Presence::Absent || account.mail.skip {
+            return None;
+        }
+        self.domains.get(address.domain())?.migrate.as_ref()
+    }
+}
+
+/// Whether an object should exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// It should.
+    #[default]
+    Present,
+    /// It should not: it is deleted, behind guards.
+    Absent,
+}
+
+/// One platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformSpec {
+    /// Its adapter.
+    pub kind: PlatformKind,
+    /// The name of the service on the platform; the domain for legacy MX Plan, the platform's id for Zimbra.
+    pub service: Option<String>,
+    /// Exchange: the organisation, usually equal to the service.
+    pub organization: Option<String>,
+    /// The API: `ovh-eu`, `ovh-ca`, `ovh-us` or an URL ending in `/1.0`.
+    pub endpoint: Option<String>,
+    /// Where its mailboxes are opened, when the platform's own answer is not to be used.
+    pub imap: Option<ImapEndpoint>,
+    /// Credentials of the control plane, by field name; `same_as` is already resolved.
+    pub credentials: BTreeMap<String, SecretRef>,
+    /// A way into every mailbox of the platform, where it has one.
+    pub admin: Option<AdminAccess>,
+    /// Requests per minute that rehome allows itself.
+    pub requests_per_minute: Option<u32>,
+}
+
+/// A way into every mailbox of a platform without its user's password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdminAccess {
+    /// Dovecot's master user.
+    Master {
+        /// The master user's name.
+        user: String,
+        /// Between account and master user, `*` by default.
+        separator: String,
+        /// The master's password.
+        password: SecretRef,
+    },
+    /// SASL PLAIN with the account as authorisation identity.
+    Authzid {
+        /// The administrator's name.
+        user: String,
+        /// The administrator's password.
+        password: SecretRef,
+    },
+}
+
+impl AdminAccess {
+    /// The same as a way into one mailbox.
+    #[must_use]
+    pub fn method(&self) -> AccessMethod {
+        match self.clone() {
+            Self::Master { user, separator, password } => AccessMethod::Master { user, separator, password },
+            Self::Authzid { user, password } => AccessMethod::Authzid { user, password },
+        }
+    }
+}
+
+/// One domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainSpec {
+    /// The platform its accounts should be on.
+    pub platform: PlatformId,
+    /// Whether it should be there.
+    pub state: Presence,
+    /// Its type there; `None` is not managed.
+    pub kind: Option<DomainType>,
+    /// Where unknown recipients go.
+    pub mx_relay: Option<String>,
+    /// Where its accounts come from.
+    pub migrate: Option<MigrateSpec>,
+    /// Its DNS.
+    pub dns: DnsSpec,
+    /// Its footer; `None` is not managed.
+    pub footer: Option<FooterSpec>,
+}
+
+/// The wish for a footer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FooterSpec {
+    /// It should be this.
+    Present(Footer),
+    /// There should be none.
+    Absent,
+}
+
+/// How the accounts of a domain move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrateSpec {
+    /// The platform they are on.
+    pub from: PlatformId,
+    /// The order of steps.
+    pub strategy: Strategy,
+    /// The provisional local part, with `{local}` in it: `{local}01`.
+    pub provisional: String,
+    /// The domain of provisional names; `None` is the domain itself.
+    pub provisional_domain: Option<Domain>,
+    /// What becomes of the source.
+    pub source: SourceFate,
+}
+
+impl MigrateSpec {
+    /// The provisional address of an account.
+    ///
+    /// # Errors
+    /// When the result is no address, or too long.
+    pub fn provisional_address(&self, address: &Address) -> Result<Address, crate::model::AddressError> {
+        let local = self.provisional.replace("{local}", address.local());
+        Address::new(&local, self.provisional_domain.clone().unwrap_or_else(|| address.domain().clone()))
+    }
+}
+
+/// The order in which an account moves (design, section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// Rename the source, create the target, copy.
+    Swap,
+    /// Create the target under a provisional name, copy, free the address, rename into place.
+    Stage,
+    /// Create the target at the same address, copy, move the MX.
+    Parallel,
+}
+
+impl Strategy {
+    /// The word used in a spec.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Swap => "swap",
+            Self::Stage => "stage",
+            Self::Parallel => "parallel",
+        }
+    }
+}
+
+/// What becomes of a source account once its mail is proved to be at the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceFate {
+    /// It stays under its provisional name.
+    Keep,
+    /// It is emptied and its slot given back.
+    Reset,
+}
+
+/// The DNS of a domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsSpec {
+    /// Who may write the zone; `None` is nobody.
+    pub manage: Option<String>,
+    /// What is checked.
+    pub verify: BTreeSet<DnsTopic>,
+    /// The servers to ask (`address[:port]`) instead of those that the delegation names.
+    pub servers: Vec<String>,
+}
+
+/// One account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSpec {
+    /// Whether it should exist.
+    pub state: Presence,
+    /// Its fields; `None` is not managed.
+    pub profile: Profile,
+    /// Where the password of a new account comes from.
+    pub password: Option<PasswordSource>,
+    /// Its mail.
+    pub mail: MailSpec,
+    /// Its aliases; `None` is not managed.
+    pub aliases: Option<BTreeSet<Address>>,
+    /// Rights of others on it; `None` is not managed.
+    pub delegates: Option<BTreeSet<Delegation>>,
+    /// A slot to use, when not simply the next free one.
+    pub slot: Option<SlotId>,
+    /// The kind of slot to use (`STARTER`, `PRO`, ...).
+    pub offer: Option<String>,
+    /// It must never be reset or deleted, also after this block is gone.
+    pub protect: bool,
+}
+
+/// The mail of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailSpec {
+    /// It does not take part in the migration of its domain.
+    pub skip: bool,
+    /// How the source is opened; `None` when the source platform has an administrator's way.
+    pub source_password: Option<SourcePassword>,
+    /// The source's address, when it is not the account's own or its provisional one.
+    pub source_address: Option<Address>,
+    /// What is left out.
+    pub filter: MailFilter,
+}
+
+/// How a copy gets the password of the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourcePassword {
+    /// It is known.
+    Given(SecretRef),
+    /// It is changed on the source, once the source has its provisional name.
+    Reset(PasswordSource),
+}
+
+/// One redirection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedirectionSpec {
+    /// Whether it should exist.
+    pub state: Presence,
+    /// Where mail goes.
+    pub to: BTreeSet<Address>,
+    /// Whether a copy stays.
+    pub keep_copy: bool,
+    /// The platform that redirects; `None` is the domain's.
+    pub via: Option<PlatformId>,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupSpec {
+    /// Whether it should exist.
+    pub state: Presence,
+    /// Its fields; `None` is not managed.
+    pub settings: GroupSettings,
+    /// Who gets its mail; `None` is not managed.
+    pub members: Option<BTreeSet<Address>>,
+    /// Who manages it; `None` is not managed.
+    pub managers: Option<BTreeSet<Address>>,
+    /// The platform that holds it; `None` is the domain's.
+    pub via: Option<PlatformId>,
+}
+
+/// One external contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactSpec {
+    /// Whether it should exist.
+    pub state: Presence,
+    /// Its fields; `None` is not managed.
+    pub fields: ContactView,
+    /// The platform whose directory holds it.
+    pub platform: PlatformId,
+}

@@ -1,0 +1,1 @@
+//! The executor against the sandbox: order, undo, recovery.

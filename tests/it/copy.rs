@@ -1,0 +1,1 @@
+//! The copy engine against real and scripted servers.

@@ -1,0 +1,1 @@
+//! Mail DNS against an authoritative server.

@@ -1,0 +1,1 @@
+//! The IMAP client against scripted servers and Dovecot.

@@ -1,0 +1,1 @@
+//! Plans as people read them, and the planner's laws.

@@ -1,0 +1,1 @@
+//! The emulated API against its own rules.

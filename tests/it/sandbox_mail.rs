@@ -1,0 +1,1 @@
+//! The sandbox's IMAP, DNS and mail against real clients.

@@ -1,0 +1,1 @@
+//! Specs, good and bad, as people write them.
