@@ -1,4 +1,5 @@
 //! One test binary: every module below is one area.
+#![expect(clippy::unwrap_used, reason = "tests say what they expect by panicking")]
 
 mod apply;
 mod architecture;
