@@ -1,0 +1,61 @@
+//! The plan as data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{Action, Domain, Note, PlanId},
+    spec::Strategy,
+};
+
+/// The version of the plan format that this program writes.
+pub const FORMAT: u32 = 1;
+
+/// An immutable, ordered list of actions with everything needed to review, save and apply it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The version of the format.
+    pub format: u32,
+    /// SHA-256 of the canonical JSON of `body`.
+    pub id: PlanId,
+    /// What is good to know and decides nothing: it is not part of the id.
+    pub header: Header,
+    /// What is decided.
+    pub body: Body,
+}
+
+/// What is good to know about a plan and decides nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// The version of rehome that made it.
+    pub tool: String,
+    /// The path of the spec, as it was given.
+    pub spec: String,
+}
+
+/// What a plan decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Body {
+    /// The digest of the spec it was made from.
+    pub spec_digest: String,
+    /// How each domain moves.
+    pub strategies: BTreeMap<Domain, Strategy>,
+    /// What the plan read, by object (`exchange/account/john.smith@mydomain.ovh`) and field. An empty map means that
+    /// the object was not there.
+    pub read_set: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    /// The actions, in an order that respects every requirement.
+    pub actions: Vec<Action>,
+    /// Why other things are not planned.
+    pub notes: Vec<Note>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.body.actions.is_empty()
+    }
+}
