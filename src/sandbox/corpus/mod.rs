@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 use sha2::{Digest, Sha256};
 
 pub use date::InternalDate;
+pub(in crate::sandbox) use date::month;
 pub use message::Oddity;
 
 use self::{
