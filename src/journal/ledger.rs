@@ -290,12 +290,7 @@ impl Ledger {
                     return Err(LedgerError::AlreadySent { uid: message.uid, state });
                 }
             }
-            let place = Place {
-                folder: intent.folder,
-                validity: intent.source_validity,
-                target_validity: intent.target_validity,
-                window: Some(window),
-            };
+            let place = Place { folder: intent.folder, validity: intent.source_validity, window: Some(window) };
             for message in &intent.messages {
                 put(tx, place, &MessageRow { state: MessageState::Intent, ..message.clone() })?;
             }
@@ -311,13 +306,12 @@ impl Ledger {
         &self,
         lease: Lease,
         folder: (FolderId, u32),
-        target_validity: u32,
         window: Option<WindowId>,
         outcomes: &[MessageRow],
     ) -> Result<(), LedgerError> {
         let doing = "put down what became of messages";
         self.write(doing, Some(lease), |tx| {
-            let place = Place { folder: folder.0, validity: folder.1, target_validity, window };
+            let place = Place { folder: folder.0, validity: folder.1, window };
             for row in outcomes {
                 put(tx, place, row)?;
             }
@@ -333,8 +327,8 @@ impl Ledger {
         })
     }
 
-    /// Forgets that the target has the messages of a folder, because the target's UIDVALIDITY changed: they are matched
-    /// anew by their digests. Returns how many were delivered before.
+    /// Forgets that the target has the messages of a folder, because the whole target was replaced: they are matched
+    /// anew by their digests, and sent again where there is no equal. Returns how many were delivered before.
     ///
     /// # Errors
     /// [`LedgerError::Fenced`], [`LedgerError::Database`].
@@ -405,14 +399,13 @@ const FULL: i64 = 2;
 const FOLDER: &str = "f.id, f.path, f.source_validity, f.target, f.target_validity, f.adopt_below, f.distrusted, \
                       f.status, f.counts";
 
-const MESSAGE: &str =
-    "uid, state, digest, octets, announced, date, source_flags, target_flags, target_uid, class, reason";
+const MESSAGE: &str = "uid, state, digest, octets, announced, date, source_flags, target_flags, \
+                       target_validity, target_uid, class, reason";
 
 #[derive(Clone, Copy)]
 struct Place {
     folder: FolderId,
     validity: u32,
-    target_validity: u32,
     window: Option<WindowId>,
 }
 
@@ -439,8 +432,8 @@ fn put(tx: &Transaction<'_>, place: Place, row: &MessageRow) -> Result<(), Ledge
             row.date,
             join(&row.source_flags),
             join(&row.target_flags),
-            place.target_validity,
-            row.target_uid,
+            row.target.map(|(validity, _)| validity),
+            row.target.map(|(_, uid)| uid),
             place.window.map(|w| w.0),
             row.class,
             row.reason,
@@ -467,6 +460,7 @@ fn message(row: &Row<'_>) -> Result<MessageRow, LedgerError> {
         let n: i64 = row.get(column).map_err(db("read a size"))?;
         Ok(u64::try_from(n).unwrap_or(0))
     };
+    let (validity, uid): (Option<u32>, Option<u32>) = (row.get(8).map_err(&doing)?, row.get(9).map_err(&doing)?);
     Ok(MessageRow {
         uid: row.get(0).map_err(&doing)?,
         state,
@@ -476,9 +470,9 @@ fn message(row: &Row<'_>) -> Result<MessageRow, LedgerError> {
         date: row.get(5).map_err(&doing)?,
         source_flags: flags(6)?,
         target_flags: flags(7)?,
-        target_uid: row.get(8).map_err(&doing)?,
-        class: row.get(9).map_err(&doing)?,
-        reason: row.get(10).map_err(&doing)?,
+        target: validity.zip(uid),
+        class: row.get(10).map_err(&doing)?,
+        reason: row.get(11).map_err(&doing)?,
     })
 }
 

@@ -108,8 +108,8 @@ pub struct MessageRow {
     pub source_flags: BTreeSet<String>,
     /// The flags that the target was last given.
     pub target_flags: BTreeSet<String>,
-    /// Its UID at the target; `None` when the target never told.
-    pub target_uid: Option<u32>,
+    /// UIDVALIDITY and UID at the target; `None` when they are not known.
+    pub target: Option<(u32, u32)>,
     /// For a failed or excluded message: a short stable word.
     pub class: Option<String>,
     /// For a failed or excluded message: the words for people.

@@ -18,7 +18,7 @@ fn message(uid: u32) -> MessageRow {
         date: Some(-5),
         source_flags: BTreeSet::from(["\\Seen".to_owned(), "$Forwarded".to_owned()]),
         target_flags: BTreeSet::from(["\\Seen".to_owned()]),
-        target_uid: None,
+        target: None,
         class: None,
         reason: None,
     }
@@ -41,7 +41,7 @@ fn intent(folder: FolderId, uids: &[u32]) -> Intent {
 }
 
 fn acked(uid: u32, target: u32) -> MessageRow {
-    MessageRow { state: MessageState::Acked, target_uid: Some(target), ..message(uid) }
+    MessageRow { state: MessageState::Acked, target: Some((9, target)), ..message(uid) }
 }
 
 #[test]
@@ -49,12 +49,12 @@ fn an_intent_is_open_until_each_message_has_an_outcome() {
     let ledger = Ledger::in_memory().unwrap();
     let (lease, folder) = opened(&ledger);
     let window = ledger.intend(lease, &intent(folder.id, &[1, 2])).unwrap();
-    ledger.settle(lease, (folder.id, 7), 9, Some(window), &[acked(1, 100)]).unwrap();
+    ledger.settle(lease, (folder.id, 7), Some(window), &[acked(1, 100)]).unwrap();
     let open = ledger.open_windows(lease).unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!((open[0].floor, open[0].target_validity), (100, 9));
     assert_eq!(open[0].intents.iter().map(|m| m.uid).collect::<Vec<_>>(), [2]);
-    ledger.settle(lease, (folder.id, 7), 9, Some(window), &[message(2)]).unwrap();
+    ledger.settle(lease, (folder.id, 7), Some(window), &[message(2)]).unwrap();
     assert!(ledger.open_windows(lease).unwrap().is_empty());
     let rows = ledger.messages(folder.id, 7).unwrap();
     assert_eq!(rows[&1], acked(1, 100));
@@ -73,7 +73,7 @@ fn nothing_is_sent_twice() {
         ledger.intend(lease, &intent(folder.id, &[1])),
         Err(LedgerError::AlreadySent { uid: 1, state }) if state == "intent"
     ));
-    ledger.settle(lease, (folder.id, 7), 9, Some(window), &[acked(1, 100)]).unwrap();
+    ledger.settle(lease, (folder.id, 7), Some(window), &[acked(1, 100)]).unwrap();
     assert!(matches!(ledger.intend(lease, &intent(folder.id, &[2, 1])), Err(LedgerError::AlreadySent { uid: 1, .. })));
     assert!(ledger.open_windows(lease).unwrap().is_empty(), "a refused intent leaves no window");
 }
@@ -120,10 +120,10 @@ fn a_new_target_forgets_deliveries_and_keeps_digests() {
     let ledger = Ledger::in_memory().unwrap();
     let (lease, folder) = opened(&ledger);
     let window = ledger.intend(lease, &intent(folder.id, &[1, 2])).unwrap();
-    ledger.settle(lease, (folder.id, 7), 9, Some(window), &[acked(1, 100)]).unwrap();
+    ledger.settle(lease, (folder.id, 7), Some(window), &[acked(1, 100)]).unwrap();
     assert_eq!(ledger.forget_deliveries(lease, folder.id).unwrap(), 2);
     let rows = ledger.messages(folder.id, 7).unwrap();
-    assert!(rows.values().all(|m| m.state == MessageState::Planned && m.target_uid.is_none() && m.digest.is_some()));
+    assert!(rows.values().all(|m| m.state == MessageState::Planned && m.target.is_none() && m.digest.is_some()));
     assert!(ledger.open_windows(lease).unwrap().is_empty());
 }
 
