@@ -1,3 +1,8 @@
 //! F1: the durable record of intents and outcomes, and the ledger of copied messages.
 
-mod ledger;
+pub mod ledger;
+
+use std::sync::{Arc, Mutex};
+
+/// The workspace's database, shared by the journal and the ledger.
+pub type Db = Arc<Mutex<rusqlite::Connection>>;
