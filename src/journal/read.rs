@@ -32,11 +32,19 @@ impl Journal {
             Ok(Records {
                 runs: runs(store, conn)?,
                 entries: entries(store, conn, None)?,
-                mailboxes: mailboxes(store, conn)?,
+                mailboxes: mailboxes(store, conn, None)?,
                 protected,
                 passwords,
             })
         })
+    }
+
+    /// What is known of one mailbox of the spec.
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub fn mailbox(&self, address: &Address) -> Result<Option<MailboxState>, JournalError> {
+        Ok(self.store.read(|conn| mailboxes(&self.store, conn, Some(address)))?.remove(address))
     }
 
     /// The runs, oldest first.
@@ -186,8 +194,13 @@ fn entry_row(store: &Store, r: &Row<'_>) -> Result<Entry, JournalError> {
     })
 }
 
-fn mailboxes(store: &Store, conn: &Connection) -> Result<BTreeMap<Address, MailboxState>, JournalError> {
-    let all = rows(store, conn, "SELECT * FROM mailbox", [], |r| {
+fn mailboxes(
+    store: &Store,
+    conn: &Connection,
+    only: Option<&Address>,
+) -> Result<BTreeMap<Address, MailboxState>, JournalError> {
+    let sql = "SELECT * FROM mailbox WHERE ?1 IS NULL OR address = ?1";
+    let all = rows(store, conn, sql, [only.map(address_column)], |r| {
         let text = |name: &str| r.get::<_, Option<String>>(name).map_err(|e| store.sql(e));
         let source = match (text("source_platform")?, text("source_address")?) {
             (Some(platform), Some(address)) => Some((PlatformId(platform), parse_address(store, &address)?)),
