@@ -183,13 +183,17 @@ fn document(reader: &mut Reader, single: bool) -> Option<Document> {
         other => {
             let message = format!("a spec is a mapping, and this is {}", other.word());
             let help = "begin with `version: 1`, then `platforms:`, `domains:` and `accounts:`".to_owned();
-            reader.hide(&root);
+            reader.hide_what_sounds_secret(&root);
             reader.problem("spec::not-a-mapping", message, &root.place, "here", Some(help));
             return None;
         }
     }
     version(&root, reader);
-    Document::read(&root, reader)
+    let document = Document::read(&root, reader);
+    if !reader.problems.0.is_empty() {
+        reader.hide_what_sounds_secret(&root);
+    }
+    document
 }
 
 /// The version is looked at before anything else: a file of another version is not judged by the rules of this one.

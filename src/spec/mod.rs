@@ -7,15 +7,19 @@
 //!
 //! No stage stops at a problem: a key that nobody knows and an address claimed twice are found in the same run.
 
+mod init;
 mod load;
 mod mask;
 mod people;
 mod place;
 mod raw;
+pub mod schema;
+pub mod secrets;
 mod tree;
 mod types;
 mod validate;
 
+pub use init::template_init;
 pub use load::{load, parse, parse_bytes, parse_files};
 pub use types::*;
 

@@ -74,9 +74,10 @@ fn rows(source: &Arc<SourceText>, delimiter: u8, reader: &mut Reader) -> Vec<Vec
         let begin = start + record.position().map_or(0, |p| usize::try_from(p.byte()).unwrap_or(0));
         let end = start + usize::try_from(parser.position().byte()).unwrap_or(0);
         let places = places(text, begin..end, delimiter);
-        let cells = record.iter().enumerate().map(|(i, cell)| {
-            (cell.trim().to_owned(), places.get(i).cloned().unwrap_or(begin..begin))
-        });
+        let cells = record
+            .iter()
+            .enumerate()
+            .map(|(i, cell)| (cell.trim().to_owned(), places.get(i).cloned().unwrap_or(begin..begin)));
         out.push(cells.collect());
     }
 }
@@ -178,7 +179,9 @@ fn unknown_column(text: &str, place: &Place, reader: &mut Reader) {
         return;
     }
     let help = match suggest(text, FIELDS) {
-        Some(best) => format!("did you mean `{best}`? Other columns are ignored once `columns:` names those that count"),
+        Some(best) => {
+            format!("did you mean `{best}`? Other columns are ignored once `columns:` names those that count")
+        }
         None => "with `columns:` only the columns that it names count".to_owned(),
     };
     let warning = Diagnostic::warning("spec::ignored-column", format!("the column `{text}` is ignored"));
@@ -217,9 +220,7 @@ fn account(
             "source_password_env" => (&mut mail, "source_password", one("env", leaf())),
             "source_password_file" => (&mut mail, "source_password", one("file", leaf())),
             "password_env" => (&mut block, "password", one("env", leaf())),
-            "password_file" => {
-                (&mut block, "password", one("generate", one("deliver", one("file", leaf()))))
-            }
+            "password_file" => (&mut block, "password", one("generate", one("deliver", one("file", leaf())))),
             other => (&mut block, other, leaf()),
         };
         owner.push((scalar(key, place(range)), value));

@@ -83,9 +83,7 @@ pub(super) fn parse(source: &Arc<SourceText>) -> Result<Node, Box<Diagnostic>> {
     };
     match serde_saphyr::from_str_with_options::<Spanned<Tree>>(&source.text, options) {
         Ok(tree) => Ok(tree_node(tree, source)),
-        Err(Error::Eof { .. }) => {
-            Ok(Node { data: Data::Null, place: Place::new(source, 0..source.text.len().min(1)) })
-        }
+        Err(Error::Eof { .. }) => Ok(Node { data: Data::Null, place: Place::new(source, 0..source.text.len().min(1)) }),
         Err(error) => Err(Box::new(syntax(&error, source))),
     }
 }
@@ -133,6 +131,9 @@ fn leading_tab(text: &str) -> Option<usize> {
 
 fn syntax(error: &Error, source: &Arc<SourceText>) -> Diagnostic {
     let error = error.without_snippet();
+    if let Error::AliasError { error, .. } = error {
+        return syntax(error, source);
+    }
     let place = error.location().map(|l| location(&l, source));
     let (code, message, label, help) = match error {
         Error::Budget { .. }
@@ -157,7 +158,7 @@ fn syntax(error: &Error, source: &Arc<SourceText>) -> Diagnostic {
             "no such anchor",
             Some("`&name` defines an anchor, `*name` uses it further down"),
         ),
-        other => ("spec::syntax", format!("this is not valid YAML: {}", first_line(&other.to_string())), "here", None),
+        other => ("spec::syntax", format!("this is not valid YAML: {}", bare(&other.to_string())), "here", None),
     };
     let place = place.unwrap_or(0..source.text.len().min(1));
     let diagnostic = Diagnostic::error(code, message).at(span(source, place), label);
@@ -167,16 +168,31 @@ fn syntax(error: &Error, source: &Arc<SourceText>) -> Diagnostic {
     }
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or(text)
+/// The library's words without the places, which are shown.
+fn bare(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or(text);
+    line.split(" at line ").next().unwrap_or(line)
 }
 
 fn location(location: &Location, source: &Arc<SourceText>) -> Range<usize> {
     let length = source.text.len();
     let inner = location.span();
-    let offset = inner.byte_offset().and_then(|o| usize::try_from(o).ok()).unwrap_or(0).min(length);
+    let Some(offset) = inner.byte_offset() else { return by_line(location, &source.text) };
+    let offset = usize::try_from(offset).unwrap_or(length).min(length);
     let bytes = inner.byte_len().and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(length - offset);
     offset..offset + bytes
+}
+
+/// A place of which only line and column are known.
+fn by_line(location: &Location, text: &str) -> Range<usize> {
+    let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let mut start = 0;
+    for line in text.split_inclusive('\n').take(number(location.line()).saturating_sub(1)) {
+        start += line.len();
+    }
+    let line = text.get(start..).unwrap_or("").lines().next().unwrap_or("");
+    let column = line.char_indices().nth(number(location.column()).saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+    start + column..start + column
 }
 
 /// The tree as the library gives it: a type of its own because only `Spanned` at every level keeps all places.

@@ -3,7 +3,12 @@
 mod accounts;
 mod addresses;
 mod domains;
+mod examples;
+mod files;
+mod laws;
+mod people;
 mod platforms;
+mod secrets;
 mod secrets_in_clear;
 mod shape;
 

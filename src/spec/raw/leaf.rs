@@ -6,9 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::read::{Read, Reader, listed, suggest};
 use crate::{
-    model::{
-        Address, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity, PlatformKind, Right,
-    },
+    model::{Address, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity, PlatformKind, Right},
     spec::{
         place::At,
         tree::{Data, Node},

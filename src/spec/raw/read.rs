@@ -85,15 +85,33 @@ impl Reader {
 
     /// Reports a key that nobody knows, with the known one that looks most like it.
     pub fn unknown_key(&mut self, key: &At<&str>, value: &Node, known: &[&str], whose: &str) {
-        if [key.value].into_iter().chain(suggest(key.value, known.iter().copied())).any(sounds_secret) {
+        let best = suggest(key.value, known.iter().copied());
+        if best.is_some_and(sounds_secret) {
             self.hide(value);
         }
-        let help = match suggest(key.value, known.iter().copied()) {
+        let help = match best {
             Some(best) => format!("did you mean `{best}`?"),
             None => format!("{whose} has the keys {}", listed(known)),
         };
         let message = format!("{whose} has no key `{}`", key.value);
         self.problem("spec::unknown-key", message, &key.place, "unknown key", Some(help));
+    }
+
+    /// Takes care that nothing is shown that stands behind a key that sounds like a secret, wherever it is.
+    pub fn hide_what_sounds_secret(&mut self, node: &Node) {
+        match &node.data {
+            Data::Null | Data::Scalar { .. } => {}
+            Data::List(items) => items.iter().for_each(|item| self.hide_what_sounds_secret(item)),
+            Data::Map(pairs) => {
+                for (key, value) in pairs {
+                    let secret = matches!(&key.data, Data::Scalar { text, .. } if sounds_secret(text));
+                    if secret && matches!(value.data, Data::Scalar { .. } | Data::List(_)) {
+                        self.hide(value);
+                    }
+                    self.hide_what_sounds_secret(value);
+                }
+            }
+        }
     }
 
     /// Takes care that no plain value at or below a node is ever shown.
@@ -119,7 +137,10 @@ pub(in crate::spec) fn sounds_secret(key: &str) -> bool {
 /// The known word that looks most like a given one, if any does.
 pub(in crate::spec) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    let allowed = (lower.chars().count() / 3).clamp(1, 3);
+    let allowed = match lower.chars().count() {
+        0..=2 => 0,
+        n => (n / 3).min(3),
+    };
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))

@@ -148,7 +148,13 @@ fn text(node: &Node, reader: &mut Reader, form: fn(&str) -> bool, what: &str, he
         _ => help,
     };
     reader.hide(node);
-    reader.problem("spec::bad-reference", format!("this is not {what}"), &node.place, "not shown", Some(help.to_owned()));
+    reader.problem(
+        "spec::bad-reference",
+        format!("this is not {what}"),
+        &node.place,
+        "not shown",
+        Some(help.to_owned()),
+    );
     None
 }
 
@@ -211,8 +217,7 @@ impl Read for Secret {
 
 impl Read for Password {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let (key, value, _) =
-            choice(node, reader, &["env", "file", "command", "keyring", "generate"], "a password")?;
+        let (key, value, _) = choice(node, reader, &["env", "file", "command", "keyring", "generate"], "a password")?;
         if key.value == "generate" {
             let (delivery, place) = generate(value, reader, &key.place)?;
             Some(Self::Generate { delivery, place })

@@ -14,18 +14,8 @@ use crate::spec::tree::Node;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::spec) struct Size(pub u64);
 
-const UNITS: [(&str, u32); 10] = [
-    ("KB", 1),
-    ("MB", 2),
-    ("GB", 3),
-    ("TB", 4),
-    ("KIB", 1),
-    ("MIB", 2),
-    ("GIB", 3),
-    ("TIB", 4),
-    ("G", 3),
-    ("M", 2),
-];
+const UNITS: [(&str, u32); 10] =
+    [("KB", 1), ("MB", 2), ("GB", 3), ("TB", 4), ("KIB", 1), ("MIB", 2), ("GIB", 3), ("TIB", 4), ("G", 3), ("M", 2)];
 
 impl Size {
     /// That many times 1024^3 octets.

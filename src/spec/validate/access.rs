@@ -26,12 +26,15 @@ pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
         let layers = Layers::of(world, address, own);
         let entry = (*place, address.to_string());
         let source = world.spec.platforms.get(&migrate.from);
-        let unopened = layers.source_password().is_none() && !layers.broken("source_password") && !layers.broken("mail");
+        let unopened =
+            layers.source_password().is_none() && !layers.broken("source_password") && !layers.broken("mail");
         if unopened && source.is_some_and(|p| p.admin.is_none()) {
             sources.entry(address.domain()).or_default().push(entry.clone());
         }
         let target = world.spec.platform_of(address).and_then(|id| world.spec.platforms.get(id));
-        let Some(target) = target.filter(|_| account.password.is_none() && !layers.broken("password")) else { continue };
+        let Some(target) = target.filter(|_| account.password.is_none() && !layers.broken("password")) else {
+            continue;
+        };
         if target.kind != PlatformKind::Imap {
             passwords.entry(address.domain()).or_default().push(entry);
         } else if target.admin.is_none() {

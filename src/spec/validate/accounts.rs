@@ -65,7 +65,8 @@ impl<'a> Layers<'a> {
     /// Whether a password, or the mail of a layer, was written in a way that could not be read.
     pub fn broken(&self, key: &str) -> bool {
         let own = self.own.mail.as_ref().is_some_and(|mail| mail.value.broken.has(key)) || self.own.broken.has(key);
-        let default = |d: &Defaults| d.broken.has(key) || d.mail.as_ref().is_some_and(|mail| mail.value.broken.has(key));
+        let default =
+            |d: &Defaults| d.broken.has(key) || d.mail.as_ref().is_some_and(|mail| mail.value.broken.has(key));
         own || self.domain.is_some_and(default) || self.top.is_some_and(default)
     }
 }

@@ -102,12 +102,7 @@ fn conflict(address: &Address, first: &(Owner<'_>, &Place), other: &(Owner<'_>, 
 }
 
 /// A mailbox may forward its mail. Whether it keeps a copy must be said, because without one it stays empty.
-fn beside_a_mailbox(
-    address: &Address,
-    redirection: &Redirection,
-    place: &Place,
-    again: &Place,
-) -> Option<Diagnostic> {
+fn beside_a_mailbox(address: &Address, redirection: &Redirection, place: &Place, again: &Place) -> Option<Diagnostic> {
     match redirection.keep_copy.as_ref().map(|k| k.value) {
         Some(true) => None,
         Some(false) => Some(

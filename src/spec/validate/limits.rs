@@ -62,14 +62,12 @@ fn mailbox_limit(kind: PlatformKind, offer: Option<&str>) -> Option<(Size, &'sta
 fn name(kind: PlatformKind, address: &Address, place: &Place, problems: &mut Diagnostics) {
     let local = address.local();
     let limit = local_limit(kind);
-    let fits = kind == PlatformKind::Imap
-        || ((OVH_SHORTEST..=limit).contains(&local.len()) && local_characters(kind, local));
+    let fits =
+        kind == PlatformKind::Imap || ((OVH_SHORTEST..=limit).contains(&local.len()) && local_characters(kind, local));
     if !fits {
         let message = format!("{} may refuse to create `{address}`", kind.title());
-        problems.push(
-            Diagnostic::warning("spec::local-part", message)
-                .locate(place, "an unusual name")
-                .help(format!("the part before the `@` has {OVH_SHORTEST} to {limit} letters, digits and a few of `.-_+`")),
-        );
+        problems.push(Diagnostic::warning("spec::local-part", message).locate(place, "an unusual name").help(format!(
+            "the part before the `@` has {OVH_SHORTEST} to {limit} letters, digits and a few of `.-_+`"
+        )));
     }
 }

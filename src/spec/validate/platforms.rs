@@ -53,16 +53,20 @@ pub(super) fn build(written: &Written<'_>, problems: &mut Diagnostics) -> BTreeM
 
 /// What the kind needs and what it cannot use.
 fn fields(id: &PlatformId, place: &Place, kind: PlatformKind, raw: &raw::Platform, problems: &mut Diagnostics) {
-    let mut missing = |field: &str, help: &str| {
+    let mut missing = |field: &str, what: &str, help: &str| {
         problems.push(
-            Diagnostic::error("spec::missing-field", format!("the platform `{id}` does not say its {field}"))
+            Diagnostic::error("spec::missing-field", format!("the platform `{id}` does not say {what}"))
                 .locate(place, format!("kind {kind} needs `{field}`"))
                 .help(help),
         );
     };
     if kind == PlatformKind::Imap {
         if raw.imap.is_none() && !raw.broken.has("imap") {
-            missing("imap", "say where its mailboxes are opened: `imap: { host: imap.example.org }`");
+            missing(
+                "imap",
+                "where its mailboxes are opened",
+                "say where its mailboxes are opened: `imap: { host: imap.example.org }`",
+            );
         }
         no_api(id, raw, problems);
         return;
@@ -73,11 +77,12 @@ fn fields(id: &PlatformId, place: &Place, kind: PlatformKind, raw: &raw::Platfor
             PlatformKind::OvhZimbra => "the service of Zimbra is the platform's id, as the control panel shows it",
             _ => "say the name of the service, as the control panel shows it",
         };
-        missing("service", help);
+        missing("service", "its service", help);
     }
     if raw.credentials.is_none() && !raw.broken.has("credentials") {
         missing(
             "credentials",
+            "its credentials",
             "give `application_key`, `application_secret` and `consumer_key`, or `client_id` and `client_secret`, \
              each as a reference such as `{ env: OVH_APPLICATION_KEY }`, or `{ same_as: other-platform }`",
         );
@@ -182,7 +187,7 @@ fn credentials_home<'a>(
         let next = PlatformId(other.value.clone());
         if seen.contains(&next) {
             // The chain is reported by the platform that it comes back to.
-            if next == *id {
+            if next == *id && seen.iter().all(|other| id <= other) {
                 seen.push(next);
                 let chain: Vec<_> = seen.iter().map(PlatformId::as_str).collect();
                 let message = format!("`same_as` goes round in a circle: {}", chain.join(" -> "));

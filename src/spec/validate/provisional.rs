@@ -69,7 +69,8 @@ fn usable(
     address: &Address,
     migrate: &MigrateSpec,
 ) -> Result<Address, Option<(&'static str, String)>> {
-    if !migrate.provisional.contains("{local}") || (migrate.provisional == "{local}" && migrate.provisional_domain.is_none())
+    if !migrate.provisional.contains("{local}")
+        || (migrate.provisional == "{local}" && migrate.provisional_domain.is_none())
     {
         return Err(None);
     }
@@ -88,7 +89,8 @@ fn usable(
         );
         return Err(Some(("spec::provisional-too-long", message)));
     }
-    if let Some(kind) = kind.filter(|kind| local_characters(*kind, address.local()) && !local_characters(*kind, &local)) {
+    if let Some(kind) = kind.filter(|kind| local_characters(*kind, address.local()) && !local_characters(*kind, &local))
+    {
         let message = format!("the provisional name `{local}` has characters that {} does not take", kind.title());
         return Err(Some(("spec::provisional-invalid", message)));
     }

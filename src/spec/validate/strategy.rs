@@ -23,13 +23,7 @@ pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
     }
 }
 
-fn judge(
-    migrate: &MigrateSpec,
-    source: PlatformKind,
-    target: PlatformKind,
-    place: &Place,
-    problems: &mut Diagnostics,
-) {
+fn judge(migrate: &MigrateSpec, source: PlatformKind, target: PlatformKind, place: &Place, problems: &mut Diagnostics) {
     let (from, to) = (source.title(), target.title());
     let shared = source.shares_routing_with(target);
     let mut refuse = |code, message: String, help: &str| {
@@ -49,7 +43,9 @@ fn judge(
         ),
         Strategy::Parallel if shared => refuse(
             "spec::parallel-routing",
-            format!("`parallel` cannot work: an address can exist only once across {from} and {to}, which share their MX"),
+            format!(
+                "`parallel` cannot work: an address can exist only once across {from} and {to}, which share their MX"
+            ),
             "use `swap`, or `stage` if the source cannot be renamed",
         ),
         Strategy::Swap if !renames(source) => refuse(

@@ -79,7 +79,9 @@ fn fill(text: &str, address: &Address, form: impl Fn(&str) -> String) -> String 
 pub(super) fn password(source: PasswordSource, address: &Address) -> PasswordSource {
     match source {
         PasswordSource::Given(reference) => PasswordSource::Given(secret(&reference, address)),
-        PasswordSource::Generate(Delivery::File(path)) => PasswordSource::Generate(Delivery::File(file(&path, address))),
+        PasswordSource::Generate(Delivery::File(path)) => {
+            PasswordSource::Generate(Delivery::File(file(&path, address)))
+        }
         PasswordSource::Generate(Delivery::Command { argv, read }) => {
             PasswordSource::Generate(Delivery::Command { argv: command(&argv, address), read: secret(&read, address) })
         }

@@ -284,7 +284,7 @@ fn unmanaged_delegates_and_exclusive_rights_are_doubtful() {
         ·                                  ───────┬───────
         ·                                         ╰── not under `accounts`
         ╰────
-      help: did you mean `ann@mydomain.ovh`?
+      help: it must exist on the platform; an account that this spec does not have is left as it is
     "
     );
 }
@@ -336,7 +336,8 @@ fn accounts_do_not_share_a_generated_password() {
 #[test]
 fn a_source_password_without_migration_is_doubtful() {
     let text = BASE.replace(", migrate: { from: exchange }", "");
-    let shown = accepted(&format!("{text}accounts:\n  ann@mydomain.ovh: {{ mail: {{ source_password: {{ env: A }} }} }}\n"));
+    let shown =
+        accepted(&format!("{text}accounts:\n  ann@mydomain.ovh: {{ mail: {{ source_password: {{ env: A }} }} }}\n"));
     insta::assert_snapshot!(shown.warnings.render(false, 100), @"
     spec::unused-source-password
 

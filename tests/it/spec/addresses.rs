@@ -1,6 +1,6 @@
 //! One address, one owner; no circles; provisional names that are free.
 
-use super::{refused, refused_below, refused_files, warned_below, BASE};
+use super::{BASE, refused, refused_below, refused_files, warned_below};
 
 #[test]
 fn an_address_has_one_owner() {
@@ -120,7 +120,9 @@ fn a_redirection_of_a_mailbox_says_whether_it_keeps_a_copy() {
     "
     );
     assert_eq!(
-        warned_below("accounts:\n  ann@mydomain.ovh:\nredirections:\n  ann@mydomain.ovh: { to: [x@y.example], keep_copy: true }\n"),
+        warned_below(
+            "accounts:\n  ann@mydomain.ovh:\nredirections:\n  ann@mydomain.ovh: { to: [x@y.example], keep_copy: true }\n"
+        ),
         ""
     );
 }

@@ -40,7 +40,7 @@ fn a_list_is_no_spec() {
 
       × a spec is a mapping, and this is a list
        ╭─[spec.yaml:1:1]
-     1 │ - version: *
+     1 │ - version: 1
        · ▲
        · ╰── here
        ╰────
@@ -83,12 +83,12 @@ fn broken_syntax_points_to_its_place() {
     insta::assert_snapshot!(refused("version: 1\nplatforms: { a: [ }\n"), @"
     spec::syntax
 
-      × this is not valid YAML: mismatched bracket '[' closed by '}' at line 2, column 17
-       ╭─[spec.yaml:1:1]
+      × this is not valid YAML: mismatched bracket '[' closed by '}'
+       ╭─[spec.yaml:2:17]
      1 │ version: 1
-       · ▲
-       · ╰── here
      2 │ platforms: { a: [ }
+       ·                 ▲
+       ·                 ╰── here
        ╰────
     ");
 }
@@ -99,11 +99,11 @@ fn an_unknown_anchor_is_named() {
     spec::unknown-anchor
 
       × an alias refers to an anchor that is not defined before it
-       ╭─[spec.yaml:1:1]
+       ╭─[spec.yaml:2:12]
      1 │ version: 1
-       · ▲
-       · ╰── no such anchor
      2 │ platforms: *nowhere
+       ·            ▲
+       ·            ╰── no such anchor
        ╰────
       help: `&name` defines an anchor, `*name` uses it further down
     ");
