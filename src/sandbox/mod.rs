@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod corpus;
+pub mod counters;
 pub mod dns;
 pub mod mail;
 pub mod store;
