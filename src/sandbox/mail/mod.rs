@@ -1,8 +1,11 @@
 //! The IMAP side: in memory, or two private Dovecots.
 
+mod appender;
+pub mod dovecot;
 pub mod memory;
 mod names;
 
+pub use dovecot::DovecotStore;
 pub use memory::MemoryStore;
 
 use crate::model::SpecialUse;

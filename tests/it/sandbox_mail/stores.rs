@@ -7,7 +7,7 @@ use rehome::{
     sandbox::{
         corpus::{Corpus, FolderMail, Person},
         counters::Counters,
-        mail::MemoryStore,
+        mail::{DovecotStore, MemoryStore, dovecot},
         store::MailStore,
     },
 };
@@ -124,4 +124,51 @@ async fn memory_serves_imaplib_and_counts_what_it_asked() {
     assert_eq!(counters.get("imap.exchange.LOGIN"), 3);
     assert_eq!(counters.get("imap.exchange.CREATE"), 3);
     assert_eq!(counters.get("imap.emailpro.EXPUNGE"), 1);
+}
+
+/// A private Dovecot and the folder that it lives in, or nothing when it is not installed and not demanded.
+async fn private_dovecot() -> Option<(DovecotStore, tempfile::TempDir)> {
+    if dovecot::find().is_err() && std::env::var_os("REHOME_REQUIRE_SERVERS").is_none() {
+        eprintln!("SKIPPED: dovecot is not installed");
+        return None;
+    }
+    let dir = tempfile::Builder::new().prefix("rh").tempdir().unwrap();
+    let store = DovecotStore::start(dir.path(), &SERVICES.map(str::to_owned), Counters::new()).await.unwrap();
+    Some((store, dir))
+}
+
+#[tokio::test]
+async fn dovecot_logins_follow_the_accounts_within_the_same_second() {
+    let Some((store, _dir)) = private_dovecot().await else { return };
+    logins_follow_the_accounts(&store).await;
+}
+
+#[tokio::test]
+async fn dovecot_rename_keeps_the_mail() {
+    let Some((store, _dir)) = private_dovecot().await else { return };
+    let deliver = async |service: &str, login: &Address, folders: &[FolderMail]| {
+        store.deliver(service, login, folders).await.unwrap();
+    };
+    a_rename_keeps_the_mail(&store, deliver).await;
+}
+
+#[tokio::test]
+async fn dovecot_passes_the_same_tour() {
+    let Some((store, _dir)) = private_dovecot().await else { return };
+    python_tours_it(&store).await;
+}
+
+#[tokio::test]
+async fn dovecot_lets_the_master_into_every_mailbox_and_stops_when_dropped() {
+    let Some((store, _dir)) = private_dovecot().await else { return };
+    let anna = address("anna@mydomain.ovh");
+    store.create("emailpro", &anna, "secret").await.unwrap();
+    let at = store.endpoint("emailpro");
+    let (master, password) = store.master("emailpro");
+    let stream = tokio::net::TcpStream::connect((at.host.as_str(), at.port)).await.unwrap();
+    let mut client = async_imap::Client::new(stream);
+    client.read_response().await.unwrap();
+    assert!(client.login(format!("{anna}*{master}"), password).await.is_ok());
+    drop(store);
+    assert!(tokio::net::TcpStream::connect((at.host.as_str(), at.port)).await.is_err());
 }

@@ -48,8 +48,9 @@ def authentication():
 
 
 def folders(imap):
+    offered = ok(imap.capability())[0].decode().split()
     for word in ("LITERAL+", "UIDPLUS", "MULTIAPPEND", "SPECIAL-USE", "LIST-STATUS", "CONDSTORE", "NAMESPACE"):
-        assert word in imap.capabilities, (word, imap.capabilities)
+        assert word in offered, (word, offered)
     assert b'(("" "/"))' in ok(imap.namespace())[0]
     ok(imap.create(NAME))
     assert b"ALREADYEXISTS" in refused(imap.create(NAME))
@@ -62,11 +63,11 @@ def folders(imap):
     assert any(row and b"Ma&AN8-e" in row for row in ok(imap.lsub()))
     ok(imap.unsubscribe(NAME))
     assert not any(row and b"Ma&AN8-e" in row for row in ok(imap.lsub()))
-    ok(imap.create("old"))
-    ok(imap.rename("old", "new"))
-    assert refused(imap.status("old", "(MESSAGES)"))
-    ok(imap.delete("new"))
-    assert refused(imap.delete("new"))
+    ok(imap.create("earlier"))
+    ok(imap.rename("earlier", "later"))
+    assert refused(imap.status("earlier", "(MESSAGES)"))
+    ok(imap.delete("later"))
+    assert refused(imap.delete("later"))
     assert refused(imap.select("nowhere"))
 
 
