@@ -58,6 +58,12 @@ pub fn system_only(flags: &BTreeSet<String>) -> BTreeSet<String> {
     flags.iter().filter(|f| f.starts_with('\\')).cloned().collect()
 }
 
+/// Flags as they are put down: as the server wrote them, without `\Recent`, which is a session's and not the message's.
+#[must_use]
+pub fn stored(flags: &BTreeSet<String>) -> BTreeSet<String> {
+    flags.iter().filter(|f| !f.eq_ignore_ascii_case("\\Recent")).cloned().collect()
+}
+
 /// Flags as they are compared: `\Recent` left out, case folded, because servers fold keywords differently.
 #[must_use]
 pub fn comparable(flags: &BTreeSet<String>) -> BTreeSet<String> {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::{self, Refused};
-use crate::model::{FolderPath, SpecialUse};
+use crate::model::{FolderPath, MailFilter, SpecialUse};
 
 /// One folder of a mailbox, as far as mapping is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,14 +226,17 @@ impl Mapper<'_> {
     }
 }
 
-/// Groups of paths that a careless target would take for one folder. Whether it does must be asked.
+/// Whether a filter leaves a folder in. Names are compared with the folder's path as people read it, `/` between the
+/// components; what lies below a named folder goes with it.
 #[must_use]
-pub fn twins<'a>(paths: impl IntoIterator<Item = &'a FolderPath>) -> Vec<Vec<FolderPath>> {
-    let mut groups: BTreeMap<String, Vec<FolderPath>> = BTreeMap::new();
-    for path in paths {
-        groups.entry(names::folded(&path.0.join("\u{0}"))).or_default().push(path.clone());
-    }
-    groups.into_values().filter(|group| group.len() > 1).collect()
+pub fn included(filter: &MailFilter, path: &FolderPath) -> bool {
+    let shown = path.to_string();
+    let covers = |name: &String| {
+        let name = name.trim_end_matches('/');
+        let inbox = path.is_inbox() && name.eq_ignore_ascii_case("INBOX");
+        inbox || shown == name || shown.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
+    };
+    (filter.include.is_empty() || filter.include.iter().any(covers)) && !filter.exclude.iter().any(covers)
 }
 
 #[cfg(test)]

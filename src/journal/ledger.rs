@@ -212,6 +212,18 @@ impl Ledger {
         Ok(rows.into_iter().map(|row| (row.uid, row)).collect())
     }
 
+    /// The messages of a folder that were delivered under another UIDVALIDITY of the source.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`], [`LedgerError::Malformed`].
+    pub fn delivered_before(&self, folder: FolderId, validity: u32) -> Result<Vec<MessageRow>, LedgerError> {
+        let sql = format!(
+            "SELECT {MESSAGE} FROM ledger_message
+             WHERE folder = ?1 AND validity <> ?2 AND state IN ('acked', 'adopted') ORDER BY validity, uid DESC"
+        );
+        self.select(&sql, &[&folder.0, &validity])
+    }
+
     /// The UIDs at the target that belong to messages of this folder, under one UIDVALIDITY of the target.
     ///
     /// # Errors
