@@ -5,5 +5,6 @@ mod harness;
 mod hosted;
 mod legacy;
 mod rights;
+mod whole;
 mod zimbra;
 mod zone;

@@ -228,24 +228,8 @@ impl Stage {
         body: Option<Value>,
         headers: &[(&str, &str)],
     ) -> reqwest::Result<Got> {
-        let url = format!("http://{}{path}", self.api.address());
-        let body = body.map_or_else(String::new, |b| b.to_string());
-        let time = (jiff::Timestamp::now().as_second() + self.clock).to_string();
-        let (application, consumer) = self.api.edit(|w| (w.keys.application.clone(), w.keys.consumer.clone()));
-        let signed = [&self.secret, &consumer, method, &url, &body, &time].map(String::from).join("+");
-        let digest: String = Sha1::digest(signed.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-        let mut request = self
-            .http
-            .request(method.parse().unwrap(), &url)
-            .header("X-Ovh-Application", application)
-            .header("X-Ovh-Consumer", consumer)
-            .header("X-Ovh-Timestamp", time)
-            .header("X-Ovh-Signature", format!("$1${digest}"))
-            .body(body);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        got(request.send().await?).await
+        let keys = (self.secret.as_str(), self.clock);
+        signed(&self.http, &self.api, keys, method, path, body, headers).await
     }
 
     /// An unsigned call.
@@ -287,6 +271,35 @@ impl Stage {
     pub fn id(&self, service: &str, login: &str) -> u64 {
         self.api.edit(|w| w.hosted[service].account(&address(login)).unwrap().id)
     }
+}
+
+/// A signed call with that secret and that many seconds on the clock.
+pub async fn signed(
+    http: &reqwest::Client,
+    api: &Api,
+    (secret, clock): (&str, i64),
+    method: &str,
+    path: &str,
+    body: Option<Value>,
+    headers: &[(&str, &str)],
+) -> reqwest::Result<Got> {
+    let url = format!("http://{}{path}", api.address());
+    let body = body.map_or_else(String::new, |b| b.to_string());
+    let time = (jiff::Timestamp::now().as_second() + clock).to_string();
+    let (application, consumer) = api.edit(|w| (w.keys.application.clone(), w.keys.consumer.clone()));
+    let signed = [secret, &consumer, method, &url, &body, &time].map(String::from).join("+");
+    let digest: String = Sha1::digest(signed.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    let mut request = http
+        .request(method.parse().unwrap(), &url)
+        .header("X-Ovh-Application", application)
+        .header("X-Ovh-Consumer", consumer)
+        .header("X-Ovh-Timestamp", time)
+        .header("X-Ovh-Signature", format!("$1${digest}"))
+        .body(body);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    got(request.send().await?).await
 }
 
 /// A client; it speaks plain HTTP here, and still wants a TLS provider.
