@@ -17,7 +17,7 @@ use super::{
     store::{Listed, Listing, Store},
 };
 use crate::{
-    journal::ledger::{FolderRow, Lease, Ledger},
+    journal::ledger::{FolderRow, Lease, Ledger, MessageState},
     model::{
         Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, MailFilter,
         PlatformId,
@@ -61,7 +61,9 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         tally: Tally::default(),
         report: CopyReport::default(),
         rows: BTreeMap::new(),
+        same: BTreeSet::new(),
         replaced: false,
+        left_alone: BTreeSet::new(),
     };
     pass.load(&job.source_id.0, &there).await?;
     pass.settle_doubts(&listing, &there).await?;
@@ -81,17 +83,16 @@ struct Pass<'p, 'c> {
     report: CopyReport,
     /// What the ledger knows, by source path.
     rows: BTreeMap<FolderPath, FolderRow>,
+    /// Folders that are at the target as earlier passes left them.
+    same: BTreeSet<FolderPath>,
     /// Nothing at the target is what earlier passes filled.
     replaced: bool,
+    /// Folders that the target's user took away, and that are not made again.
+    left_alone: BTreeSet<FolderPath>,
 }
 
 fn find<'a>(listing: &'a Listing, name: &str) -> Option<&'a Listed> {
     listing.folders.iter().find(|f| f.name == name)
-}
-
-/// Whether a folder at the target is the one that the ledger filled: same UIDVALIDITY, and no UID taken back.
-fn same(row: &FolderRow, status: Option<FolderStatus>, highest: u32) -> bool {
-    status.is_some_and(|s| s.uid_validity == row.target_validity && (s.uid_next == 0 || s.uid_next > highest))
 }
 
 impl Pass<'_, '_> {
@@ -101,11 +102,13 @@ impl Pass<'_, '_> {
         let rows = self.context.ledger(move |l| l.known_folders(&account, &platform)).await?;
         self.rows = rows.into_iter().map(|row| (row.path.clone(), row)).collect();
         let filled: Vec<FolderRow> = self.rows.values().filter(|r| r.target_validity > 0).cloned().collect();
-        let mut kept = 0;
         for row in &filled {
-            kept += usize::from(self.is_same(row, there).await?);
+            let status = row.target.as_deref().and_then(|name| find(there, name)).and_then(|f| f.status);
+            if self.is_same(row, status).await? {
+                self.same.insert(row.path.clone());
+            }
         }
-        self.replaced = !filled.is_empty() && kept == 0;
+        self.replaced = !filled.is_empty() && self.same.is_empty();
         if !self.replaced {
             return Ok(());
         }
@@ -127,11 +130,12 @@ impl Pass<'_, '_> {
         Ok(())
     }
 
-    async fn is_same(&self, row: &FolderRow, there: &Listing) -> Result<bool, CopyError> {
-        let Some(listed) = row.target.as_deref().and_then(|name| find(there, name)) else { return Ok(false) };
+    /// Whether a folder at the target is the one that the ledger speaks of: same UIDVALIDITY, and no UID taken back.
+    async fn is_same(&self, row: &FolderRow, status: Option<FolderStatus>) -> Result<bool, CopyError> {
         let (id, validity) = (row.id, row.target_validity);
-        let owned = self.context.ledger(move |l| l.owned(id, validity, 1)).await?;
-        Ok(same(row, listed.status, owned.last().copied().unwrap_or(0)))
+        let Some(status) = status.filter(|s| s.uid_validity == validity) else { return Ok(false) };
+        let highest = self.context.ledger(move |l| l.highest(id, validity)).await?;
+        Ok(status.uid_next == 0 || status.uid_next > highest)
     }
 
     fn remark(&mut self, text: String) {
@@ -167,11 +171,9 @@ impl Pass<'_, '_> {
         let removed: BTreeSet<FolderPath> = self.rows.values().filter(gone).map(|r| r.path.clone()).collect();
         let learned = Learned { known, ..Learned::default() };
         let out = folders::prepare(self.target, listing, there, self.filter, learned, &removed).await?;
-        let remarks: Vec<String> = out.pairs.values().filter_map(|p| p.remark.clone()).collect();
-        for path in &listing.folders {
-            if path.selectable && included(self.filter, &path.path) {
-                let own = out.pairs.get(&path.path).and_then(|p| p.remark.clone());
-                own.into_iter().filter(|r| remarks.contains(r)).for_each(|r| self.remark(r));
+        for folder in listing.folders.iter().filter(|f| f.selectable && included(self.filter, &f.path)) {
+            if let Some(remark) = out.pairs.get(&folder.path).and_then(|p| p.remark.clone()) {
+                self.remark(remark);
             }
         }
         Ok(out)
@@ -189,7 +191,11 @@ impl Pass<'_, '_> {
                 let n = u64::from(status.messages);
                 self.tally.done += n;
                 let excluded = BTreeMap::from([("left out by the filter".to_owned(), n)]);
-                CopyCounts { source: n, excluded: excluded.into_iter().filter(|(_, n)| *n > 0).collect(), ..CopyCounts::default() }
+                CopyCounts {
+                    source: n,
+                    excluded: excluded.into_iter().filter(|(_, n)| *n > 0).collect(),
+                    ..CopyCounts::default()
+                }
             } else if let Some(text) = prepared.refused.get(&folder.path) {
                 self.refused(folder, text).await?
             } else {
@@ -234,8 +240,7 @@ impl Pass<'_, '_> {
     /// A folder that the target will not have: each of its messages fails.
     async fn refused(&mut self, folder: &Listed, text: &str) -> Result<CopyCounts, CopyError> {
         let opened = self.source.refresh(&folder.name).await?;
-        let metas =
-            if opened.messages == 0 { Vec::new() } else { self.source.scan(&folder.name, 1, None).await? };
+        let metas = if opened.messages == 0 { Vec::new() } else { self.source.scan(&folder.name, 1, None).await? };
         for meta in &metas {
             self.tally.failed.push(FailedMessage {
                 folder: folder.path.clone(),
@@ -248,7 +253,11 @@ impl Pass<'_, '_> {
         self.remark(format!("the target refuses the folder `{}`: {text}", folder.path));
         let n = metas.len() as u64;
         let failed = BTreeMap::from([("folder-refused".to_owned(), n)]);
-        Ok(CopyCounts { source: n, failed: failed.into_iter().filter(|(_, n)| *n > 0).collect(), ..CopyCounts::default() })
+        Ok(CopyCounts {
+            source: n,
+            failed: failed.into_iter().filter(|(_, n)| *n > 0).collect(),
+            ..CopyCounts::default()
+        })
     }
 
     async fn folder(
@@ -265,7 +274,8 @@ impl Pass<'_, '_> {
             None => self.context.ledger(move |l| l.folder(lease, &path)).await?,
         };
         let listed = find(there, &pair.target);
-        if let Some(counts) = unchanged(&row, status, listed) {
+        let settled = unchanged(&row, status).filter(|_| self.same.contains(&folder.path));
+        if let Some(counts) = settled {
             self.tally.done += counts.source;
             return Ok(counts);
         }
@@ -325,9 +335,7 @@ impl Pass<'_, '_> {
             let saved = row.clone();
             return self.context.ledger(move |l| l.save_folder(lease, &saved)).await;
         }
-        let (id, validity) = (row.id, row.target_validity);
-        let owned = self.context.ledger(move |l| l.owned(id, validity, 1)).await?;
-        if same(row, Some(status), owned.last().copied().unwrap_or(0)) {
+        if self.is_same(row, Some(status)).await? {
             return Ok(());
         }
         let lost = recovery::rematch(self.context, lease, self.target, row, name).await?;
@@ -353,7 +361,11 @@ impl Pass<'_, '_> {
 
     /// The sums of a folder of which everything was delivered, and that the target's user has taken away since.
     async fn kept(&mut self, row: &FolderRow, folder: &Listed) -> Result<CopyCounts, CopyError> {
-        self.remark(format!("`{}` was removed or renamed at the target by its user; it is not made again", folder.path));
+        self.left_alone.insert(folder.path.clone());
+        self.remark(format!(
+            "`{}` was removed or renamed at the target by its user; it is not made again",
+            folder.path
+        ));
         let opened = self.source.refresh(&folder.name).await?;
         let metas = if opened.messages == 0 { Vec::new() } else { self.source.scan(&folder.name, 1, None).await? };
         self.tally.done += metas.len() as u64;
@@ -362,7 +374,7 @@ impl Pass<'_, '_> {
         let mut counts = CopyCounts { source: metas.len() as u64, ..CopyCounts::default() };
         for meta in metas {
             match known.get(&meta.uid).map(|r| r.state) {
-                Some(crate::journal::ledger::MessageState::Adopted) => counts.present += 1,
+                Some(MessageState::Adopted) => counts.present += 1,
                 _ => counts.copied += 1,
             }
         }
@@ -374,10 +386,7 @@ impl Pass<'_, '_> {
             let Some(pair) = prepared.pairs.get(&folder.path) else { continue };
             let done = find(there, &pair.target).is_some_and(|f| f.subscribed);
             let absent = !folder.selectable || prepared.refused.contains_key(&folder.path);
-            let removed = self.rows.get(&folder.path).is_some_and(|r| r.target_validity > 0 && !pair.exists)
-                && find(there, &pair.target).is_none()
-                && self.report.remarks.iter().any(|r| r.starts_with(&format!("`{}` was removed", folder.path)));
-            if done || absent || removed {
+            if done || absent || self.left_alone.contains(&folder.path) {
                 continue;
             }
             if let Some(text) = folders::subscribe(self.target, &pair.target).await? {
@@ -405,18 +414,16 @@ impl Pass<'_, '_> {
                 counts: report.total,
             });
         }
-        self.context.events.emit(Event::CopyDone { account: self.context.account.clone(), counts: report.total.clone() });
+        self.context
+            .events
+            .emit(Event::CopyDone { account: self.context.account.clone(), counts: report.total.clone() });
         Ok(report)
     }
 }
 
 /// The sums of a folder in which nothing happened since the last complete pass, by its status alone. Without
 /// HIGHESTMODSEQ a change of flags cannot be seen this way, so the folder is looked at.
-fn unchanged(row: &FolderRow, status: FolderStatus, target: Option<&Listed>) -> Option<CopyCounts> {
-    let before = row.status?;
-    let mut counts = row.counts.clone()?;
-    let target = target.and_then(|f| f.status)?;
-    counts.octets = 0;
-    let settled = before == status && status.highest_modseq.is_some() && row.adopt_below == 0;
-    (settled && target.uid_validity == row.target_validity && target.uid_next >= 1).then_some(counts)
+fn unchanged(row: &FolderRow, status: FolderStatus) -> Option<CopyCounts> {
+    let same = row.status == Some(status) && status.highest_modseq.is_some() && row.adopt_below == 0;
+    row.counts.clone().filter(|_| same)
 }

@@ -56,7 +56,9 @@ pub enum CopyError {
         text: String,
     },
     /// A folder was renumbered or replaced while it was being copied.
-    #[error("UIDVALIDITY of `{folder}` at the {side} of {account} changed from {was} to {now} during the copy; run it again")]
+    #[error(
+        "UIDVALIDITY of `{folder}` at the {side} of {account} changed from {was} to {now} during the copy; run it again"
+    )]
     Renumbered {
         /// Which side.
         side: Side,

@@ -248,7 +248,8 @@ impl FolderPass<'_, '_> {
         let mut rest = Vec::with_capacity(todo.len());
         let mut adopted = Vec::new();
         for meta in todo {
-            let planned = rows.get(&meta.uid).filter(|r| r.state == MessageState::Planned && reused(r, &meta).is_none());
+            let planned =
+                rows.get(&meta.uid).filter(|r| r.state == MessageState::Planned && reused(r, &meta).is_none());
             match planned.and_then(|r| r.digest.map(|d| (r, d))).and_then(|(r, d)| Some((r, sink.pool.take(d)?))) {
                 Some((row, uid)) => adopted.push(sink.adopted(row.clone(), uid)),
                 None => rest.push(meta),
@@ -394,7 +395,8 @@ impl Sink {
         if let Some(rows) = self.earlier.by_digest.get_mut(&content)
             && let Some(before) = rows.pop()
         {
-            let kept = MessageRow { state: before.state, target: before.target, target_flags: before.target_flags, ..row };
+            let kept =
+                MessageRow { state: before.state, target: before.target, target_flags: before.target_flags, ..row };
             return Sorted::Settled(kept);
         }
         if let Some(uid) = self.pool.take(content) {

@@ -9,15 +9,13 @@ use super::{
     names,
     store::{Listed, Listing, StoreError, StoreErrorKind, Why},
 };
-use crate::model::{FolderPath, FolderStatus, MailFilter};
+use crate::model::{FolderPath, MailFilter};
 
 /// Where the folders of the source go, once the target has them.
 #[derive(Default)]
 pub(super) struct Prepared {
     /// By source path.
     pub(super) pairs: BTreeMap<FolderPath, Pair>,
-    /// What the target listed, and the status of folders that were made.
-    pub(super) status: BTreeMap<String, Option<FolderStatus>>,
     /// Folders that the target will not have, with its words.
     pub(super) refused: BTreeMap<FolderPath, String>,
 }
@@ -79,7 +77,6 @@ pub(super) async fn prepare(
             }
         }
     }
-    out.status = there.folders.iter().map(|f| (f.name.clone(), f.status)).collect();
     Ok(out)
 }
 

@@ -11,13 +11,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::store::{
-    Answer, Appended, Change, Fetch, Fetched, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal, Store, StoreError,
-    StoreErrorKind, Why,
+    Answer, Appended, Change, Fetch, Fetched, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal, Store,
+    StoreError, StoreErrorKind, Why,
 };
 use crate::{
     imap::{
-        self, AppendMessage, AppendMode, AppendOutcome, Code, Connector, ImapError, ImapErrorKind, InternalDate, Reader,
-        RefusalKind, StoreMode, UidRange, WireName, Writer,
+        self, AppendMessage, AppendMode, AppendOutcome, Code, Connector, ImapError, ImapErrorKind, InternalDate,
+        Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
     },
     model::FolderStatus,
 };
@@ -122,10 +122,6 @@ impl Look for Looking {
                 Err(error) => return Fetch { error: Some(error.into()), ..out },
             }
         }
-    }
-
-    async fn idle(&mut self) -> Result<(), StoreError> {
-        Ok(self.reader.noop().await?)
     }
 }
 

@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyError, CopyErrorClass, Side,
-    envelope,
+    CopyError, CopyErrorClass, Side, envelope,
     reading::read_window,
     store::{Change, Fetch, Fetched, Listing, Look, Meta, Opened, Store, StoreError, StoreErrorKind, Why, digest},
     window::{WindowSize, cut},
@@ -143,7 +142,9 @@ impl<'a> Link<'a> {
 
     pub(super) fn fail(&self, doing: &str, error: StoreError) -> CopyError {
         let class = match error.kind {
-            StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later | Why::Throttled(_)) => CopyErrorClass::Unreachable,
+            StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later | Why::Throttled(_)) => {
+                CopyErrorClass::Unreachable
+            }
             StoreErrorKind::Denied => CopyErrorClass::Denied,
             StoreErrorKind::Refused(Why::Full) => CopyErrorClass::Full,
             StoreErrorKind::Refused(_) | StoreErrorKind::Fatal => CopyErrorClass::Failed,
@@ -163,10 +164,8 @@ impl<'a> Link<'a> {
 
     /// Decides whether a failed attempt is made again, and waits before it is.
     pub(super) async fn again(&mut self, tries: &mut Tries, error: StoreError) -> Result<(), CopyError> {
-        let retry = matches!(
-            error.kind,
-            StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later | Why::Throttled(_))
-        );
+        let retry =
+            matches!(error.kind, StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later | Why::Throttled(_)));
         tries.n += 1;
         if error.kind == StoreErrorKind::Lost {
             self.drop_look();
@@ -216,7 +215,9 @@ impl<'a> Link<'a> {
             let out = async { self.looking().await?.status(folder).await }.await;
             match out {
                 Ok(status) => return Ok(Some(status)),
-                Err(StoreError { kind: StoreErrorKind::Refused(Why::NoFolder | Why::Rejected | Why::Exists), .. }) => {
+                Err(StoreError {
+                    kind: StoreErrorKind::Refused(Why::NoFolder | Why::Rejected | Why::Exists), ..
+                }) => {
                     return Ok(None);
                 }
                 Err(error) => self.again(&mut tries, error).await?,

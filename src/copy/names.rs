@@ -224,7 +224,7 @@ impl Refused {
 }
 
 /// Writes one component so that the target can hold it: a refused character becomes `=` and two hex digits per octet.
-/// [`unescape`] gives the name back.
+/// The name can be had back from it: nothing else looks like this afterwards.
 #[must_use]
 pub fn escape(component: &str, refused: Refused) -> String {
     let chars: Vec<char> = component.chars().collect();
@@ -245,33 +245,33 @@ pub fn escape(component: &str, refused: Refused) -> String {
     out
 }
 
-/// The name that [`escape`] was given. Text that it never wrote comes back as it is.
-#[must_use]
-pub fn unescape(component: &str) -> String {
-    let bytes = component.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut i = 0;
-    while let Some(byte) = bytes.get(i) {
-        let digits = component.get(i + 1..i + 3).filter(|d| d.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F')));
-        match digits.and_then(|d| u8::from_str_radix(d, 16).ok()) {
-            Some(value) if *byte == b'=' => {
-                out.push(value);
-                i += 3;
-            }
-            _ => {
-                out.push(*byte);
-                i += 1;
-            }
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| component.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The name that [`escape`] was given. Text that it never wrote comes back as it is.
+    fn unescape(component: &str) -> String {
+        let bytes = component.as_bytes();
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut i = 0;
+        while let Some(byte) = bytes.get(i) {
+            let digits =
+                component.get(i + 1..i + 3).filter(|d| d.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F')));
+            match digits.and_then(|d| u8::from_str_radix(d, 16).ok()) {
+                Some(value) if *byte == b'=' => {
+                    out.push(value);
+                    i += 3;
+                }
+                _ => {
+                    out.push(*byte);
+                    i += 1;
+                }
+            }
+        }
+        String::from_utf8(out).unwrap_or_else(|_| component.to_owned())
+    }
 
     #[test]
     fn purposes_are_known_in_many_languages() {

@@ -37,12 +37,6 @@ impl Pool {
         uid
     }
 
-    /// Whether nothing is left to take.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.by_digest.is_empty()
-    }
-
     /// What is left, by UID.
     #[must_use]
     pub fn rest(&self) -> BTreeMap<u32, Digest> {

@@ -97,8 +97,7 @@ async fn send_group(
     group: Group,
     queue: &mut VecDeque<Group>,
 ) -> Result<(), CopyError> {
-    let open: Vec<usize> =
-        group.range.clone().filter(|i| parcels.get(*i).is_some_and(|p| p.fate.is_none())).collect();
+    let open: Vec<usize> = group.range.clone().filter(|i| parcels.get(*i).is_some_and(|p| p.fate.is_none())).collect();
     let outgoing: Vec<Outgoing> = open.iter().filter_map(|i| parcels.get(*i)).map(|p| p.out.clone()).collect();
     if outgoing.is_empty() {
         return Ok(());
@@ -114,7 +113,9 @@ async fn send_group(
     let mut lost = None;
     let mut named = Vec::new();
     let mut waiting = Vec::new();
-    for (i, result) in open.iter().copied().zip(results.into_iter().chain(std::iter::repeat(Appended::Unknown { closed: false }))) {
+    for (i, result) in
+        open.iter().copied().zip(results.into_iter().chain(std::iter::repeat(Appended::Unknown { closed: false })))
+    {
         match result {
             Appended::Stored(Some((validity, uid))) if validity == place.validity && uid > 0 => named.push((i, uid)),
             Appended::Stored(_) => set(parcels, i, Fate::Stored(None)),

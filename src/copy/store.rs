@@ -41,9 +41,6 @@ pub(super) trait Look: Send {
 
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
-
-    /// Keeps the connection alive.
-    async fn idle(&mut self) -> Result<(), StoreError>;
 }
 
 /// A connection that changes a target.

@@ -214,15 +214,20 @@ impl Reader {
                 folder.status = status(&line);
             }
         }
-        let mut missing = gathered.folders.iter_mut().filter(|f| f.selectable && f.status.is_none()).peekable();
-        let mut open: Pipeline<&mut Listed> = Pipeline::new();
+        // Places instead of references, so that the future can move between threads.
+        let missing: Vec<usize> = (0..gathered.folders.len())
+            .filter(|i| gathered.folders.get(*i).is_some_and(|f| f.selectable && f.status.is_none()))
+            .collect();
+        let mut missing = missing.into_iter();
+        let mut open: Pipeline<usize> = Pipeline::new();
         self.conn.check("STATUS")?;
         loop {
             while open.len() < WINDOW
-                && let Some(folder) = missing.next()
+                && let Some(at) = missing.next()
+                && let Some(folder) = gathered.folders.get(at)
             {
                 let command = Command::new(&self.conn, "STATUS", "").string(folder.name.raw());
-                open.push_back((self.conn.queue(command.text(" ").text(items)), folder));
+                open.push_back((self.conn.queue(command.text(" ").text(items)), at));
             }
             if open.is_empty() {
                 return Ok(());
@@ -230,7 +235,9 @@ impl Reader {
             match self.conn.step().await? {
                 Step::Untagged(Response::StatusOf(line)) => {
                     let name = WireName::from_wire(line.name.clone());
-                    if let Some((_, folder)) = open.iter_mut().find(|(_, f)| f.name == name) {
+                    let asked = |at: &usize| gathered.folders.get(*at).is_some_and(|f| f.name == name);
+                    let at = open.iter().map(|(_, at)| *at).find(asked);
+                    if let Some(folder) = at.and_then(|at| gathered.folders.get_mut(at)) {
                         folder.status = status(&line);
                     }
                 }
@@ -240,10 +247,12 @@ impl Reader {
                     let folder = at.and_then(|at| open.remove(at));
                     match (result, folder) {
                         (Ok(_), _) => {}
-                        (Err(e), Some((_, folder)))
+                        (Err(e), Some((_, at)))
                             if matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) =>
                         {
-                            folder.status = None;
+                            if let Some(folder) = gathered.folders.get_mut(at) {
+                                folder.status = None;
+                            }
                         }
                         (Err(e), _) => return Err(e),
                     }

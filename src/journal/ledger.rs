@@ -241,6 +241,20 @@ impl Ledger {
         rows.and_then(Iterator::collect).map_err(doing)
     }
 
+    /// The highest UID at the target that a message of this folder was given under that UIDVALIDITY; 0 for none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`].
+    pub fn highest(&self, folder: FolderId, target_validity: u32) -> Result<u32, LedgerError> {
+        lock(&self.db)
+            .query_row(
+                "SELECT coalesce(max(target_uid), 0) FROM ledger_message WHERE folder = ?1 AND target_validity = ?2",
+                params![folder.0, target_validity],
+                |row| row.get(0),
+            )
+            .map_err(db("ask for the last message at the target"))
+    }
+
     /// The windows of a mailbox whose outcome is not known, oldest first.
     ///
     /// # Errors
