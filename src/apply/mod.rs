@@ -26,7 +26,7 @@ mod summary;
 mod undo;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 pub use context::{Context, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords};
 pub use summary::{Failure, RunSummary, Stopped};
@@ -54,8 +54,8 @@ pub async fn run(ctx: Context<'_>) -> RunSummary {
         Err(error) => return summary.fail_journal(&error),
     };
     let (summary, board, progress) = match check(&ctx, summary, earlier) {
-        Ok(checked) => checked,
-        Err(summary) => return summary,
+        ControlFlow::Continue(checked) => checked,
+        ControlFlow::Break(summary) => return summary,
     };
     match apply(&ctx, summary, board, progress).await {
         Ok(summary) => summary,
@@ -72,12 +72,12 @@ fn earlier(ctx: &Context<'_>) -> Result<Earlier, JournalError> {
     Ok(Some((run, progress)))
 }
 
-/// Everything that can end a run before it begins. The error is the summary to return.
+/// Everything that can end a run before it begins. Breaks with the summary to return.
 fn check(
     ctx: &Context<'_>,
     mut summary: RunSummary,
     earlier: Earlier,
-) -> Result<(RunSummary, Board, Vec<Progress>), RunSummary> {
+) -> ControlFlow<RunSummary, (RunSummary, Board, Vec<Progress>)> {
     let actions = &ctx.plan.body.actions;
     let mut acks = ctx.options.acks.clone();
     let mut known = BTreeMap::new();
@@ -87,7 +87,7 @@ fn check(
                 summary.run = Some(run.id);
                 summary.already_applied = true;
                 summary.done_before = actions.len();
-                return Err(summary);
+                return ControlFlow::Break(summary);
             }
             summary.resumed = true;
             acks.extend(run.acks);
@@ -95,7 +95,11 @@ fn check(
         }
         None if ctx.options.resume => {
             let error = format!("plan {} has not been begun in this workspace", ctx.plan.id.short());
-            return Err(summary.fail(Exit::Invalid, vec![error], Some("`rehome apply` begins it".to_owned())));
+            return ControlFlow::Break(summary.fail(
+                Exit::Invalid,
+                vec![error],
+                Some("`rehome apply` begins it".to_owned()),
+            ));
         }
         None => {}
     }
@@ -106,14 +110,18 @@ fn check(
     if !unmet.is_empty() {
         summary.exit = Exit::Guard;
         summary.guards = unmet;
-        return Err(summary);
+        return ControlFlow::Break(summary);
     }
     match Board::new(actions, &standings, ctx.options.parallel) {
         Ok(board) => {
             summary.done_before = standings.iter().filter(|s| **s == Standing::Done).count();
-            Ok((summary, board, progress))
+            ControlFlow::Continue((summary, board, progress))
         }
-        Err(error) => Err(summary.fail(Exit::Invalid, vec![error], Some("`rehome plan` makes a sound one".to_owned()))),
+        Err(error) => ControlFlow::Break(summary.fail(
+            Exit::Invalid,
+            vec![error],
+            Some("`rehome plan` makes a sound one".to_owned()),
+        )),
     }
 }
 
