@@ -156,7 +156,7 @@ pub enum Precondition {
 
 /// How an action is taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "undo", rename_all = "snake_case")]
+#[serde(tag = "undo", content = "how", rename_all = "snake_case")]
 pub enum Undo {
     /// By this change.
     Change {
