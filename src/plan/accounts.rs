@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        ActionId, Address, Change, Guard, GuardOutcome, NoteKind, PasswordSource, Phase, PlatformId, Precondition,
-        Profile,
+        ActionId, Address, Change, Guard, GuardOutcome, NoteKind, ObjectClass, PasswordSource, Phase, PlatformId,
+        Precondition, Profile,
     },
     spec::{AccountSpec, Presence},
 };
@@ -94,10 +94,10 @@ impl<'s, 'a> Steps<'s, 'a> {
         let gate = self.gates.before(self.world, self.case.address.domain(), self.case.target);
         let parked = self.park(gate.clone());
         let created = self.create(gate, parked.clone());
-        let begun = created.clone().or(parked);
-        self.update(begun.as_ref());
+        let begun: BTreeSet<ActionId> = created.iter().cloned().chain(parked).collect();
+        self.update(&begun);
         let (placed, verified) = match &self.case.stage {
-            None => (created, self.copy(begun)),
+            None => (created, self.copy(&begun)),
             Some(_) => self.stage(begun),
         };
         mail::retire(self.world, self.case, (&self.chain, verified), self.draft);
@@ -159,7 +159,9 @@ impl<'s, 'a> Steps<'s, 'a> {
         let way = claims::way(self.world, &address, target, self.case.address).unwrap_or_default();
         let claim = (&address, self.chain.as_str(), Phase::Account);
         let cleared = claims::clear(self.world, self.cases, self.draft, claim, (way, None));
-        let reason = match (&self.case.stage, &self.case.park) {
+        // A source under another address frees that one; `wire` finds who takes it.
+        let parked = parked.filter(|_| self.case.park.as_ref().is_some_and(|(from, _)| *from == address));
+        let reason = match (&self.case.stage, &parked) {
             (Some(_), _) => format!("takes the mail on {} until {} moves", self.world.title(target), self.chain),
             (None, Some(_)) => format!("takes over {} on {}", address.unicode(), self.world.title(target)),
             (None, None) => format!("{} should be on {}", address.unicode(), self.world.title(target)),
@@ -179,7 +181,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         Some(action.id.clone())
     }
 
-    fn update(&mut self, after: Option<&ActionId>) {
+    fn update(&mut self, after: &BTreeSet<ActionId>) {
         let Some(seen) = self.case.seen.filter(|s| s.detailed) else { return };
         let changed = profile_changes(&self.case.account.profile, &seen.profile);
         if changed == Profile::default() {
@@ -191,7 +193,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let change = Change::AccountUpdate { address, profile: changed };
         let at = (Phase::Account, self.chain.as_str());
         let action = self.draft.change(self.world, at, self.case.target, change, "differs from the spec");
-        action.requires.extend(after.cloned());
+        action.requires.extend(after.iter().cloned());
         action.preconditions = preconditions;
     }
 
@@ -201,24 +203,24 @@ impl<'s, 'a> Steps<'s, 'a> {
         (platform, address): (&PlatformId, &Address),
         password: PasswordSource,
         code: &str,
-        after: Option<&ActionId>,
+        after: &BTreeSet<ActionId>,
     ) -> ActionId {
         let place = self.world.title(platform);
         let reason = format!("opens {} on {place} for the copy", address.unicode());
         let message = format!("whoever uses {} on {place} with the old password is locked out", address.unicode());
         let change = Change::AccountPassword { address: address.clone(), password };
         let action = self.draft.change(self.world, (Phase::Account, &self.chain), platform, change, reason);
-        action.requires.extend(after.cloned());
+        action.requires.extend(after.iter().cloned());
         action.preconditions = vec![Precondition::AccountOk { platform: platform.clone(), address: address.clone() }];
         action.guard = Some(Guard { code: code.to_owned(), message, outcome: GuardOutcome::Ack });
         action.id.clone()
     }
 
     /// The writer of the account's mail, after the passwords that it needs.
-    fn writer(&mut self, after: Option<&ActionId>) -> Option<Writer<'s, 'a>> {
+    fn writer(&mut self, after: &BTreeSet<ActionId>) -> Option<Writer<'s, 'a>> {
         let case = self.case;
         let (mut writer, passwords) = Writer::new(self.world, case)?;
-        writer.before.extend(after.cloned());
+        writer.before.extend(after.iter().cloned());
         if let (Some(password), Some(source), Some(name)) = (passwords.source, &case.source, case.source_name()) {
             writer.before.insert(self.password((source.platform, name), password, "reset-source-password", after));
         }
@@ -230,7 +232,7 @@ impl<'s, 'a> Steps<'s, 'a> {
     }
 
     /// `swap` and `parallel`: one pass and its proof.
-    fn copy(&mut self, after: Option<ActionId>) -> Option<ActionId> {
+    fn copy(&mut self, after: &BTreeSet<ActionId>) -> Option<ActionId> {
         match self.case.need {
             Need::Nothing => return None,
             Need::Unseen => {
@@ -241,17 +243,17 @@ impl<'s, 'a> Steps<'s, 'a> {
         }
         let case = self.case;
         let ends = (case.source_name()?, case.address);
-        let mut writer = self.writer(after.as_ref())?;
+        let mut writer = self.writer(after)?;
         writer.copy(self.draft, Phase::Copy, ends);
         writer.verify(self.draft, Phase::Verify, ends)
     }
 
     /// `stage`: copies until the difference is small, moves into place, copies the rest. Returns what the account is
     /// ready after, and the last proof.
-    fn stage(&mut self, after: Option<ActionId>) -> (Option<ActionId>, Option<ActionId>) {
+    fn stage(&mut self, after: BTreeSet<ActionId>) -> (Option<ActionId>, Option<ActionId>) {
         let case = self.case;
         let Some(stage) = &case.stage else { return (None, None) };
-        let mut writer = self.writer(after.as_ref());
+        let mut writer = self.writer(&after);
         let mut proved = None;
         if let (Some(writer), Some(from), Need::Copy) = (writer.as_mut(), case.source_name(), case.need) {
             let ends = (from, &stage.name);
@@ -333,7 +335,7 @@ fn remove(world: &World<'_>, address: &Address, account: &AccountSpec, draft: &m
     let view = match world.account(platform, address) {
         Seen::Here(view) => view,
         Seen::Unknown if world.platform(platform).is_some() => {
-            draft.block(&chain, vec![claims::incomplete(world, platform, "accounts")]);
+            draft.block(&chain, vec![claims::incomplete(world, platform, ObjectClass::Account)]);
             return None;
         }
         Seen::Unknown | Seen::Absent | Seen::Assumed => {

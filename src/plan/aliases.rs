@@ -40,8 +40,8 @@ fn observed<'c, T: Clone + Ord + 'c>(
     Some(of(seen).clone())
 }
 
-fn unknown(ground: &Ground<'_, '_>, case: &Case<'_>, what: &str, draft: &mut Draft) {
-    let block = claims::incomplete(ground.world, case.target, what);
+fn unknown(ground: &Ground<'_, '_>, case: &Case<'_>, class: ObjectClass, draft: &mut Draft) {
+    let block = claims::incomplete(ground.world, case.target, class);
     draft.tell(&case.address.key(), block.told_as(NoteKind::Waiting));
 }
 
@@ -58,7 +58,7 @@ fn aliases(ground: &Ground<'_, '_>, case: &Case<'_>, wish: &BTreeSet<Address>, d
         return;
     }
     let Some(has) = observed(ground, case, ObjectClass::Alias, |v| &v.aliases) else {
-        unknown(ground, case, "aliases", draft);
+        unknown(ground, case, ObjectClass::Alias, draft);
         return;
     };
     for alias in wish.difference(&has) {
@@ -126,7 +126,7 @@ fn delegations(ground: &Ground<'_, '_>, case: &Case<'_>, wish: &BTreeSet<Delegat
         return;
     }
     let Some(has) = observed(ground, case, ObjectClass::Delegation, |v| &v.delegations) else {
-        unknown(ground, case, "delegations", draft);
+        unknown(ground, case, ObjectClass::Delegation, draft);
         return;
     };
     let mut revoked = BTreeSet::new();

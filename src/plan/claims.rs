@@ -303,20 +303,34 @@ pub(super) fn provisional_free(
     }
     let managed = |p: &&PlatformId| world.kind(p).is_some_and(|k| k != PlatformKind::Imap);
     if managed(&on) && world.gap(on, ObjectClass::Account, &name.key()).is_some() {
-        return Err(incomplete(world, on, "accounts"));
+        return Err(incomplete(world, on, ObjectClass::Account));
     }
     Ok(())
 }
 
 /// The reason of everything that an incomplete listing stops.
-pub(super) fn incomplete(world: &World<'_>, platform: &PlatformId, what: &str) -> Block {
+pub(super) fn incomplete(world: &World<'_>, platform: &PlatformId, class: ObjectClass) -> Block {
+    let what = match class {
+        ObjectClass::Service => "the service",
+        ObjectClass::Domain => "domains",
+        ObjectClass::Account => "accounts",
+        ObjectClass::Alias => "aliases",
+        ObjectClass::Delegation => "delegations",
+        ObjectClass::Redirection => "redirections",
+        ObjectClass::Group => "groups",
+        ObjectClass::Contact => "contacts",
+        ObjectClass::Footer => "footers",
+        ObjectClass::Mailbox => "mailboxes",
+        ObjectClass::Dns => "DNS records",
+    };
+    let why = world.gap_reason(platform, class).map(|r| format!(" ({r})")).unwrap_or_default();
     Block::of(
         platform.as_str(),
         "incomplete-listing",
         format!(
-            "the {what} of {} could not be listed completely, so nobody can say what is missing",
+            "{what} of {} could not be read completely{why}, so nobody can say what is missing",
             world.title(platform)
         ),
-        "find out why (the platform's answer is in the inventory) and plan again",
+        "solve that and plan again",
     )
 }

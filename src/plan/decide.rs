@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    model::{AccountView, ActionId, Address, NoteKind, PlatformId, SlotId},
+    model::{AccountView, ActionId, Address, NoteKind, ObjectClass, PlatformId, SlotId},
     spec::{AccountSpec, MigrateSpec, Presence, SourceFate, Strategy},
 };
 
@@ -173,7 +173,7 @@ fn case<'a>(world: &World<'a>, address: &'a Address, account: &'a AccountSpec, t
 
 fn unreadable(world: &World<'_>, platform: &PlatformId) -> Block {
     if world.platform(platform).is_some() {
-        return claims::incomplete(world, platform, "accounts");
+        return claims::incomplete(world, platform, ObjectClass::Account);
     }
     Block::of(
         platform.as_str(),

@@ -67,7 +67,7 @@ fn contact(ground: &Ground<'_, '_>, address: &Address, spec: &ContactSpec, out: 
         return;
     }
     if world.gap(&spec.platform, ObjectClass::Contact, &chain).is_some() {
-        draft.block(&chain, vec![claims::incomplete(world, &spec.platform, "contacts")]);
+        draft.block(&chain, vec![claims::incomplete(world, &spec.platform, ObjectClass::Contact)]);
         return;
     }
     let at = (Phase::Dependent, chain.as_str());
@@ -140,7 +140,7 @@ fn footer(ground: &Ground<'_, '_>, domain: &Domain, platform: &PlatformId, wish:
         (FooterSpec::Present(_) | FooterSpec::Absent, _) => return,
     };
     if world.gap(platform, ObjectClass::Footer, domain.as_str()).is_some() {
-        let block = claims::incomplete(world, platform, "footers").told_as(NoteKind::Waiting);
+        let block = claims::incomplete(world, platform, ObjectClass::Footer).told_as(NoteKind::Waiting);
         draft.tell(domain.as_str(), block);
         return;
     }

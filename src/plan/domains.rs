@@ -86,7 +86,7 @@ fn gate(world: &World<'_>, domain: &Domain, spec: &DomainSpec) -> Gate {
             "solve it on the platform and plan again",
         )),
         None if world.gap(platform, ObjectClass::Domain, domain.as_str()).is_some() => {
-            Gate::Shut(claims::incomplete(world, platform, "domains"))
+            Gate::Shut(claims::incomplete(world, platform, ObjectClass::Domain))
         }
         None if !view.capabilities.domains => Gate::Shut(Block::of(
             domain.as_str(),

@@ -61,6 +61,9 @@ pub enum PlanFileError {
     },
 }
 
+/// An id over something else than the plan would be worse than no plan.
+const SERIALISES: &str = "a plan is plain data with text keys, which JSON can hold";
+
 #[derive(Deserialize)]
 struct Envelope {
     format: u32,
@@ -81,8 +84,7 @@ struct EnvelopeHeader {
 /// A plan as the bytes of a plan file.
 #[must_use]
 pub fn to_bytes(plan: &Plan) -> Vec<u8> {
-    // Every map of a plan has text keys, so this cannot fail; an empty file would be refused by `from_bytes`.
-    let mut out = serde_json::to_vec_pretty(plan).unwrap_or_default();
+    let mut out = serde_json::to_vec_pretty(plan).expect(SERIALISES);
     out.push(b'\n');
     out
 }
@@ -157,7 +159,7 @@ fn text(hash: &mut Sha256, text: &str) {
 }
 
 fn value<T: Serialize>(hash: &mut Sha256, item: &T) {
-    canonical(hash, &serde_json::to_value(item).unwrap_or_default());
+    canonical(hash, &serde_json::to_value(item).expect(SERIALISES));
 }
 
 fn canonical(hash: &mut Sha256, value: &serde_json::Value) {

@@ -62,7 +62,7 @@ impl Group<'_, '_> {
 
     fn remove(&self, draft: &mut Draft) {
         if self.gap() {
-            draft.block(&self.chain, vec![claims::incomplete(self.ground.world, self.platform, "groups")]);
+            draft.block(&self.chain, vec![claims::incomplete(self.ground.world, self.platform, ObjectClass::Group)]);
         } else if self.view.groups.contains_key(self.address) && !draft.frees(self.platform, self.address) {
             let change = Change::GroupRemove { group: self.address.clone() };
             self.change(change, "the spec says that it should not be there", draft);
@@ -83,7 +83,7 @@ impl Group<'_, '_> {
             return;
         }
         if self.gap() {
-            draft.block(&self.chain, vec![claims::incomplete(world, self.platform, "groups")]);
+            draft.block(&self.chain, vec![claims::incomplete(world, self.platform, ObjectClass::Group)]);
             return;
         }
         let empty = GroupView {
@@ -167,7 +167,7 @@ impl Group<'_, '_> {
             return Err(());
         }
         if world.gap(self.platform, ObjectClass::Contact, &member.key()).is_some() {
-            let block = claims::incomplete(world, self.platform, "contacts").told_as(NoteKind::Waiting);
+            let block = claims::incomplete(world, self.platform, ObjectClass::Contact).told_as(NoteKind::Waiting);
             draft.tell(&self.chain, block);
             return Err(());
         }

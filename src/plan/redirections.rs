@@ -55,7 +55,7 @@ fn remove(ground: &Ground<'_, '_>, platform: &PlatformId, view: &PlatformView, f
     let world = ground.world;
     let chain = from.key();
     if gap(ground, platform, from) {
-        draft.block(&chain, vec![claims::incomplete(world, platform, "redirections")]);
+        draft.block(&chain, vec![claims::incomplete(world, platform, ObjectClass::Redirection)]);
         return;
     }
     if !view.redirections.contains_key(from) || draft.frees(platform, from) {
@@ -138,7 +138,7 @@ fn refusal(
             "make it an account, a group, or an alias of one",
         ),
         RedirectSupport::AccountForward | RedirectSupport::Any => {
-            gap(ground, platform, from).then(|| claims::incomplete(world, platform, "redirections"))
+            gap(ground, platform, from).then(|| claims::incomplete(world, platform, ObjectClass::Redirection))
         }
     }
 }

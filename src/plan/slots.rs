@@ -29,14 +29,17 @@ pub(super) enum NoSlot {
 
 /// A kind of slot: its offer in lower case, and its size.
 type Class = (Option<String>, Option<u64>);
-/// The free slots of each kind, each with its place in the platform's order.
+/// The free slots of each kind, each with its place in the order.
 type Classes<'a> = BTreeMap<Class, VecDeque<(usize, &'a SlotId)>>;
 
 /// Gives each account a slot: named ones first, then those with a wish for an offer, then the largest mailboxes, each
-/// the smallest kind of slot that fits. Inside one kind, addresses in order take slots in the platform's order.
+/// the smallest kind of slot that fits. Inside one kind, addresses in order take slots in order.
 pub(super) fn assign<'a>(slots: &'a [Slot], asks: &[Ask<'a>]) -> BTreeMap<&'a Address, Result<SlotId, NoSlot>> {
+    // By id, because the order of an answer of an API is nobody's promise.
+    let mut slots: Vec<&Slot> = slots.iter().collect();
+    slots.sort();
     let mut out = BTreeMap::new();
-    let named: BTreeMap<&SlotId, &Slot> = slots.iter().map(|s| (&s.id, s)).collect();
+    let named: BTreeMap<&SlotId, &Slot> = slots.iter().map(|s| (&s.id, *s)).collect();
     let mut taken: BTreeSet<&SlotId> = BTreeSet::new();
     for ask in asks {
         let Some(id) = ask.slot else { continue };

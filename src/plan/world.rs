@@ -129,6 +129,12 @@ impl<'a> World<'a> {
         of(class).or_else(|| of(ObjectClass::Service))
     }
 
+    /// Why a class could not be listed completely: the whole of it, or the first object.
+    pub(super) fn gap_reason(&self, platform: &PlatformId, class: ObjectClass) -> Option<&'a str> {
+        let first = |class| self.gaps.get(&(platform, class))?.values().next().map(|gap| gap.reason.as_str());
+        first(class).or_else(|| first(ObjectClass::Service))
+    }
+
     pub(super) fn account(&self, platform: &PlatformId, address: &Address) -> Seen<'a> {
         if self.kind(platform) == Some(PlatformKind::Imap) {
             return Seen::Assumed;
@@ -235,7 +241,9 @@ fn gaps(inventory: &Inventory) -> BTreeMap<(&PlatformId, ObjectClass), BTreeMap<
     for (platform, view) in &inventory.platforms {
         for gap in &view.gaps {
             let by_subject = out.entry((platform, gap.class)).or_default();
-            by_subject.entry(gap.subject.to_ascii_lowercase()).or_insert(gap);
+            // The smallest, so that the order of the gaps does not matter.
+            let kept = by_subject.entry(gap.subject.to_ascii_lowercase()).or_insert(gap);
+            *kept = (*kept).min(gap);
         }
     }
     out
