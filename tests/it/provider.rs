@@ -4,4 +4,5 @@ mod api;
 mod calls;
 mod errors;
 mod observe;
+mod rehearsal;
 mod tables;

@@ -13,7 +13,7 @@ use super::{
     json::Lenient as _,
     path::ApiPath,
     records,
-    v1::gap,
+    v1::{gap, unreadable},
 };
 use crate::{
     model::{
@@ -119,9 +119,7 @@ impl Legacy {
                 Ok(Some(account)) => {
                     view.accounts.insert(address, account);
                 }
-                Ok(None) => {
-                    view.accounts.remove(&address);
-                }
+                Ok(None) => view.gaps.push(unreadable(&address)),
                 Err(e) => view.gaps.push(gap(ObjectClass::Account, &address, &e)),
             }
         }

@@ -60,6 +60,7 @@ async fn exchange() -> (Api, PlatformConfig) {
     john["storeCopyOfEmail"] = json!(true);
     let john_at = format!("{EX}/account/john.smith%40mydomain.ovh");
     api.get(&john_at, john).await;
+    api.get(&format!("{EX}/account/jane%40mydomain.ovh"), account(JANE)).await;
     api.get(&format!("{john_at}/alias"), json!(["j.smith@mydomain.ovh"])).await;
     api.get(&format!("{john_at}/protocol"), json!({ "IMAP": false, "POP": true })).await;
     for (right, ids) in [("fullAccess", json!([12])), ("sendAs", json!([12, 99])), ("sendOnBehalfTo", json!([]))] {
@@ -125,6 +126,15 @@ async fn a_part_that_cannot_be_listed_is_a_gap_with_its_reason() {
     let right = view.gaps.iter().find(|g| g.class == ObjectClass::Delegation).unwrap();
     assert_eq!(right.reason, "send-as belongs to number 99, which is no account");
     assert!(!view.complete(ObjectClass::Group), "the list of groups answered 404");
+}
+
+#[tokio::test]
+async fn an_account_that_is_listed_and_not_there_stays_listed() {
+    let api = Api::email_pro().await;
+    api.get(&format!("/1.0/email/pro/{SERVICE}/account"), json!([JOHN])).await;
+    let view = observe(&api.pro(), &scope(&[JOHN])).await;
+    assert!(!view.accounts[&addr(JOHN)].detailed);
+    assert!(!view.complete(ObjectClass::Account));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ mod view;
 
 pub(super) use look::compare;
 pub(super) use parts::group_of;
-pub(super) use view::gap;
+pub(super) use view::{gap, unreadable};
 
 use std::{collections::BTreeMap, sync::Mutex};
 

@@ -24,6 +24,15 @@ pub(in crate::provider::ovh) fn gap(class: ObjectClass, subject: impl ToString, 
     Gap { class, subject: subject.to_string(), reason: diag::chain(failure).join(": ") }
 }
 
+/// An account that is listed and then not there. It stays listed: taking its address for free would be the worse error.
+pub(in crate::provider::ovh) fn unreadable(account: &Address) -> Gap {
+    Gap {
+        class: ObjectClass::Account,
+        subject: account.to_string(),
+        reason: "it is listed, and the platform says that it is not there".to_owned(),
+    }
+}
+
 /// Every class of objects a service holds.
 const CLASSES: [ObjectClass; 8] = [
     ObjectClass::Domain,
@@ -197,9 +206,7 @@ impl V1 {
                         view.accounts.insert(address, account);
                     }
                 }
-                Ok(None) => {
-                    view.accounts.remove(&address);
-                }
+                Ok(None) => view.gaps.push(unreadable(&address)),
                 Err(e) => view.gaps.push(gap(ObjectClass::Account, &address, &e)),
             }
         }
