@@ -5,3 +5,5 @@ mod login;
 mod look;
 mod real;
 pub mod script;
+mod store;
+mod tls;

@@ -88,6 +88,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// Follows a script as long as the client is there.
+    pub async fn try_follow(&mut self, script: &str) {
+        for step in script.lines() {
+            if step.starts_with("C:") && self.stream.fill_buf().await.is_ok_and(<[u8]>::is_empty) {
+                return;
+            }
+            self.follow(step).await;
+        }
+    }
+
     fn fill(&self, text: &str) -> Vec<u8> {
         let mut out = Vec::new();
         let mut chars = text.chars().peekable();
