@@ -84,7 +84,9 @@ pub(super) fn route(world: &mut World, call: &Call, rest: &[&str]) -> Answer {
 
 /// `GET /me`, as much of it as tells whose account this is.
 pub(super) fn me(world: &World) -> Reply {
-    Reply::json(&json!({ "nichandle": nichandle(world), "email": "owner@mail.example", "country": "FR", "state": "complete" }))
+    Reply::json(
+        &json!({ "nichandle": nichandle(world), "email": "owner@mail.example", "country": "FR", "state": "complete" }),
+    )
 }
 
 /// The customer's name.

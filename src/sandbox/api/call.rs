@@ -238,7 +238,8 @@ mod tests {
     #[test]
     fn both_names_of_the_first_branch_lead_to_the_same_path() {
         let read = |uri| Call::new("GET", uri, BTreeMap::new(), String::new()).unwrap();
-        let (a, b) = (read("/1.0/email/pro/s/account/a%2Bb%40c.example?id=7"), read("/v1/email/pro/s/account/a+b@c.example"));
+        let (a, b) =
+            (read("/1.0/email/pro/s/account/a%2Bb%40c.example?id=7"), read("/v1/email/pro/s/account/a+b@c.example"));
         assert_eq!(a.path, "/email/pro/s/account/a+b@c.example");
         assert_eq!(a.path, b.path);
         assert_eq!(a.query["id"], "7");

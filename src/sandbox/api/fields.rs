@@ -91,7 +91,8 @@ pub(super) fn account_defaults(family: Family) -> Map<String, Value> {
         Family::EmailPro => json!(10),
         Family::MxPlan => json!(5.0),
     };
-    let mut fields: Map<String, Value> = account(family).iter().map(|(n, kind)| ((*n).to_owned(), empty(*kind))).collect();
+    let mut fields: Map<String, Value> =
+        account(family).iter().map(|(n, kind)| ((*n).to_owned(), empty(*kind))).collect();
     fields.insert("quota".to_owned(), quota);
     fields.insert("spamAndVirusConfiguration".to_owned(), spam());
     if family == Family::Exchange {
@@ -132,7 +133,8 @@ pub(super) fn service(family: Family) -> Vec<Field> {
 
 /// What a service has when nobody set anything.
 pub(super) fn service_defaults(family: Family) -> Map<String, Value> {
-    let mut fields: Map<String, Value> = service(family).iter().map(|(n, kind)| ((*n).to_owned(), empty(*kind))).collect();
+    let mut fields: Map<String, Value> =
+        service(family).iter().map(|(n, kind)| ((*n).to_owned(), empty(*kind))).collect();
     for (name, value) in [
         ("complexityEnabled", json!(true)),
         ("maxReceiveSize", json!(100)),

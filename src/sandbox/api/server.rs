@@ -196,7 +196,8 @@ async fn strike(shared: &Shared, call: &Call, fault: &Fault, cut: &Cut) -> Reply
         }
         FaultKind::HalfJson => {
             let half = reply.body.chars().count().div_ceil(2);
-            let body = if reply.body.len() < 8 { "{\"id\":".to_owned() } else { reply.body.chars().take(half).collect() };
+            let body =
+                if reply.body.len() < 8 { "{\"id\":".to_owned() } else { reply.body.chars().take(half).collect() };
             Reply { status: 200, body, ..reply }
         }
         FaultKind::WrongType => Reply { status: 200, body: "\"a word where a document belongs\"".to_owned(), ..reply },

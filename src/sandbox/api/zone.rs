@@ -13,8 +13,8 @@ use super::{
 };
 
 const TYPES: [&str; 20] = [
-    "A", "AAAA", "CAA", "CNAME", "DKIM", "DMARC", "DNAME", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "RP", "SPF", "SRV",
-    "SSHFP", "SVCB", "TLSA", "TXT",
+    "A", "AAAA", "CAA", "CNAME", "DKIM", "DMARC", "DNAME", "HTTPS", "LOC", "MX", "NAPTR", "NS", "PTR", "RP", "SPF",
+    "SRV", "SSHFP", "SVCB", "TLSA", "TXT",
 ];
 
 pub(super) fn route(core: &mut Core, call: &Call, rest: &[&str]) -> Answer {
@@ -30,9 +30,10 @@ pub(super) fn route(core: &mut Core, call: &Call, rest: &[&str]) -> Answer {
             "lastUpdate": date(EPOCH),
         }))),
         ("GET", ["record"]) => {
-            let matching = zone.records.iter().filter(|(_, r)| {
-                call.lets("fieldType", &r.field_type) && call.lets("subDomain", &r.sub_domain)
-            });
+            let matching = zone
+                .records
+                .iter()
+                .filter(|(_, r)| call.lets("fieldType", &r.field_type) && call.lets("subDomain", &r.sub_domain));
             Ok(Reply::json(&json!(matching.map(|(id, _)| *id).collect::<Vec<_>>())))
         }
         ("POST", ["record"]) => create(core, call, &name),

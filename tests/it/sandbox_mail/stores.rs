@@ -127,6 +127,7 @@ async fn memory_serves_imaplib_and_counts_what_it_asked() {
 }
 
 /// A private Dovecot and the folder that it lives in, or nothing when it is not installed and not demanded.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 async fn private_dovecot() -> Option<(DovecotStore, tempfile::TempDir)> {
     if dovecot::find().is_err() && std::env::var_os("REHOME_REQUIRE_SERVERS").is_none() {
         eprintln!("SKIPPED: dovecot is not installed");

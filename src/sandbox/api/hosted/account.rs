@@ -16,10 +16,29 @@ use super::{At, date, rights, tasks, with_account};
 
 /// Fields of an account that a PUT may carry and that it does not set.
 const READ_ONLY: &[&str] = &[
-    "login", "domain", "primaryEmailAddress", "id", "configured", "state", "taskPendingId", "currentUsage", "creationDate",
-    "SAMAccountName", "customIsolationId", "exchangeGuid", "guid", "expirationDate", "expirationOutlookDate",
-    "lastLogoffDate", "lastLogonDate", "lastUpdateDate", "numberOfAliases", "owaLimited", "passwordLastUpdate",
-    "spamDetected", "spamTicketNumber",
+    "login",
+    "domain",
+    "primaryEmailAddress",
+    "id",
+    "configured",
+    "state",
+    "taskPendingId",
+    "currentUsage",
+    "creationDate",
+    "SAMAccountName",
+    "customIsolationId",
+    "exchangeGuid",
+    "guid",
+    "expirationDate",
+    "expirationOutlookDate",
+    "lastLogoffDate",
+    "lastLogonDate",
+    "lastUpdateDate",
+    "numberOfAliases",
+    "owaLimited",
+    "passwordLastUpdate",
+    "spamDetected",
+    "spamTicketNumber",
 ];
 
 pub(super) fn route(at: &mut At<'_>, rest: &[&str]) -> Answer {

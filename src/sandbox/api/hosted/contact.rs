@@ -62,7 +62,8 @@ fn create(at: &mut At<'_>) -> Answer {
         return Err(Problem::conflict(&format!("The address {wanted} is already used")));
     }
     let picked = fields::pick(at.call.object()?, fields::CONTACT, READ_ONLY)?;
-    let mut contact = Contact { id: at.core.world.id(), address: wanted.clone(), fields: fields::blank(fields::CONTACT) };
+    let mut contact =
+        Contact { id: at.core.world.id(), address: wanted.clone(), fields: fields::blank(fields::CONTACT) };
     contact.fields.insert("displayName".to_owned(), json!(wanted.to_string()));
     contact.fields.extend(picked);
     let service = at.name.to_owned();

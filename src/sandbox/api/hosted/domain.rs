@@ -105,7 +105,9 @@ fn render(at: &At<'_>, name: &Domain) -> Result<Value, Problem> {
         "mxIsValid": hosts.iter().any(|h| MX.iter().any(|(_, ours)| ours == h)), "mxRecord": hosts,
         "expectedMX": MX.map(|(_, host)| host), "srvIsValid": srv.contains(&expected_srv), "srvRecord": srv,
     });
-    if at.family != Family::MxPlan && let Some(object) = object.as_object_mut() {
+    if at.family != Family::MxPlan
+        && let Some(object) = object.as_object_mut()
+    {
         let state = if found.dkim { "active" } else { "toConfigure" };
         for (field, value) in [
             ("spfIsValid", json!(spf.len() == 1 && spf.iter().any(|t| t.contains("include:mx.ovh.com")))),

@@ -11,8 +11,15 @@ use crate::sandbox::api::{
 
 use super::{At, date, rights::number};
 
-const READ_ONLY: &[&str] =
-    &["mailingListAddress", "creationDate", "lastUpdateDate", "spamDetected", "spamTicketNumber", "state", "taskPendingId"];
+const READ_ONLY: &[&str] = &[
+    "mailingListAddress",
+    "creationDate",
+    "lastUpdateDate",
+    "spamDetected",
+    "spamTicketNumber",
+    "state",
+    "taskPendingId",
+];
 
 /// Which of a group's three sets.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -225,7 +232,11 @@ fn change(at: &mut At<'_>, group: &mut Group, set: Set, id: u64, who: &str, add:
     let job = Job::new(&function, at.name, subject, label, move |world| {
         with_group(world, &service, gid, |g| {
             let members = set.of(g);
-            if add { members.insert(id) } else { members.remove(&id) };
+            if add {
+                members.insert(id)
+            } else {
+                members.remove(&id)
+            };
         });
     });
     at.task(job)

@@ -61,9 +61,8 @@ fn list(core: &Core, call: &Call, family: Family) -> Answer {
         return Err(Problem::no_route());
     }
     let services = core.world.hosted.values().filter(|s| s.family == family);
-    let mut names: Vec<&str> = services
-        .map(|s| if family == Family::Exchange { s.organization.as_str() } else { s.name.as_str() })
-        .collect();
+    let mut names: Vec<&str> =
+        services.map(|s| if family == Family::Exchange { s.organization.as_str() } else { s.name.as_str() }).collect();
     names.dedup();
     Ok(Reply::json(&json!(names)))
 }

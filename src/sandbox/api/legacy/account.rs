@@ -82,8 +82,7 @@ fn create(at: &mut At<'_>) -> Answer {
     if u64::try_from(service.accounts.len()).unwrap_or(u64::MAX) >= service.account_limit {
         return Err(Problem::forbidden("The number of accounts of this offer is reached"));
     }
-    let account =
-        LegacyAccount { description: description(at).unwrap_or_default(), size, blocked: false, octets: 0 };
+    let account = LegacyAccount { description: description(at).unwrap_or_default(), size, blocked: false, octets: 0 };
     if let Some(legacy) = at.core.world.legacy.get_mut(&at.name) {
         legacy.accounts.insert(name.clone(), account);
     }
@@ -99,9 +98,12 @@ fn create(at: &mut At<'_>) -> Answer {
 
 fn set(at: &mut At<'_>, name: &str) -> Answer {
     let (address, account) = find(at, name)?;
-    if let Some(field) = at.call.object()?.keys().find(|k| {
-        !["description", "size", "accountName", "domain", "email", "isBlocked"].contains(&k.as_str())
-    }) {
+    if let Some(field) = at
+        .call
+        .object()?
+        .keys()
+        .find(|k| !["description", "size", "accountName", "domain", "email", "isBlocked"].contains(&k.as_str()))
+    {
         return Err(Problem::bad(&format!("Unknown parameter: {field}")));
     }
     let (size, description) = (size(at, account.size)?, description(at).unwrap_or(account.description));

@@ -144,9 +144,7 @@ impl World {
         let offers = std::iter::repeat_n("STARTER", starter).chain(std::iter::repeat_n("PRO", pro));
         let slots = offers
             .enumerate()
-            .map(|(n, offer)| {
-                (self.uuid(&format!("{id} slot {n}")), Slot { offer: offer.to_owned(), account: None })
-            })
+            .map(|(n, offer)| (self.uuid(&format!("{id} slot {n}")), Slot { offer: offer.to_owned(), account: None }))
             .collect();
         let platform = Platform {
             id: id.to_owned(),

@@ -47,7 +47,8 @@ fn hosted(service: &Hosted) -> Value {
         .values()
         .map(|g| {
             let members = texts(g.accounts.iter().map(name).chain(g.contacts.iter().map(contact)));
-            let value = json!({ "fields": g.fields, "members": members, "managers": texts(g.managers.iter().map(name)) });
+            let value =
+                json!({ "fields": g.fields, "members": members, "managers": texts(g.managers.iter().map(name)) });
             (g.address.key(), value)
         })
         .collect();
@@ -83,7 +84,8 @@ fn legacy(service: &Legacy) -> Value {
         .responders
         .iter()
         .map(|(name, r)| {
-            let value = json!({ "content": r.content, "copy": r.copy, "copyTo": r.copy_to, "from": r.from, "to": r.to });
+            let value =
+                json!({ "content": r.content, "copy": r.copy, "copyTo": r.copy_to, "from": r.from, "to": r.to });
             (name, value)
         })
         .collect();
@@ -130,7 +132,8 @@ fn platform(p: &Platform) -> Value {
             (d.current.name.to_string(), value)
         })
         .collect();
-    let aliases = texts(p.aliases.values().map(|a| format!("{} -> {}", a.current.address.key(), account(&a.current.account))));
+    let aliases =
+        texts(p.aliases.values().map(|a| format!("{} -> {}", a.current.address.key(), account(&a.current.account))));
     let redirections = texts(
         p.redirections.values().map(|r| format!("{} -> {}", r.current.source.key(), r.current.destination.key())),
     );

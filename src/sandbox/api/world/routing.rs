@@ -63,17 +63,16 @@ impl World {
     /// Every mailbox: service and login.
     #[must_use]
     pub fn mailboxes(&self) -> Vec<(String, Address)> {
-        let hosted = self.hosted.values().flat_map(|s| {
-            s.accounts.values().filter(|a| a.configured).map(|a| (s.name.clone(), a.address.clone()))
-        });
+        let hosted = self
+            .hosted
+            .values()
+            .flat_map(|s| s.accounts.values().filter(|a| a.configured).map(|a| (s.name.clone(), a.address.clone())));
         let legacy = self.legacy.values().flat_map(|l| {
             let login = |name: &String| Address::new(name, l.domain.clone()).ok();
             l.accounts.keys().filter_map(login).map(|a| (l.domain.to_string(), a))
         });
-        let zimbra = self
-            .zimbra
-            .values()
-            .flat_map(|p| p.accounts.values().map(|a| (p.id.clone(), a.current.address.clone())));
+        let zimbra =
+            self.zimbra.values().flat_map(|p| p.accounts.values().map(|a| (p.id.clone(), a.current.address.clone())));
         hosted.chain(legacy).chain(zimbra).collect()
     }
 

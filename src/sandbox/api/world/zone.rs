@@ -38,12 +38,7 @@ impl Record {
     /// A record with the default TTL.
     #[must_use]
     pub fn new(sub_domain: &str, field_type: &str, target: &str) -> Self {
-        Self {
-            sub_domain: sub_domain.to_owned(),
-            field_type: field_type.to_owned(),
-            target: target.to_owned(),
-            ttl: 0,
-        }
+        Self { sub_domain: sub_domain.to_owned(), field_type: field_type.to_owned(), target: target.to_owned(), ttl: 0 }
     }
 
     /// The type that name servers answer with.

@@ -116,7 +116,10 @@ impl At<'_> {
         Job::new(function, self.id, key, label, self.on_platform(effect))
     }
 
-    fn on_platform(&self, change: impl FnOnce(&mut Platform) + Send + 'static) -> impl FnOnce(&mut World) + Send + 'static {
+    fn on_platform(
+        &self,
+        change: impl FnOnce(&mut Platform) + Send + 'static,
+    ) -> impl FnOnce(&mut World) + Send + 'static {
         let id = self.id.to_owned();
         move |world: &mut World| {
             if let Some(platform) = world.zimbra.get_mut(&id) {
@@ -157,7 +160,8 @@ fn page(call: &Call, items: impl IntoIterator<Item = (String, Value)>) -> Answer
         }
     };
     let cursor = call.header("x-pagination-cursor").map(|text| text.trim_start_matches("after-").to_owned());
-    let mut rest: Vec<(String, Value)> = items.into_iter().filter(|(id, _)| cursor.as_ref().is_none_or(|c| id > c)).collect();
+    let mut rest: Vec<(String, Value)> =
+        items.into_iter().filter(|(id, _)| cursor.as_ref().is_none_or(|c| id > c)).collect();
     rest.sort_by(|a, b| a.0.cmp(&b.0));
     let more = rest.len() > size;
     rest.truncate(size);
@@ -191,9 +195,8 @@ fn statistics(p: &Platform, counts: impl Fn(&str) -> bool) -> Value {
 
 fn slots(at: &At<'_>, rest: &[&str]) -> Answer {
     let p = at.platform()?;
-    let email = |slot: &Slot| {
-        slot.account.as_ref().and_then(|id| p.accounts.get(id)).map(|a| a.current.address.to_string())
-    };
+    let email =
+        |slot: &Slot| slot.account.as_ref().and_then(|id| p.accounts.get(id)).map(|a| a.current.address.to_string());
     let render = |id: &String, slot: &Slot| {
         let current = json!({
             "accountId": slot.account, "email": email(slot), "offer": slot.offer, "platformId": p.id,

@@ -20,7 +20,8 @@ pub(super) fn aliases(at: &mut At<'_>, rest: &[&str]) -> Answer {
         ("GET", []) => {
             let p = at.platform()?;
             let matching = p.aliases.iter().filter(|(_, a)| {
-                at.call.lets("alias", &a.current.address.to_string()) && at.call.lets("aliasTargetId", &a.current.account)
+                at.call.lets("alias", &a.current.address.to_string())
+                    && at.call.lets("aliasTargetId", &a.current.account)
             });
             page(at.call, matching.map(|(id, a)| (id.clone(), alias(at, p, id, a))))
         }
@@ -149,8 +150,7 @@ fn check_source(at: &At<'_>, source: &Address) -> Result<(), Problem> {
 
 fn add_redirection(at: &mut At<'_>) -> Answer {
     let (source, destination) = (address(at.text("source")?)?, address(at.text("destination")?)?);
-    let domain =
-        domain::ready(at, source.domain(), ("NotFound", "DomainNotFound"), ("Conflict", "DomainNotReady"))?;
+    let domain = domain::ready(at, source.domain(), ("NotFound", "DomainNotFound"), ("Conflict", "DomainNotReady"))?;
     check_source(at, &source)?;
     let same = |r: &ZimbraRedirection| r.source == source && r.destination == destination;
     if at.platform()?.redirections.values().any(|r| same(&r.current)) {
