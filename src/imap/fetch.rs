@@ -346,7 +346,10 @@ impl Bodies<'_> {
                     self.doubtful.insert(uid, error);
                 }
             }
-            Err(e) if !matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => return Err(e),
+            Err(e) if !matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => {
+                self.waiting.extend(chunks(&rest, BODIES, SET)); // they stay unanswered
+                return Err(e);
+            }
             Err(e) => match rest.as_slice() {
                 [] => {}
                 [uid] => {

@@ -8,7 +8,7 @@ use super::{
     conn::{Command, Conn},
     error::{ImapError, ImapErrorKind},
     name::WireName,
-    quirks::{Quirk, Quirks},
+    quirks::Quirks,
     response::{Response, Status, StatusKind},
 };
 
@@ -160,11 +160,6 @@ impl Reader {
             let command = Command::new(&self.conn, "LOGOUT", "");
             let _ = self.conn.run(command, &mut |_| ()).await;
         }
-    }
-
-    /// Remembers that sizes prove nothing here.
-    pub fn sizes_are_estimates(&self) {
-        self.quirks.learn(Quirk::SizesAreEstimates);
     }
 }
 

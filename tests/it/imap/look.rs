@@ -359,6 +359,7 @@ async fn a_request_to_slow_down_blames_no_message() {
     let mut bodies = r.fetch_bodies(&[1, 2]).unwrap();
     let error = bodies.next().await.unwrap_err();
     assert_eq!(error.wants_pause(), Some(Some(299_961)), "{error}");
+    assert_eq!(bodies.unanswered(), [1, 2]);
     server.done().await;
 }
 
