@@ -127,7 +127,7 @@ fn known_platform(written: &Written<'_>, name: &str, place: &Place, problems: &m
     let help = match suggest(name, names.iter().copied()) {
         Some(best) => format!("did you mean `{best}`?"),
         None if names.is_empty() => "declare it under `platforms:`".to_owned(),
-        None => format!("the platforms of this spec are {}", super::raw::listed(&names)),
+        None => format!("declared under `platforms`: {}", super::raw::listed(&names)),
     };
     problems.push(
         Diagnostic::error("spec::unknown-platform", format!("there is no platform `{name}`"))

@@ -111,7 +111,9 @@ fn text_below(folder: &str) -> String {
 
 fn codes(text: &str, before: &str) -> BTreeSet<String> {
     let rest = text.split(before).skip(1);
-    let word = |part: &str| part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect::<String>();
+    let word = |part: &str| {
+        part.chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect::<String>()
+    };
     rest.map(word).filter(|code| !code.is_empty()).collect()
 }
 

@@ -113,7 +113,7 @@ fn a_plain_host_has_no_api() {
        ·                                                                                            ┬
        ·                                                                                            ╰── not declared under `platforms`
        ╰────
-      help: the platforms of this spec are `b`
+      help: declared under `platforms`: `b`
     ");
 }
 
@@ -165,7 +165,7 @@ fn same_as_leads_somewhere() {
        ·                                                                 ─┬
        ·                                                                  ╰── not declared under `platforms`
        ╰────
-      help: the platforms of this spec are `a`, `b` and `c`
+      help: declared under `platforms`: `a`, `b` and `c`
     "
     );
 }
