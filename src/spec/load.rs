@@ -170,7 +170,11 @@ fn document(reader: &mut Reader, single: bool) -> Option<Document> {
     };
     match &mut root.data {
         Data::Map(pairs) => {
-            pairs.retain(|(key, _)| !matches!(&key.data, Data::Scalar { text, .. } if text.starts_with("x-")));
+            let ignored = |key: &Node| matches!(&key.data, Data::Scalar { text, .. } if text.starts_with("x-"));
+            let (extra, kept) = std::mem::take(pairs).into_iter().partition(|(key, _)| ignored(key));
+            *pairs = kept;
+            // Nobody reads them, and yet they may stand beside what is shown.
+            reader.hide_what_sounds_secret(&Node { data: Data::Map(extra), place: root.place.clone() });
         }
         Data::Null => {
             let message = format!("`{}` is empty", reader.source.name);

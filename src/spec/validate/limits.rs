@@ -19,8 +19,11 @@ use crate::{
 /// The shortest local part on the mail platforms of OVHcloud (R:ovh-api 2.0b).
 const OVH_SHORTEST: usize = 2;
 
+/// Quotas over a limit, by where they are written, by platform and by limit: a default is one finding.
+type Over<'a> = BTreeMap<(&'a str, usize, &'static str, u64), (&'a At<Size>, Vec<&'a Address>)>;
+
 pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
-    let mut over: BTreeMap<(&str, usize, &'static str, u64), (&At<Size>, Vec<&Address>)> = BTreeMap::new();
+    let mut over = Over::new();
     for (address, account) in world.present() {
         let Some(kind) = world.kind_of_domain(address.domain()) else { continue };
         let Some((place, own)) = world.written.accounts.get(address) else { continue };

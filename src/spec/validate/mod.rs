@@ -2,6 +2,7 @@
 //!
 //! Building is lenient, so that one mistake is reported once: a platform without a kind is still a known platform.
 
+mod absent;
 mod access;
 mod accounts;
 mod claims;
@@ -69,6 +70,7 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
     objects::build(&mut world, problems);
     for rule in [
         strategy::check,
+        absent::check,
         access::check,
         claims::check,
         provisional::check,
