@@ -3,6 +3,7 @@
 mod diagnostic;
 mod exit;
 mod finding;
+mod source;
 
 pub use diagnostic::*;
 pub use exit::*;
