@@ -1,13 +1,13 @@
 //! Folders: their names, purposes and numbers, in as few round trips as the server allows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{
     conn::{Command, Step},
     error::{ImapError, ImapErrorKind},
     name::WireName,
     quirks::Quirk,
-    reader::{Pipeline, Reader, no_nul},
+    reader::{Reader, no_nul},
     response::{ListLine, Response, StatusLine},
 };
 use crate::model::{FolderPath, FolderStatus, SpecialUse};
@@ -214,47 +214,40 @@ impl Reader {
                 folder.status = status(&line);
             }
         }
-        // Places instead of references, so that the future can move between threads.
-        let missing: Vec<usize> = (0..gathered.folders.len())
-            .filter(|i| gathered.folders.get(*i).is_some_and(|f| f.selectable && f.status.is_none()))
-            .collect();
-        let mut missing = missing.into_iter();
-        let mut open: Pipeline<usize> = Pipeline::new();
+        let folders = &mut gathered.folders;
+        let mut missing: VecDeque<usize> =
+            folders.iter().enumerate().filter(|(_, f)| f.selectable && f.status.is_none()).map(|(at, _)| at).collect();
+        let mut open: Vec<(u64, usize)> = Vec::new();
         self.conn.check("STATUS")?;
         loop {
             while open.len() < WINDOW
-                && let Some(at) = missing.next()
-                && let Some(folder) = gathered.folders.get(at)
+                && let Some(at) = missing.pop_front()
             {
+                let Some(folder) = folders.get(at) else { continue };
                 let command = Command::new(&self.conn, "STATUS", "").string(folder.name.raw());
-                open.push_back((self.conn.queue(command.text(" ").text(items)), at));
+                open.push((self.conn.queue(command.text(" ").text(items)), at));
             }
             if open.is_empty() {
-                return Ok(());
+                return self.conn.drain("STATUS").await;
             }
             match self.conn.step().await? {
                 Step::Untagged(Response::StatusOf(line)) => {
                     let name = WireName::from_wire(line.name.clone());
-                    let asked = |at: &usize| gathered.folders.get(*at).is_some_and(|f| f.name == name);
-                    let at = open.iter().map(|(_, at)| *at).find(asked);
-                    if let Some(folder) = at.and_then(|at| gathered.folders.get_mut(at)) {
+                    let asked =
+                        open.iter().map(|(_, at)| *at).find(|at| folders.get(*at).is_some_and(|f| f.name == name));
+                    if let Some(folder) = asked.and_then(|at| folders.get_mut(at)) {
                         folder.status = status(&line);
                     }
                 }
                 Step::Untagged(_) => {}
                 Step::Tagged { tag, result } => {
-                    let at = open.iter().position(|(t, _)| *t == tag);
-                    let folder = at.and_then(|at| open.remove(at));
-                    match (result, folder) {
-                        (Ok(_), _) => {}
-                        (Err(e), Some((_, at)))
-                            if matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) =>
-                        {
-                            if let Some(folder) = gathered.folders.get_mut(at) {
-                                folder.status = None;
-                            }
+                    open.retain(|(t, _)| *t != tag);
+                    match result {
+                        // A folder that does not tell its numbers is still a folder.
+                        Err(e) if !matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => {
+                            return Err(e);
                         }
-                        (Err(e), _) => return Err(e),
+                        _ => {}
                     }
                 }
             }

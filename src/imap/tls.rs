@@ -135,6 +135,10 @@ fn certificate(problem: &CertificateError, host: String) -> TlsProblem {
             TlsProblem::WrongName { host, names: presented.iter().map(|n| readable(n)).collect() }
         }
         CertificateError::UnknownIssuer => TlsProblem::UnknownIssuer { host },
+        CertificateError::BadSignature => {
+            let detail = "its signature is not that of the authority it names".to_owned();
+            TlsProblem::Certificate { host, detail }
+        }
         other => TlsProblem::Certificate { host, detail: other.to_string() },
     }
 }
