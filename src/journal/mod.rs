@@ -10,7 +10,7 @@
 mod error;
 mod fault;
 mod lease;
-mod ledger;
+pub mod ledger;
 mod read;
 mod record;
 mod replay;

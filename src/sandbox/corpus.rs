@@ -1,1 +1,0 @@
-//! Mail to rehearse with: deterministic, realistic, odd.

@@ -1,1 +1,0 @@
-//! An authoritative DNS server for the sandbox.

@@ -1,0 +1,1 @@
+//! The independent checker sees every kind of difference.

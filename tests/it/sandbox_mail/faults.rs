@@ -1,0 +1,1 @@
+//! Faults of the in-memory server do what they say.
