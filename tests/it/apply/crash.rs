@@ -3,13 +3,7 @@
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use proptest::prelude::*;
-use rehome::{
-    apply::RunSummary,
-    diag::Exit,
-    journal::FaultPoint,
-    model::PlanOutcome,
-    provider::ErrorClass,
-};
+use rehome::{apply::RunSummary, diag::Exit, journal::FaultPoint, model::PlanOutcome, provider::ErrorClass};
 
 use super::{
     desk::{Crash, Desk, full_plan, swap, world},

@@ -56,7 +56,11 @@ impl Desk {
     }
 
     pub fn options() -> Options {
-        Options { poll: Duration::from_millis(1), acks: BTreeSet::from(["reset-mailbox".to_owned()]), ..Options::default() }
+        Options {
+            poll: Duration::from_millis(1),
+            acks: BTreeSet::from(["reset-mailbox".to_owned()]),
+            ..Options::default()
+        }
     }
 
     pub async fn apply(&self) -> RunSummary {

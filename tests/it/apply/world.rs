@@ -47,6 +47,8 @@ pub enum Fault {
     LostBefore,
     /// Still running when patience ends; done the next time somebody looks.
     Slow,
+    /// The answer is lost; the effect comes when somebody has looked once.
+    LateAndLost,
     /// The reading that would tell is impossible (`probe`) or unclear.
     Blind,
 }
@@ -94,10 +96,6 @@ impl World {
     pub fn account(&self, platform: &str, address: &str, mail: &[u32]) {
         let account = Account { mail: mail.to_vec(), ..Account::default() };
         self.lock().facts.accounts.insert((platform.to_owned(), addr(address)), account);
-    }
-
-    pub fn domain(&self, platform: &str, domain: &str) {
-        self.lock().facts.domains.insert((platform.to_owned(), dom(domain)));
     }
 
     pub fn busy(&self, platform: &str, address: &str, looks: u32) {
@@ -375,8 +373,7 @@ impl Reader for FakeProvider {
     async fn observe(&self, _scope: &Scope) -> Result<PlatformView, ProviderError> {
         let call = self.world.begin("read").await;
         let fault = self.world.next_fault("observe", self.id.as_str());
-        let service =
-            ServiceView { name: self.id.0.clone(), state: ServiceState::Ok, imap: None, offer: None };
+        let service = ServiceView { name: self.id.0.clone(), state: ServiceState::Ok, imap: None, offer: None };
         let mut view = PlatformView::new(self.kind(), service, self.capabilities());
         {
             let mut inner = self.world.lock();
@@ -453,9 +450,9 @@ impl Provider for FakeProvider {
             Some(Fault::DoneButLost) => {
                 self.world.lock().apply(&self.id, change, password).and(Err(ErrorClass::InDoubt))
             }
-            Some(Fault::Slow) => {
+            Some(slow @ (Fault::Slow | Fault::LateAndLost)) => {
                 self.world.lock().slow.push((self.id.clone(), change.clone()));
-                Err(ErrorClass::Timeout)
+                Err(if matches!(slow, Fault::Slow) { ErrorClass::Timeout } else { ErrorClass::InDoubt })
             }
             Some(Fault::Blind) | None => {
                 let made = self.world.lock().apply(&self.id, change, password);
@@ -501,6 +498,7 @@ impl Mail for FakeMail {
             world.copying.notify_one();
             std::future::pending::<()>().await;
         }
+        let short = world.next_fault("shortfall", "").is_some();
         let result = {
             let mut inner = world.lock();
             match (fault, inner.facts.accounts.get(&Self::boxed(&work.source)).cloned()) {
@@ -516,7 +514,11 @@ impl Mail for FakeMail {
                             inner.count(format!("append {} {message}", work.account));
                         }
                         let all = source.mail.len() as u64;
-                        let total = CopyCounts { source: all, copied: all, ..CopyCounts::default() };
+                        let mut total = CopyCounts { source: all, copied: all, ..CopyCounts::default() };
+                        if short {
+                            total.copied -= 1;
+                            total.failed.insert("too-large".to_owned(), 1);
+                        }
                         Ok(CopyReport { total, seen: seen(&source.mail), ..CopyReport::default() })
                     }
                 },
