@@ -1,1 +1,63 @@
 //! F1: the IMAP client: connect, authenticate, list, select, fetch, append, store; quirks by server.
+//!
+//! # What holds
+//!
+//! - Success is the tagged OK of the very command and nothing else. An end of the stream or a goodbye before it is an
+//!   error, and so is an answer that cannot be read: a message is never taken for absent because its answer was odd.
+//! - A connection whose state is in doubt takes no more commands: after a failure, and after a future was dropped in the
+//!   middle of a command.
+//! - Reading and writing go on at the same time, so that a server that talks while it is written to blocks nobody.
+//! - Memory is bounded: lines, literals and lists have limits, and large bodies go to files without names.
+//! - [`Reader`] has no method that changes anything on a server; [`Writer`] has.
+//! - Passwords are in no error, log or debug output.
+//!
+//! # Layers
+//!
+//! | files | what |
+//! |---|---|
+//! | `frame`, `token`, `response`, `code` | octets to responses, without input or output |
+//! | `name`, `date`, `uid`, `capability` | the small languages inside responses |
+//! | `output`, `conn` | one connection: commands out, responses in |
+//! | `tls`, `login`, `connector` | from an endpoint to a connection that is logged in |
+//! | `reader`, `list`, `fetch` | looking |
+//! | `writer`, `append` | changing |
+//! | `quirks` | what is learned about a server |
+
+mod append;
+mod body;
+mod capability;
+mod code;
+mod conn;
+mod connector;
+mod date;
+mod error;
+mod fetch;
+mod frame;
+mod list;
+mod login;
+mod name;
+mod output;
+mod quirks;
+mod reader;
+mod response;
+mod tls;
+mod token;
+mod uid;
+mod writer;
+
+pub use append::{AppendMessage, AppendMode, AppendOutcome, AppendReport, Appended, Refusal, RefusalKind};
+pub use body::{Body, BodyReader, SPILL_ABOVE};
+pub use capability::Capabilities;
+pub use code::Code;
+pub use connector::{Connector, Timeouts};
+pub use date::InternalDate;
+pub use error::{ImapError, ImapErrorKind, TlsProblem};
+pub use fetch::{Bodies, Fetched, FetchedMessage, MessageMeta};
+pub use list::{ListDetail, Listed, Namespace};
+pub use login::Login;
+pub use name::WireName;
+pub use quirks::{Quirk, Quirks};
+pub use reader::{Reader, Selected};
+pub use tls::TlsRoots;
+pub use uid::UidRange;
+pub use writer::{Created, StoreMode, Writer};

@@ -1,1 +1,546 @@
 //! The ledger: what is known of each message of each mailbox, so that none is lost or copied twice.
+//!
+//! A message is known by (account and source platform, source folder, UIDVALIDITY, UID), never by its text. Before the
+//! first octet of a window is sent, [`Ledger::intend`] puts on disk what is about to be sent and above which UID it can
+//! only land; afterwards [`Ledger::settle`] puts down what became of it. A window that was never settled is looked for at
+//! the target by the next run, above its floor only. Each of the two is one transaction, and the connection runs with
+//! `synchronous=FULL`, so each is on disk when the call returns.
+
+mod rows;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+use thiserror::Error;
+
+pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, WindowId};
+
+use super::Db;
+use crate::model::{Address, Digest, FolderPath, PlatformId};
+
+/// The ledger's tables. Whoever opens a workspace's database runs this once; it changes nothing that is there.
+pub const SCHEMA: &str = include_str!("ledger/schema.sql");
+
+/// Why the ledger refused.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// The database failed: disk full, file gone, corrupted.
+    #[error("the ledger could not {doing}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// SQLite's words.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A row holds something that no version of rehome writes.
+    #[error("the ledger holds `{value}` where {expected} belongs")]
+    Malformed {
+        /// What is there.
+        value: String,
+        /// What should be.
+        expected: &'static str,
+    },
+    /// Another run has begun to copy the same mailbox; this one must not send anything more.
+    #[error("another run has taken over this mailbox")]
+    Fenced,
+    /// A message was about to be sent a second time. The account stops: this is a defect of rehome, never of the mail.
+    #[error("the message with UID {uid} has been sent already (it is `{state}`)")]
+    AlreadySent {
+        /// UID at the source.
+        uid: u32,
+        /// Its state.
+        state: String,
+    },
+    /// A test asked the ledger to die here.
+    #[error("the ledger died, as a test asked for")]
+    Fault,
+}
+
+/// Where a ledger dies, for tests of recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Before the n-th write (from 1) reaches the disk; every later write fails too.
+    Before(u64),
+    /// After the n-th write is on disk, before its caller learns of it; every later write fails too.
+    After(u64),
+}
+
+#[derive(Debug, Default)]
+struct FaultState {
+    fault: Option<Fault>,
+    writes: u64,
+}
+
+/// The ledger of one workspace. Clones share the database.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    db: Db,
+    fault: Arc<Mutex<FaultState>>,
+}
+
+fn db(doing: &'static str) -> impl Fn(rusqlite::Error) -> LedgerError {
+    move |source| LedgerError::Database { doing, source }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves no half transaction behind: it was rolled back when it was dropped.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ledger {
+    /// The ledger in a database whose tables exist ([`SCHEMA`]).
+    #[must_use]
+    pub fn new(db: Db) -> Self {
+        Self { db, fault: Arc::default() }
+    }
+
+    /// A ledger that is gone when it is dropped, for tests and rehearsals.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`].
+    pub fn in_memory() -> Result<Self, LedgerError> {
+        let connection = Connection::open_in_memory().map_err(db("open"))?;
+        connection.execute_batch(SCHEMA).map_err(db("make its tables"))?;
+        Ok(Self::new(Arc::new(Mutex::new(connection))))
+    }
+
+    /// Makes the ledger die at a write, for tests; counts writes from here on.
+    pub fn set_fault(&self, fault: Option<Fault>) {
+        *lock(&self.fault) = FaultState { fault, writes: 0 };
+    }
+
+    /// How many writes were made since [`set_fault`](Self::set_fault).
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        lock(&self.fault).writes
+    }
+
+    /// Takes the mailbox: from now on every earlier lease of it is refused.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`].
+    pub fn begin(&self, account: &Address, source: &(PlatformId, Address)) -> Result<Lease, LedgerError> {
+        self.write("take the mailbox", None, |tx| {
+            let doing = db("take the mailbox");
+            tx.query_row(
+                "INSERT INTO ledger_mailbox (account, platform, address, epoch) VALUES (?1, ?2, ?3, 1)
+                 ON CONFLICT (account, platform) DO UPDATE SET address = excluded.address, epoch = epoch + 1
+                 RETURNING id, epoch",
+                params![account.key(), source.0.as_str(), source.1.key()],
+                |row| Ok(Lease { mailbox: row.get(0)?, epoch: row.get(1)? }),
+            )
+            .map_err(doing)
+        })
+    }
+
+    /// The folders known of a mailbox, without taking it; none when it was never copied.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`], [`LedgerError::Malformed`].
+    pub fn known_folders(&self, account: &Address, platform: &PlatformId) -> Result<Vec<FolderRow>, LedgerError> {
+        let connection = lock(&self.db);
+        let sql = format!(
+            "SELECT {FOLDER} FROM ledger_folder f JOIN ledger_mailbox m ON m.id = f.mailbox
+             WHERE m.account = ?1 AND m.platform = ?2 ORDER BY f.path"
+        );
+        let mut statement = connection.prepare_cached(&sql).map_err(db("list folders"))?;
+        let rows = statement.query_map(params![account.key(), platform.as_str()], raw_folder);
+        let rows: Vec<RawFolder> = rows.and_then(Iterator::collect).map_err(db("list folders"))?;
+        rows.into_iter().map(RawFolder::read).collect()
+    }
+
+    /// The row of a folder, made when it is not there.
+    ///
+    /// # Errors
+    /// [`LedgerError::Fenced`], [`LedgerError::Database`], [`LedgerError::Malformed`].
+    pub fn folder(&self, lease: Lease, path: &FolderPath) -> Result<FolderRow, LedgerError> {
+        let doing = "open a folder";
+        let key = serde_json::to_string(path).unwrap_or_default();
+        let find = |connection: &Connection| {
+            let sql = format!("SELECT {FOLDER} FROM ledger_folder f WHERE f.mailbox = ?1 AND f.path = ?2");
+            connection.query_row(&sql, params![lease.mailbox, key], raw_folder).optional().map_err(db(doing))
+        };
+        let known = find(&lock(&self.db))?;
+        let raw = match known {
+            Some(raw) => raw,
+            None => self.write(doing, Some(lease), |tx| {
+                tx.execute("INSERT INTO ledger_folder (mailbox, path) VALUES (?1, ?2)", params![lease.mailbox, key])
+                    .map_err(db(doing))?;
+                find(tx)?.ok_or_else(|| db(doing)(rusqlite::Error::QueryReturnedNoRows))
+            })?,
+        };
+        raw.read()
+    }
+
+    /// Puts down what is known of a folder.
+    ///
+    /// # Errors
+    /// [`LedgerError::Fenced`], [`LedgerError::Database`].
+    pub fn save_folder(&self, lease: Lease, row: &FolderRow) -> Result<(), LedgerError> {
+        let doing = "write a folder";
+        self.write(doing, Some(lease), |tx| {
+            tx.execute(
+                "UPDATE ledger_folder SET source_validity = ?2, target = ?3, target_validity = ?4, adopt_below = ?5,
+                        distrusted = ?6, status = ?7, counts = ?8 WHERE id = ?1",
+                params![
+                    row.id.0,
+                    row.source_validity,
+                    row.target,
+                    row.target_validity,
+                    row.adopt_below,
+                    row.distrusted,
+                    row.status.as_ref().and_then(|s| serde_json::to_string(s).ok()),
+                    row.counts.as_ref().and_then(|c| serde_json::to_string(c).ok()),
+                ],
+            )
+            .map_err(db(doing))?;
+            Ok(())
+        })
+    }
+
+    /// The messages of a folder under one UIDVALIDITY of the source, by UID.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`], [`LedgerError::Malformed`].
+    pub fn messages(&self, folder: FolderId, validity: u32) -> Result<BTreeMap<u32, MessageRow>, LedgerError> {
+        let sql = format!("SELECT {MESSAGE} FROM ledger_message WHERE folder = ?1 AND validity = ?2");
+        let rows = self.select(&sql, &[&folder.0, &validity])?;
+        Ok(rows.into_iter().map(|row| (row.uid, row)).collect())
+    }
+
+    /// The messages of a folder that were delivered under another UIDVALIDITY of the source.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`], [`LedgerError::Malformed`].
+    pub fn delivered_before(&self, folder: FolderId, validity: u32) -> Result<Vec<MessageRow>, LedgerError> {
+        let sql = format!(
+            "SELECT {MESSAGE} FROM ledger_message
+             WHERE folder = ?1 AND validity <> ?2 AND state IN ('acked', 'adopted') ORDER BY validity, uid DESC"
+        );
+        self.select(&sql, &[&folder.0, &validity])
+    }
+
+    /// The UIDs at the target that belong to messages of this folder, under one UIDVALIDITY of the target.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`].
+    pub fn owned(&self, folder: FolderId, target_validity: u32, floor: u32) -> Result<BTreeSet<u32>, LedgerError> {
+        let connection = lock(&self.db);
+        let doing = db("list what the target was given");
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT target_uid FROM ledger_message
+                 WHERE folder = ?1 AND target_validity = ?2 AND target_uid >= ?3 AND state IN ('acked', 'adopted')",
+            )
+            .map_err(&doing)?;
+        let rows = statement.query_map(params![folder.0, target_validity, floor], |row| row.get(0));
+        rows.and_then(Iterator::collect).map_err(doing)
+    }
+
+    /// The highest UID at the target that a message of this folder was given under that UIDVALIDITY; 0 for none.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`].
+    pub fn highest(&self, folder: FolderId, target_validity: u32) -> Result<u32, LedgerError> {
+        lock(&self.db)
+            .query_row(
+                "SELECT coalesce(max(target_uid), 0) FROM ledger_message WHERE folder = ?1 AND target_validity = ?2",
+                params![folder.0, target_validity],
+                |row| row.get(0),
+            )
+            .map_err(db("ask for the last message at the target"))
+    }
+
+    /// The windows of a mailbox whose outcome is not known, oldest first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`], [`LedgerError::Malformed`].
+    pub fn open_windows(&self, lease: Lease) -> Result<Vec<OpenWindow>, LedgerError> {
+        let doing = db("list open windows");
+        let mut windows: Vec<OpenWindow> = {
+            let connection = lock(&self.db);
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT w.id, w.folder, w.source_validity, w.target_validity, w.floor
+                     FROM ledger_window w JOIN ledger_folder f ON f.id = w.folder
+                     WHERE f.mailbox = ?1 AND w.state = 'open' ORDER BY w.id",
+                )
+                .map_err(&doing)?;
+            let rows = statement.query_map(params![lease.mailbox], |row| {
+                Ok(OpenWindow {
+                    id: WindowId(row.get(0)?),
+                    folder: FolderId(row.get(1)?),
+                    source_validity: row.get(2)?,
+                    target_validity: row.get(3)?,
+                    floor: row.get(4)?,
+                    intents: Vec::new(),
+                })
+            });
+            rows.and_then(Iterator::collect).map_err(doing)?
+        };
+        let sql = format!("SELECT {MESSAGE} FROM ledger_message WHERE window = ?1 AND state = 'intent' ORDER BY uid");
+        for window in &mut windows {
+            window.intents = self.select(&sql, &[&window.id.0])?;
+        }
+        Ok(windows)
+    }
+
+    /// Puts down, before the first octet is sent, what is about to be sent.
+    ///
+    /// # Errors
+    /// [`LedgerError::AlreadySent`] when one of the messages has been delivered or is in doubt,
+    /// [`LedgerError::Fenced`], [`LedgerError::Database`]. Nothing may be sent then.
+    pub fn intend(&self, lease: Lease, intent: &Intent) -> Result<WindowId, LedgerError> {
+        let doing = "put down what is about to be sent";
+        self.write(doing, Some(lease), |tx| {
+            tx.execute(
+                "INSERT INTO ledger_window (folder, source_validity, target_validity, floor, epoch, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'open')",
+                params![intent.folder.0, intent.source_validity, intent.target_validity, intent.floor, lease.epoch],
+            )
+            .map_err(db(doing))?;
+            let window = WindowId(tx.last_insert_rowid());
+            let mut find = tx
+                .prepare_cached("SELECT state FROM ledger_message WHERE folder = ?1 AND validity = ?2 AND uid = ?3")
+                .map_err(db(doing))?;
+            for message in &intent.messages {
+                let state: Option<String> = find
+                    .query_row(params![intent.folder.0, intent.source_validity, message.uid], |row| row.get(0))
+                    .optional()
+                    .map_err(db(doing))?;
+                if let Some(state) = state.filter(|s| matches!(s.as_str(), "acked" | "adopted" | "intent")) {
+                    return Err(LedgerError::AlreadySent { uid: message.uid, state });
+                }
+            }
+            let place = Place { folder: intent.folder, validity: intent.source_validity, window: Some(window) };
+            for message in &intent.messages {
+                put(tx, place, &MessageRow { state: MessageState::Intent, ..message.clone() })?;
+            }
+            Ok(window)
+        })
+    }
+
+    /// Puts down what became of messages, and closes their window when none of it is left in doubt.
+    ///
+    /// # Errors
+    /// [`LedgerError::Fenced`], [`LedgerError::Database`].
+    pub fn settle(
+        &self,
+        lease: Lease,
+        folder: (FolderId, u32),
+        window: Option<WindowId>,
+        outcomes: &[MessageRow],
+    ) -> Result<(), LedgerError> {
+        let doing = "put down what became of messages";
+        self.write(doing, Some(lease), |tx| {
+            let place = Place { folder: folder.0, validity: folder.1, window };
+            for row in outcomes {
+                put(tx, place, row)?;
+            }
+            if let Some(window) = window {
+                tx.execute(
+                    "UPDATE ledger_window SET state = 'settled' WHERE id = ?1 AND NOT EXISTS
+                       (SELECT 1 FROM ledger_message m WHERE m.window = ?1 AND m.state = 'intent')",
+                    params![window.0],
+                )
+                .map_err(db(doing))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets that the target has the messages of a folder, because the whole target was replaced: they are matched
+    /// anew by their digests, and sent again where there is no equal. Returns how many were delivered before.
+    ///
+    /// # Errors
+    /// [`LedgerError::Fenced`], [`LedgerError::Database`].
+    pub fn forget_deliveries(&self, lease: Lease, folder: FolderId) -> Result<u64, LedgerError> {
+        let doing = "forget what the target had";
+        self.write(doing, Some(lease), |tx| {
+            let n = tx
+                .execute(
+                    "UPDATE ledger_message SET state = 'planned', target_uid = NULL, target_validity = NULL, window = NULL
+                     WHERE folder = ?1 AND state IN ('acked', 'adopted', 'intent')",
+                    params![folder.0],
+                )
+                .map_err(db(doing))?;
+            tx.execute("UPDATE ledger_window SET state = 'settled' WHERE folder = ?1", params![folder.0])
+                .map_err(db(doing))?;
+            Ok(n as u64)
+        })
+    }
+
+    /// Runs one write as one transaction, under the lease, with the fault that a test may have asked for.
+    fn write<T>(
+        &self,
+        doing: &'static str,
+        lease: Option<Lease>,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        let (fault, n) = {
+            let mut state = lock(&self.fault);
+            state.writes += 1;
+            (state.fault, state.writes)
+        };
+        if matches!(fault, Some(Fault::Before(at)) if n >= at) || matches!(fault, Some(Fault::After(at)) if n > at) {
+            return Err(LedgerError::Fault);
+        }
+        let mut connection = lock(&self.db);
+        let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(db(doing))?;
+        if synchronous < FULL {
+            connection.pragma_update(None, "synchronous", FULL).map_err(db(doing))?;
+        }
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(db(doing))?;
+        if let Some(lease) = lease {
+            let epoch: Option<i64> = tx
+                .query_row("SELECT epoch FROM ledger_mailbox WHERE id = ?1", params![lease.mailbox], |row| row.get(0))
+                .optional()
+                .map_err(db(doing))?;
+            if epoch != Some(lease.epoch) {
+                return Err(LedgerError::Fenced);
+            }
+        }
+        let out = work(&tx)?;
+        tx.commit().map_err(db(doing))?;
+        if matches!(fault, Some(Fault::After(at)) if n == at) { Err(LedgerError::Fault) } else { Ok(out) }
+    }
+
+    fn select(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<MessageRow>, LedgerError> {
+        let connection = lock(&self.db);
+        let doing = db("read messages");
+        let mut statement = connection.prepare_cached(sql).map_err(&doing)?;
+        let rows = statement.query_map(params, |row| Ok(message(row)));
+        let rows: Vec<Result<MessageRow, LedgerError>> = rows.and_then(Iterator::collect).map_err(doing)?;
+        rows.into_iter().collect()
+    }
+}
+
+/// `PRAGMA synchronous`: each commit is on disk before it returns.
+const FULL: i64 = 2;
+
+const FOLDER: &str = "f.id, f.path, f.source_validity, f.target, f.target_validity, f.adopt_below, f.distrusted, \
+                      f.status, f.counts";
+
+const MESSAGE: &str = "uid, state, digest, octets, announced, date, source_flags, target_flags, \
+                       target_validity, target_uid, class, reason";
+
+#[derive(Clone, Copy)]
+struct Place {
+    folder: FolderId,
+    validity: u32,
+    window: Option<WindowId>,
+}
+
+fn put(tx: &Transaction<'_>, place: Place, row: &MessageRow) -> Result<(), LedgerError> {
+    let doing = "write a message";
+    let mut statement = tx
+        .prepare_cached(
+            "INSERT OR REPLACE INTO ledger_message (folder, validity, uid, state, digest, octets, announced, date,
+                 source_flags, target_flags, target_validity, target_uid, window, class, reason)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )
+        .map_err(db(doing))?;
+    let octets = i64::try_from(row.octets).unwrap_or(i64::MAX);
+    let announced = i64::try_from(row.announced).unwrap_or(i64::MAX);
+    statement
+        .execute(params![
+            place.folder.0,
+            place.validity,
+            row.uid,
+            row.state.word(),
+            row.digest.map(|d| d.0.to_vec()),
+            octets,
+            announced,
+            row.date,
+            join(&row.source_flags),
+            join(&row.target_flags),
+            row.target.map(|(validity, _)| validity),
+            row.target.map(|(_, uid)| uid),
+            place.window.map(|w| w.0),
+            row.class,
+            row.reason,
+        ])
+        .map_err(db(doing))?;
+    Ok(())
+}
+
+fn join(flags: &BTreeSet<String>) -> String {
+    flags.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+fn message(row: &Row<'_>) -> Result<MessageRow, LedgerError> {
+    let doing = db("read a message");
+    let word: String = row.get(1).map_err(&doing)?;
+    let state = MessageState::from_word(&word)
+        .ok_or(LedgerError::Malformed { value: word, expected: "the state of a message" })?;
+    let digest: Option<[u8; 32]> = row.get(2).map_err(&doing)?;
+    let flags = |column: usize| -> Result<BTreeSet<String>, LedgerError> {
+        let text: String = row.get(column).map_err(db("read flags"))?;
+        Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
+    };
+    let count = |column: usize| -> Result<u64, LedgerError> {
+        let n: i64 = row.get(column).map_err(db("read a size"))?;
+        Ok(u64::try_from(n).unwrap_or(0))
+    };
+    let (validity, uid): (Option<u32>, Option<u32>) = (row.get(8).map_err(&doing)?, row.get(9).map_err(&doing)?);
+    Ok(MessageRow {
+        uid: row.get(0).map_err(&doing)?,
+        state,
+        digest: digest.map(Digest),
+        octets: count(3)?,
+        announced: count(4)?,
+        date: row.get(5).map_err(&doing)?,
+        source_flags: flags(6)?,
+        target_flags: flags(7)?,
+        target: validity.zip(uid),
+        class: row.get(10).map_err(&doing)?,
+        reason: row.get(11).map_err(&doing)?,
+    })
+}
+
+struct RawFolder {
+    row: FolderRow,
+    path: String,
+    status: Option<String>,
+    counts: Option<String>,
+}
+
+fn raw_folder(row: &Row<'_>) -> rusqlite::Result<RawFolder> {
+    Ok(RawFolder {
+        row: FolderRow {
+            id: FolderId(row.get(0)?),
+            path: FolderPath(Vec::new()),
+            source_validity: row.get(2)?,
+            target: row.get(3)?,
+            target_validity: row.get(4)?,
+            adopt_below: row.get(5)?,
+            distrusted: row.get(6)?,
+            status: None,
+            counts: None,
+        },
+        path: row.get(1)?,
+        status: row.get(7)?,
+        counts: row.get(8)?,
+    })
+}
+
+impl RawFolder {
+    fn read(self) -> Result<FolderRow, LedgerError> {
+        fn json<T: serde::de::DeserializeOwned>(text: &str, expected: &'static str) -> Result<T, LedgerError> {
+            serde_json::from_str(text).map_err(|_| LedgerError::Malformed { value: text.to_owned(), expected })
+        }
+        Ok(FolderRow {
+            path: json(&self.path, "the path of a folder")?,
+            status: self.status.map(|s| json(&s, "the status of a folder")).transpose()?,
+            counts: self.counts.map(|c| json(&c, "the counts of a folder")).transpose()?,
+            ..self.row
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -156,7 +156,7 @@ pub enum Precondition {
 
 /// How an action is taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "undo", rename_all = "snake_case")]
+#[serde(tag = "undo", content = "how", rename_all = "snake_case")]
 pub enum Undo {
     /// By this change.
     Change {
@@ -225,4 +225,23 @@ pub enum NoteKind {
     Unmanaged,
     /// Good to know.
     Info,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_undo_survives_json() {
+        let change = Change::DomainRemove { domain: Domain::parse("x.org").unwrap() };
+        for undo in [
+            Undo::Change { platform: PlatformId::from("new"), change },
+            Undo::Nothing,
+            Undo::Manual("by hand".to_owned()),
+            Undo::Irreversible("gone".to_owned()),
+        ] {
+            let json = serde_json::to_string(&undo).unwrap();
+            assert_eq!(serde_json::from_str::<Undo>(&json).unwrap(), undo, "{json}");
+        }
+    }
 }

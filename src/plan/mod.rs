@@ -1,5 +1,128 @@
 //! F2: PURE. Spec, inventory and state to a plan: difference, strategies, order, guards, notes, staleness, plan file.
 
+mod accounts;
+mod aliases;
+mod checks;
+mod claims;
+mod cutover;
+mod decide;
+mod directory;
+mod domains;
+mod draft;
+pub mod file;
+mod groups;
+mod guards;
+mod leftovers;
+mod lint;
+mod mail;
+mod order;
+mod reads;
+mod redirections;
+mod slots;
 mod types;
+mod undo;
+mod world;
 
+pub use file::PlanFileError;
+pub use guards::{Open, guards};
+pub use lint::lint;
+pub use reads::{Fields, Stale, read_value, stale};
 pub use types::*;
+
+use std::collections::BTreeSet;
+
+use crate::{
+    model::{ActionId, Change, Inventory, Phase, State, Work},
+    spec::{Presence, Spec},
+};
+
+use draft::{Block, Draft};
+use world::World;
+
+/// What the planning of dependents rests on.
+struct Ground<'g, 'a> {
+    world: &'g World<'a>,
+    gates: &'g domains::Gates<'a>,
+    cases: &'g decide::Cases<'a>,
+    places: &'g accounts::Places<'a>,
+}
+
+/// Makes the plan. The same arguments give the same bytes, whatever order anything was listed in.
+#[must_use]
+pub fn plan(spec: &Spec, inventory: &Inventory, state: &State, header: Header) -> Plan {
+    let world = World::new(spec, inventory, state);
+    let mut draft = Draft::default();
+    let gates = domains::gates(&world);
+    let cases = decide::decide(&world, &gates, &mut draft);
+    domains::emit(&world, &gates, &cases, &mut draft);
+    let places = accounts::emit(&world, &gates, &cases, &mut draft);
+    let ground = Ground { world: &world, gates: &gates, cases: &cases, places: &places };
+    aliases::emit(&ground, &mut draft);
+    redirections::emit(&ground, &mut draft);
+    let mut contacts = directory::contacts(&ground, &mut draft);
+    groups::emit(&ground, &mut contacts, &mut draft);
+    directory::footers(&ground, &mut draft);
+
+    claims::refuse_unfreed(&world, &mut draft);
+    claims::wire(&world, &mut draft);
+    directory::ends_last(&ground, &mut draft);
+    domains::removals_last(&mut draft);
+    domains::prune_waits(&mut draft);
+    sources_last(&mut draft);
+    cutover::verify(&world, &mut draft);
+    cutover::tell(&world, &mut draft);
+    leftovers::emit(&ground, &mut draft);
+    order(&world, &mut draft);
+    guards::thresholds(&world, &mut draft);
+    draft.settle_notes();
+    finish(&world, draft, header)
+}
+
+/// A source is emptied after everything else of its account.
+fn sources_last(draft: &mut Draft) {
+    let is_end = |a: &crate::model::Action| {
+        a.phase == Phase::Retire && matches!(a.work, Work::Platform { change: Change::AccountReset { .. }, .. })
+    };
+    let chains: BTreeSet<String> = draft.actions.iter().filter(|a| is_end(a)).map(|a| a.chain.clone()).collect();
+    let mut before: std::collections::BTreeMap<String, BTreeSet<ActionId>> = std::collections::BTreeMap::new();
+    for action in draft.actions.iter().filter(|a| chains.contains(&a.chain) && !is_end(a)) {
+        before.entry(action.chain.clone()).or_default().insert(action.id.clone());
+    }
+    for action in draft.actions.iter_mut().filter(|a| is_end(a)) {
+        action.requires.extend(before.get(&action.chain).cloned().unwrap_or_default());
+    }
+}
+
+/// Puts the actions in order. A circle is broken by a temporary name where it is one of renames; otherwise its chains
+/// are stopped and told.
+fn order(world: &World<'_>, draft: &mut Draft) {
+    // A circle of n renames is broken once, and actions without renames cannot be in more circles than there are.
+    let mut tries = draft.actions.len();
+    while let Err(circle) = order::sort(&mut draft.actions) {
+        tries = tries.saturating_sub(1);
+        if tries > 0 && claims::break_circle(world, draft, &circle) {
+            continue;
+        }
+        let chains: BTreeSet<String> =
+            draft.actions.iter().filter(|a| circle.contains(&a.id)).map(|a| a.chain.clone()).collect();
+        for chain in chains {
+            let message = "its addresses and those of others wait for each other in a circle";
+            let help = "move one of them by hand to a temporary address, then plan again";
+            claims::stop_chain(draft, &chain, Block::own("claim-circle", message, help));
+        }
+    }
+}
+
+fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
+    let migrating = world.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present);
+    let body = Body {
+        spec_digest: world.spec.digest.clone(),
+        strategies: migrating.filter_map(|(name, d)| Some((name.clone(), d.migrate.as_ref()?.strategy))).collect(),
+        read_set: reads::read_all(world.inventory, draft.read_keys()),
+        notes: draft.notes.into_iter().collect(),
+        actions: draft.actions,
+    };
+    let plan = Plan { format: FORMAT, id: file::id(&body), header, body };
+    debug_assert!(lint(&plan).is_empty(), "a plan breaks its laws: {:#?}", lint(&plan));
+    plan
+}

@@ -3,10 +3,18 @@
 //! Reading and writing are two traits. Commands that promise to change nothing hold a [`Reader`] and cannot call
 //! anything that mutates; only the executor opens a [`Provider`].
 
+mod capability;
+mod config;
+mod imap_host;
+mod ovh;
+
 use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use thiserror::Error;
+
+pub use capability::{capabilities_of, supports};
+pub use config::PlatformConfig;
 
 use crate::model::{Address, Capabilities, Change, Domain, ImapEndpoint, PlatformKind, PlatformView, Secret};
 
@@ -143,5 +151,27 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self { longest: Duration::from_secs(900), first_pause: Duration::from_secs(1) }
+    }
+}
+
+/// Opens a platform for reading alone. Sends nothing yet.
+///
+/// # Errors
+/// When credentials, service or endpoint are missing or make no sense.
+pub fn open_reader(config: &PlatformConfig) -> Result<Box<dyn Reader>, ProviderError> {
+    match config.kind {
+        PlatformKind::Imap => Ok(Box::new(imap_host::ImapHost::new(config))),
+        _ => ovh::open_reader(config),
+    }
+}
+
+/// Opens a platform for changes. Sends nothing yet.
+///
+/// # Errors
+/// When credentials, service or endpoint are missing or make no sense.
+pub fn open(config: &PlatformConfig) -> Result<Box<dyn Provider>, ProviderError> {
+    match config.kind {
+        PlatformKind::Imap => Ok(Box::new(imap_host::ImapHost::new(config))),
+        _ => ovh::open(config),
     }
 }

@@ -1,5 +1,35 @@
 //! F1: YAML bytes to a validated [`Spec`], every problem at once, each with its place.
+//!
+//! ```text
+//! bytes ──tree──▶ nodes with places ──raw──▶ what was written ──validate──▶ Spec
+//!                                     people ──▶ ┘ (tables of accounts)
+//! ```
+//!
+//! No stage stops at a problem: a key that nobody knows and an address claimed twice are found in the same run.
 
+mod init;
+mod load;
+mod mask;
+mod people;
+mod place;
+mod raw;
+pub mod schema;
+pub mod secrets;
+mod tree;
 mod types;
+mod validate;
 
+pub use init::template_init;
+pub use load::{load, parse, parse_bytes, parse_files};
 pub use types::*;
+
+use crate::diag::Diagnostics;
+
+/// A valid spec and what is doubtful about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The spec.
+    pub spec: Spec,
+    /// What is doubtful; nothing of it is an error.
+    pub warnings: Diagnostics,
+}

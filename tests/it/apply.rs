@@ -1,1 +1,7 @@
-//! The executor against the sandbox: order, undo, recovery.
+//! The executor: order, isolation, recovery, and the crash matrix.
+
+mod crash;
+mod desk;
+mod outcome;
+mod recovery;
+mod world;

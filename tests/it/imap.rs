@@ -1,1 +1,9 @@
 //! The IMAP client against scripted servers and Dovecot.
+
+pub mod dovecot;
+mod login;
+mod look;
+mod real;
+pub mod script;
+mod store;
+mod tls;

@@ -1,1 +1,9 @@
 //! Plans as people read them, and the planner's laws.
+
+mod dependents;
+mod file;
+mod laws;
+mod model;
+mod notes;
+mod strategies;
+mod world;

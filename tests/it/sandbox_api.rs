@@ -1,1 +1,10 @@
-//! The emulated API against its own rules.
+//! The emulated OVHcloud API: what a client may rely on when it rehearses against it.
+
+mod faults;
+mod harness;
+mod hosted;
+mod legacy;
+mod rights;
+mod whole;
+mod zimbra;
+mod zone;

@@ -1,0 +1,246 @@
+//! Which actions may begin: requirements, chains, lanes. Pure.
+//!
+//! Actions of one swap that stand together are one **unit**: one worker does them one after the other. A unit may begin
+//! when everything it requires and everything earlier in its chains is done, and when its **lanes** are free: each
+//! platform takes one change at a time in the order of the plan, each domain one swap, and mail as much as was allowed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    journal::Standing,
+    model::{Action, ActionId, Domain, PlatformId, Work},
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    Platform(PlatformId),
+    Swap(Domain),
+    /// As many at once as the run allows.
+    Mail,
+}
+
+/// The places of the actions of one unit, in order.
+pub(super) type Unit = Vec<usize>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Waits(usize),
+    Ready,
+    Running,
+    Done,
+    Halted,
+}
+
+#[derive(Debug)]
+pub(super) struct Board {
+    units: Vec<Unit>,
+    lanes: Vec<BTreeSet<Lane>>,
+    phases: Vec<Phase>,
+    next: Vec<BTreeSet<usize>>,
+    /// Ready units by their lanes. What an earlier run left open goes first, then the order of the plan counts.
+    ready: BTreeMap<BTreeSet<Lane>, BTreeSet<(bool, usize)>>,
+    unsettled: Vec<bool>,
+    busy: BTreeSet<Lane>,
+    mail: usize,
+    parallel: usize,
+}
+
+impl Board {
+    /// Lays a plan out.
+    ///
+    /// # Errors
+    /// When the plan is no order: an action requires what is not before it. The text names both.
+    pub(super) fn new(actions: &[Action], standings: &[Standing], parallel: usize) -> Result<Self, String> {
+        let places = places(actions)?;
+        let units = units(actions);
+        let mut unit_of = vec![0; actions.len()];
+        for (u, unit) in units.iter().enumerate() {
+            for &at in unit {
+                if let Some(slot) = unit_of.get_mut(at) {
+                    *slot = u;
+                }
+            }
+        }
+        let mut next = vec![BTreeSet::new(); units.len()];
+        let mut last_of_chain: BTreeMap<&str, usize> = BTreeMap::new();
+        for (action, &unit) in actions.iter().zip(&unit_of) {
+            let required = action.requires.iter().filter_map(|id| places.get(id)).filter_map(|&at| unit_of.get(at));
+            let earlier = last_of_chain.insert(&action.chain, unit);
+            for &before in required.chain(earlier.as_ref()).filter(|&&before| before != unit) {
+                if let Some(after) = next.get_mut(before) {
+                    after.insert(unit);
+                }
+            }
+        }
+        let stands = |at: &usize| standings.get(*at).copied().unwrap_or_default();
+        let mut board = Self {
+            lanes: units.iter().map(|unit| lanes(actions, unit)).collect(),
+            phases: vec![Phase::Waits(0); units.len()],
+            unsettled: units.iter().map(|unit| unit.iter().any(|at| stands(at).is_unsettled())).collect(),
+            ready: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            mail: 0,
+            parallel: parallel.max(1),
+            units,
+            next,
+        };
+        let done: Vec<bool> =
+            board.units.iter().map(|unit| unit.iter().all(|at| stands(at) == Standing::Done)).collect();
+        board.settle_initial(&done);
+        Ok(board)
+    }
+
+    fn settle_initial(&mut self, done: &[bool]) {
+        let mut waits = vec![0_usize; self.units.len()];
+        for (before, after) in self.next.iter().enumerate() {
+            if !done.get(before).copied().unwrap_or(false) {
+                for &unit in after {
+                    if let Some(count) = waits.get_mut(unit) {
+                        *count += 1;
+                    }
+                }
+            }
+        }
+        for (unit, &count) in waits.iter().enumerate() {
+            let is_done = done.get(unit).copied().unwrap_or(false);
+            self.set(unit, if is_done { Phase::Done } else { Phase::Waits(count) });
+            if !is_done && count == 0 {
+                self.make_ready(unit);
+            }
+        }
+    }
+
+    fn set(&mut self, unit: usize, phase: Phase) {
+        if let Some(slot) = self.phases.get_mut(unit) {
+            *slot = phase;
+        }
+    }
+
+    fn make_ready(&mut self, unit: usize) {
+        self.set(unit, Phase::Ready);
+        let settled = !self.unsettled.get(unit).copied().unwrap_or(false);
+        let lanes = self.lanes.get(unit).cloned().unwrap_or_default();
+        self.ready.entry(lanes).or_default().insert((settled, unit));
+    }
+
+    /// The next unit that may begin; it counts as begun. Call it until it gives `None`.
+    pub(super) fn begin(&mut self) -> Option<(usize, Unit)> {
+        let mut heads: Vec<((bool, usize), BTreeSet<Lane>)> =
+            self.ready.iter().filter_map(|(lanes, units)| Some((*units.first()?, lanes.clone()))).collect();
+        heads.sort();
+        // A unit that needs two lanes must not starve: what it waits for is kept for it.
+        let mut kept: BTreeSet<Lane> = BTreeSet::new();
+        for ((settled, unit), lanes) in heads {
+            let free = |lane: &Lane| match lane {
+                Lane::Mail => self.mail < self.parallel,
+                lane => !self.busy.contains(lane) && !kept.contains(lane),
+            };
+            if !lanes.iter().all(free) {
+                kept.extend(lanes);
+                continue;
+            }
+            if let Some(units) = self.ready.get_mut(&lanes) {
+                units.remove(&(settled, unit));
+                if units.is_empty() {
+                    self.ready.remove(&lanes);
+                }
+            }
+            self.mail += usize::from(lanes.contains(&Lane::Mail));
+            self.busy.extend(lanes.into_iter().filter(|lane| *lane != Lane::Mail));
+            self.set(unit, Phase::Running);
+            return Some((unit, self.units.get(unit)?.clone()));
+        }
+        None
+    }
+
+    fn leave_lanes(&mut self, unit: usize) {
+        for lane in self.lanes.get(unit).into_iter().flatten() {
+            match lane {
+                Lane::Mail => self.mail = self.mail.saturating_sub(1),
+                lane => {
+                    self.busy.remove(lane);
+                }
+            }
+        }
+    }
+
+    /// A unit is done; what waited for it may become ready.
+    pub(super) fn done(&mut self, unit: usize) {
+        self.leave_lanes(unit);
+        self.set(unit, Phase::Done);
+        for after in self.next.get(unit).cloned().unwrap_or_default() {
+            if let Some(Phase::Waits(count)) = self.phases.get(after).copied() {
+                let left = count.saturating_sub(1);
+                self.set(after, Phase::Waits(left));
+                if left == 0 {
+                    self.make_ready(after);
+                }
+            }
+        }
+    }
+
+    /// A unit will not be done in this run. Returns the places of the actions that wait for it and for nothing that
+    /// halted before.
+    pub(super) fn halt(&mut self, unit: usize) -> Vec<usize> {
+        self.leave_lanes(unit);
+        self.set(unit, Phase::Halted);
+        let mut blocked = BTreeSet::new();
+        let mut stack: Vec<usize> = self.next.get(unit).into_iter().flatten().copied().collect();
+        while let Some(after) = stack.pop() {
+            if matches!(self.phases.get(after), Some(Phase::Waits(_))) {
+                self.set(after, Phase::Halted);
+                blocked.extend(self.units.get(after).into_iter().flatten().copied());
+                stack.extend(self.next.get(after).into_iter().flatten());
+            }
+        }
+        blocked.into_iter().collect()
+    }
+
+    /// The places of the actions that were not begun and wait for nothing that halted.
+    pub(super) fn pending(&self) -> Vec<usize> {
+        let waiting = |(_, phase): &(&Unit, &Phase)| matches!(phase, Phase::Waits(_) | Phase::Ready | Phase::Running);
+        self.units.iter().zip(&self.phases).filter(waiting).flat_map(|(unit, _)| unit).copied().collect()
+    }
+}
+
+fn places(actions: &[Action]) -> Result<BTreeMap<&ActionId, usize>, String> {
+    let mut places = BTreeMap::new();
+    for (at, action) in actions.iter().enumerate() {
+        if let Some(missing) = action.requires.iter().find(|id| !places.contains_key(id)) {
+            return Err(format!("{} requires {missing}, which is not before it in the plan", action.id));
+        }
+        if places.insert(&action.id, at).is_some() {
+            return Err(format!("{} is in the plan twice", action.id));
+        }
+    }
+    Ok(places)
+}
+
+/// Neighbours of the same swap stand together; everything else stands alone.
+fn units(actions: &[Action]) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    let mut swap = None;
+    for (at, action) in actions.iter().enumerate() {
+        match units.last_mut() {
+            Some(unit) if action.swap.is_some() && action.swap.as_ref() == swap => unit.push(at),
+            _ => units.push(vec![at]),
+        }
+        swap = action.swap.as_ref();
+    }
+    units
+}
+
+fn lanes(actions: &[Action], unit: &[usize]) -> BTreeSet<Lane> {
+    let members = unit.iter().filter_map(|&at| actions.get(at));
+    members
+        .flat_map(|action| {
+            let work = match &action.work {
+                Work::Platform { platform, .. } => Some(Lane::Platform(platform.clone())),
+                Work::Copy(_) | Work::VerifyMail(_) | Work::VerifyDns { .. } => Some(Lane::Mail),
+                Work::DomainReady { .. } => None,
+            };
+            let swap = action.swap.as_ref().map(|address| Lane::Swap(address.domain().clone()));
+            work.into_iter().chain(swap)
+        })
+        .collect()
+}

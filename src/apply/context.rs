@@ -1,0 +1,168 @@
+//! What a run is given: the plan, the journal, and everything that can have an effect, each behind a trait.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    diag::Finding,
+    journal::{Journal, Lease},
+    model::{
+        Address, CopyReport, DnsTopic, Domain, EventSink, FolderPath, FolderStatus, MailWork, PasswordSource,
+        PlatformId, Secret, Verified,
+    },
+    plan::Plan,
+    provider::{ErrorClass, Provider},
+};
+
+/// Everything a run needs.
+pub struct Context<'a> {
+    /// What is done, to the letter.
+    pub plan: &'a Plan,
+    /// Where intents and outcomes are recorded.
+    pub journal: &'a Journal,
+    /// The right to record them. It is renewed while the run goes on.
+    pub lease: &'a Lease,
+    /// The platforms of the plan.
+    pub platforms: &'a BTreeMap<PlatformId, Arc<dyn Provider>>,
+    /// Copies and compares mail.
+    pub mail: &'a dyn Mail,
+    /// Gives passwords.
+    pub passwords: &'a dyn Passwords,
+    /// Checks DNS.
+    pub dns: &'a dyn Dns,
+    /// Is told what happens.
+    pub events: &'a dyn EventSink,
+    /// What the caller chose.
+    pub options: Options,
+}
+
+/// What the caller of a run chooses.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What somebody has acknowledged: codes of guards, or ids of actions.
+    pub acks: BTreeSet<String>,
+    /// Ends at what has to be waited for, instead of waiting.
+    pub no_wait: bool,
+    /// How many copies and comparisons run at once; at least one does.
+    pub parallel: usize,
+    /// Goes on with a plan that has begun, and refuses one that has not.
+    pub resume: bool,
+    /// Cancelled by the first Ctrl-C: nothing new begins, what is in flight may end within [`grace`](Self::grace).
+    pub cancel: CancellationToken,
+    /// Cancelled by the second: everything stops where it is; the journal makes that safe.
+    pub stop_now: CancellationToken,
+    /// How long what is in flight may take to end.
+    pub grace: Duration,
+    /// The pause between two looks at something that is waited for.
+    pub poll: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            acks: BTreeSet::new(),
+            no_wait: false,
+            parallel: 4,
+            resume: false,
+            cancel: CancellationToken::new(),
+            stop_now: CancellationToken::new(),
+            grace: Duration::from_secs(20),
+            poll: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Copies and compares mailboxes.
+///
+/// Each call may take hours. It must be safe to drop its future at any moment and to call it again: a copy goes on from
+/// its own ledger. Work that keeps a processor busy belongs into tasks of the implementation; it should end early when
+/// the run is cancelled, and any error it then returns is taken for the interruption.
+#[async_trait]
+pub trait Mail: Send + Sync {
+    /// Copies what the target does not have yet.
+    ///
+    /// # Errors
+    /// When the copy as a whole failed; messages that failed one by one are in the report.
+    async fn copy(&self, work: &MailWork) -> Result<CopyReport, MailError>;
+
+    /// Compares every message of both mailboxes.
+    ///
+    /// # Errors
+    /// When they could not be compared.
+    async fn verify(&self, work: &MailWork) -> Result<MailVerification, MailError>;
+
+    /// The folders of the mailbox that an address of the spec comes from, as its server counts them now. Asked right
+    /// before that mailbox is emptied.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    async fn source_now(&self, account: &Address) -> Result<BTreeMap<FolderPath, FolderStatus>, MailError>;
+}
+
+/// What a comparison found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailVerification {
+    /// The proof, when the target holds everything it should.
+    pub verified: Option<Verified>,
+    /// What was found, folder by folder or message by message.
+    pub findings: Vec<Finding>,
+}
+
+/// Why a mailbox could not be copied, compared or looked at.
+#[derive(Debug, Error)]
+#[error("{context}")]
+pub struct MailError {
+    /// What was being done with which mailbox.
+    pub context: String,
+    /// What kind of failure; [`ErrorClass::Denied`] for a refused login.
+    pub class: ErrorClass,
+    /// What to do.
+    pub help: Option<String>,
+    /// The server's or the network's words.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Gives the passwords that accounts are to have.
+#[async_trait]
+pub trait Passwords: Send + Sync {
+    /// Reads a password, or generates and delivers it. Asked *before* the account is made: a password that nobody
+    /// received must never be set. The same answer comes again when it is asked again, also in a later run.
+    ///
+    /// # Errors
+    /// When it cannot be read or delivered.
+    async fn obtain(
+        &self,
+        source: &PasswordSource,
+        platform: &PlatformId,
+        address: &Address,
+    ) -> Result<Secret, PasswordError>;
+}
+
+/// Why there is no password.
+#[derive(Debug, Error)]
+#[error("{context}")]
+pub struct PasswordError {
+    /// What was being done for which account. Never the password.
+    pub context: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Checks the mail DNS of a domain against what a platform expects.
+#[async_trait]
+pub trait Dns: Send + Sync {
+    /// Every check has a finding, also those that went well; what could not be found out is
+    /// [`Severity::Unknown`](crate::diag::Severity::Unknown).
+    async fn check(&self, platform: &PlatformId, domain: &Domain, topics: &BTreeSet<DnsTopic>) -> Vec<Finding>;
+}

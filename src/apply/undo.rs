@@ -1,0 +1,134 @@
+//! Taking back what was done for a claim that failed: an address must not stay without an owner.
+//!
+//! An undo is an effect like any other: its intent is durable before it begins, and a run that finds one open settles it
+//! before anything else happens to the swap.
+
+use super::{
+    change::{ATTEMPTS, Sight, look},
+    ending::{Ending, Report, Trouble},
+    executor::Executor,
+};
+use crate::{
+    journal::{JournalError, Progress, Record, Standing},
+    model::{Action, Change, PlatformId, Undo},
+    provider::ErrorClass,
+};
+
+impl Executor<'_> {
+    /// Takes back the actions of a swap that were done before its claim failed, the last one first.
+    pub(super) async fn take_back(&self, before: &[usize], reason: &str) -> Result<Vec<Report>, JournalError> {
+        let mut reports = Vec::new();
+        for &at in before.iter().rev() {
+            let Some(action) = self.action(at) else { continue };
+            match &action.undo {
+                Undo::Nothing => {}
+                Undo::Change { platform, change } => {
+                    let ending = self.undo(action, platform, change, Standing::Done, reason).await?;
+                    let undone = matches!(ending, Ending::Undone(_));
+                    reports.push(Report::new(at, ending));
+                    if !undone {
+                        break;
+                    }
+                }
+                Undo::Manual(how) | Undo::Irreversible(how) => {
+                    let message = format!("{} was done and cannot be taken back: {how}", action.id);
+                    let help = "put right what made the next action fail, then `rehome resume`";
+                    reports.push(Report::new(at, Ending::Open(Trouble::new(None, message, Some(help)))));
+                    break;
+                }
+            }
+        }
+        Ok(reports)
+    }
+
+    /// Ends the undos that an earlier run began. Gives a report when one of them cannot be ended.
+    pub(super) async fn settle_undos(
+        &self,
+        unit: &[usize],
+        progress: &mut [Progress],
+    ) -> Result<Option<Report>, JournalError> {
+        for (&at, stands) in unit.iter().zip(progress.iter_mut()).rev() {
+            if !matches!(stands.standing, Standing::Undoing | Standing::AmbiguousUndo) {
+                continue;
+            }
+            let Some(action) = self.action(at) else { continue };
+            let Undo::Change { platform, change } = &action.undo else { continue };
+            let reason = "an earlier run had begun to take it back";
+            match self.undo(action, platform, change, stands.standing, reason).await? {
+                Ending::Undone(_) => stands.standing = Standing::Undone,
+                ending => return Ok(Some(Report::new(at, ending))),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn undo(
+        &self,
+        action: &Action,
+        platform: &PlatformId,
+        change: &Change,
+        standing: Standing,
+        reason: &str,
+    ) -> Result<Ending, JournalError> {
+        let undone = || -> Result<Ending, JournalError> {
+            self.write(action, &Record::Undone {}, &[])?;
+            Ok(Ending::Undone(reason.to_owned()))
+        };
+        let provider = match self.provider(platform) {
+            Ok(provider) => provider,
+            Err(trouble) => return Ok(Ending::Open(owed(action, trouble))),
+        };
+        let mut in_doubt = standing != Standing::Done;
+        if in_doubt {
+            match look(provider.as_ref(), change).await {
+                Sight::Made => return undone(),
+                Sight::NotMade => {}
+                Sight::Unclear(why) => return self.ambiguous_undo(action, standing, why),
+            }
+        }
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            self.write(action, &Record::Undo { reason: reason.to_owned() }, &[])?;
+            let (class, trouble) = match self.make(provider.as_ref(), platform, change).await {
+                Ok(()) => return undone(),
+                Err(failure) => failure,
+            };
+            let may_be_made = matches!(class, ErrorClass::InDoubt | ErrorClass::Timeout);
+            if !may_be_made && !in_doubt {
+                last = Some(trouble);
+                break;
+            }
+            in_doubt = true;
+            match look(provider.as_ref(), change).await {
+                Sight::Made => return undone(),
+                Sight::Unclear(why) => return self.ambiguous_undo(action, Standing::Undoing, why),
+                Sight::NotMade => last = Some(trouble),
+            }
+            if class != ErrorClass::InDoubt {
+                break;
+            }
+        }
+        let trouble =
+            last.unwrap_or_else(|| Trouble::new(None, format!("the undo of {} had no effect", action.id), None));
+        let record = Record::Failed { errors: trouble.errors.clone(), help: trouble.help.clone() };
+        self.write(action, &record, &[])?;
+        Ok(Ending::Open(owed(action, trouble)))
+    }
+
+    fn ambiguous_undo(&self, action: &Action, standing: Standing, reason: String) -> Result<Ending, JournalError> {
+        if standing != Standing::AmbiguousUndo {
+            self.write(action, &Record::Ambiguous { reason: reason.clone() }, &[])?;
+        }
+        Ok(Ending::Ambiguous(format!("whether it was taken back: {reason}")))
+    }
+}
+
+fn owed(action: &Action, trouble: Trouble) -> Trouble {
+    let address = action.swap.as_ref().map_or_else(|| action.chain.clone(), ToString::to_string);
+    let mut trouble = trouble.because(format!("{} could not be taken back: {address} has no owner now", action.id));
+    trouble.help = Some(format!(
+        "`rehome resume` at once: it takes it back first{}",
+        trouble.help.map(|help| format!(". {help}")).unwrap_or_default()
+    ));
+    trouble
+}

@@ -1,0 +1,355 @@
+//! Connections to one side: made when needed, made again when lost, within bounds.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CopyError, CopyErrorClass, Side, envelope,
+    reading::read_window,
+    store::{Change, Fetch, Fetched, Listing, Look, Meta, Opened, Store, StoreError, StoreErrorKind, Why, digest},
+    window::{WindowSize, cut},
+};
+use crate::{
+    imap::Body,
+    journal::ledger::{Ledger, LedgerError},
+    model::{Address, Digest, Event, EventSink, FolderStatus},
+};
+
+/// How patient and how greedy a copy is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tuning {
+    /// How long a message may be on its way after its connection was lost.
+    pub(super) settle: Duration,
+    /// How often a lost connection is made again before giving up.
+    pub(super) attempts: u32,
+    /// The pause before the second attempt; it grows fourfold each time.
+    pub(super) first_pause: Duration,
+    /// What is read and sent together.
+    pub(super) window: WindowSize,
+}
+
+impl Tuning {
+    pub(super) fn new(settle: Duration) -> Self {
+        Self { settle, attempts: 5, first_pause: Duration::from_millis(250), window: WindowSize::default() }
+    }
+}
+
+/// The longest pause that a server's hint is obeyed for before it is asked again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// The pause for a server that asks for one without saying how long.
+const UNTOLD_PAUSE: Duration = Duration::from_secs(30);
+
+/// What every part of one copy needs.
+pub(super) struct Context<'a> {
+    pub(super) account: &'a Address,
+    pub(super) ledger: Ledger,
+    pub(super) events: &'a dyn EventSink,
+    pub(super) cancel: CancellationToken,
+    pub(super) tuning: Tuning,
+}
+
+impl Context<'_> {
+    /// Runs a call of the ledger where it may block.
+    pub(super) async fn ledger<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, CopyError> {
+        let ledger = self.ledger.clone();
+        let out = tokio::task::spawn_blocking(move || call(&ledger)).await;
+        match out {
+            Ok(result) => result.map_err(|source| CopyError::Ledger { account: self.account.clone(), source }),
+            // The runtime is going down, or the call panicked: either way nothing may be sent.
+            Err(_) => Err(self.interrupted()),
+        }
+    }
+
+    pub(super) fn interrupted(&self) -> CopyError {
+        CopyError::Interrupted { account: self.account.clone() }
+    }
+
+    /// Fails when somebody asked to stop.
+    pub(super) fn go_on(&self) -> Result<(), CopyError> {
+        if self.cancel.is_cancelled() { Err(self.interrupted()) } else { Ok(()) }
+    }
+
+    /// Waits, unless somebody asks to stop.
+    pub(super) async fn pause(&self, duration: Duration) -> Result<(), CopyError> {
+        tokio::select! {
+            () = self.cancel.cancelled() => Err(self.interrupted()),
+            () = tokio::time::sleep(duration) => Ok(()),
+        }
+    }
+
+    /// Obeys a server that asks for patience.
+    pub(super) async fn throttled(&self, host: &str, hint: Option<Duration>, text: &str) -> Result<(), CopyError> {
+        let pause = hint.unwrap_or(UNTOLD_PAUSE).min(LONGEST_PAUSE);
+        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        self.events.emit(Event::Throttled { host: host.to_owned(), reason: text.to_owned(), millis });
+        self.pause(pause).await
+    }
+}
+
+/// Counts attempts at one thing.
+pub(super) struct Tries {
+    n: u32,
+    doing: String,
+}
+
+/// What is known of a message at the target by reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) uid: u32,
+    pub(super) digest: Digest,
+    pub(super) envelope: Option<Digest>,
+}
+
+impl Content {
+    pub(super) fn of(uid: u32, body: &Body) -> Self {
+        Self { uid, digest: digest(body), envelope: envelope_of(body) }
+    }
+}
+
+/// The envelope key of a body, from its first octets.
+pub(super) fn envelope_of(body: &Body) -> Option<Digest> {
+    use std::io::Read as _;
+    let mut head = Vec::new();
+    body.reader().take(64 << 10).read_to_end(&mut head).ok()?;
+    envelope::key(&head)
+}
+
+/// The connections to one side.
+pub(super) struct Link<'a> {
+    pub(super) context: &'a Context<'a>,
+    side: Side,
+    store: Arc<dyn Store>,
+    look: Option<Box<dyn Look>>,
+    opened: Option<(String, Opened)>,
+    change: Option<Box<dyn Change>>,
+    changing: Option<(String, Option<BTreeSet<String>>)>,
+    /// How many connections for changes were made; a new one is trusted anew.
+    pub(super) generation: u64,
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn new(context: &'a Context<'a>, side: Side, store: Arc<dyn Store>) -> Self {
+        Self { context, side, store, look: None, opened: None, change: None, changing: None, generation: 0 }
+    }
+
+    pub(super) fn place(&self) -> String {
+        self.store.place()
+    }
+
+    pub(super) fn fail(&self, doing: &str, error: StoreError) -> CopyError {
+        let class = match error.kind {
+            StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later | Why::Throttled(_)) => {
+                CopyErrorClass::Unreachable
+            }
+            StoreErrorKind::Denied => CopyErrorClass::Denied,
+            StoreErrorKind::Refused(Why::Full) => CopyErrorClass::Full,
+            StoreErrorKind::Refused(_) | StoreErrorKind::Fatal => CopyErrorClass::Failed,
+        };
+        CopyError::Store {
+            side: self.side,
+            account: self.context.account.clone(),
+            doing: doing.to_owned(),
+            class,
+            source: error.source,
+        }
+    }
+
+    pub(super) fn tries(&self, doing: impl Into<String>) -> Tries {
+        Tries { n: 0, doing: doing.into() }
+    }
+
+    /// Decides whether a failed attempt is made again, and waits before it is.
+    pub(super) async fn again(&mut self, tries: &mut Tries, error: StoreError) -> Result<(), CopyError> {
+        let retry =
+            matches!(error.kind, StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later | Why::Throttled(_)));
+        tries.n += 1;
+        if error.kind == StoreErrorKind::Lost {
+            self.drop_look();
+        }
+        if !retry || tries.n >= self.context.tuning.attempts {
+            return Err(self.fail(&tries.doing, error));
+        }
+        if let StoreErrorKind::Refused(Why::Throttled(hint)) = error.kind {
+            return self.context.throttled(&self.place(), hint, &error.to_string()).await;
+        }
+        let factor = 4_u32.saturating_pow(tries.n - 1);
+        self.context.pause(self.context.tuning.first_pause.saturating_mul(factor)).await
+    }
+
+    pub(super) fn drop_look(&mut self) {
+        self.look = None;
+    }
+
+    pub(super) fn drop_change(&mut self) {
+        self.change = None;
+        self.changing = None;
+    }
+
+    async fn looking(&mut self) -> Result<&mut Box<dyn Look>, StoreError> {
+        if self.look.is_none() {
+            self.look = Some(self.store.look().await?);
+        }
+        self.look.as_mut().ok_or_else(unconnected)
+    }
+
+    /// The listing of the mailbox.
+    pub(super) async fn list(&mut self) -> Result<Listing, CopyError> {
+        let mut tries = self.tries("listing its folders");
+        loop {
+            let out = async { self.looking().await?.list().await }.await;
+            match out {
+                Ok(listing) => return Ok(listing),
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// The status of a folder; `None` when the server refuses to tell, as it does for a folder that is not there.
+    pub(super) async fn status(&mut self, folder: &str) -> Result<Option<FolderStatus>, CopyError> {
+        let mut tries = self.tries(format!("asking for the status of `{folder}`"));
+        loop {
+            let out = async { self.looking().await?.status(folder).await }.await;
+            match out {
+                Ok(status) => return Ok(Some(status)),
+                Err(StoreError {
+                    kind: StoreErrorKind::Refused(Why::NoFolder | Why::Rejected | Why::Exists), ..
+                }) => {
+                    return Ok(None);
+                }
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// Opens a folder for reading if another one, or none, is open. Fails when its UIDVALIDITY is not what it was when
+    /// it was open the last time.
+    pub(super) async fn open(&mut self, folder: &str) -> Result<Opened, CopyError> {
+        if let Some((name, opened)) = self.opened.as_ref()
+            && name == folder
+            && self.look.is_some()
+        {
+            return Ok(*opened);
+        }
+        self.refresh(folder).await
+    }
+
+    /// Opens a folder, again if it is open, so that what arrived meanwhile is seen.
+    pub(super) async fn refresh(&mut self, folder: &str) -> Result<Opened, CopyError> {
+        let mut tries = self.tries(format!("opening `{folder}`"));
+        let opened = loop {
+            let out = async { self.looking().await?.open(folder).await }.await;
+            match out {
+                Ok(opened) => break opened,
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        };
+        let before = self.opened.replace((folder.to_owned(), opened));
+        match before.filter(|(name, _)| name == folder) {
+            Some((name, was)) if was.uid_validity != opened.uid_validity => Err(CopyError::Renumbered {
+                side: self.side,
+                account: self.context.account.clone(),
+                folder: name,
+                was: was.uid_validity,
+                now: opened.uid_validity,
+            }),
+            _ => Ok(opened),
+        }
+    }
+
+    /// The messages of a folder from one UID to another.
+    pub(super) async fn scan(&mut self, folder: &str, first: u32, last: Option<u32>) -> Result<Vec<Meta>, CopyError> {
+        let mut tries = self.tries(format!("reading the list of messages in `{folder}`"));
+        loop {
+            self.open(folder).await?;
+            let out = async { self.looking().await?.scan(first, last).await }.await;
+            match out {
+                // `n:*` also names the last message when it lies below n (RFC 9051 9, seq-range).
+                Ok(mut metas) => {
+                    metas.retain(|m| m.uid >= first && last.is_none_or(|l| m.uid <= l));
+                    metas.sort_unstable_by_key(|m| m.uid);
+                    metas.dedup_by_key(|m| m.uid);
+                    return Ok(metas);
+                }
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// One attempt at reading bodies; the connection is dropped when it was lost.
+    pub(super) async fn bodies_once(&mut self, folder: &str, uids: &[u32]) -> Result<Fetch, CopyError> {
+        self.open(folder).await?;
+        let fetch = match self.looking().await {
+            Ok(look) => look.bodies(uids).await,
+            Err(error) => Fetch { error: Some(error), ..Fetch::default() },
+        };
+        if fetch.error.as_ref().is_some_and(|e| e.kind == StoreErrorKind::Lost) {
+            self.drop_look();
+        }
+        Ok(fetch)
+    }
+
+    /// The contents of messages, read in windows and forgotten. What cannot be read is left out: it equals nothing.
+    pub(super) async fn contents(&mut self, folder: &str, metas: &[Meta]) -> Result<Vec<Content>, CopyError> {
+        let sizes: Vec<u64> = metas.iter().map(|m| m.size).collect();
+        let mut out = Vec::with_capacity(metas.len());
+        for range in cut(&sizes, self.context.tuning.window) {
+            for read in read_window(self, folder, metas.get(range).unwrap_or_default()).await? {
+                if let Fetched::Body(body) = read.got {
+                    out.push(Content::of(read.meta.uid, &body));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// The connection for changes, made if there is none.
+    pub(super) async fn change(&mut self) -> Result<&mut Box<dyn Change>, CopyError> {
+        let mut tries = self.tries("connecting");
+        while self.change.is_none() {
+            match self.store.change().await {
+                Ok(change) => {
+                    self.change = Some(change);
+                    self.generation += 1;
+                }
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+        match self.change.as_mut() {
+            Some(change) => Ok(change),
+            None => Err(self.context.interrupted()),
+        }
+    }
+
+    /// Opens a folder for changes, and tells which flags it stores.
+    pub(super) async fn open_for_change(&mut self, folder: &str) -> Result<Option<BTreeSet<String>>, CopyError> {
+        if self.change.is_some()
+            && let Some((name, flags)) = &self.changing
+            && name == folder
+        {
+            return Ok(flags.clone());
+        }
+        let mut tries = self.tries(format!("opening `{folder}` for changes"));
+        loop {
+            match self.change().await?.open(folder).await {
+                Ok(flags) => {
+                    self.changing = Some((folder.to_owned(), flags.clone()));
+                    return Ok(flags);
+                }
+                Err(error) => {
+                    if error.kind == StoreErrorKind::Lost {
+                        self.drop_change();
+                    }
+                    self.again(&mut tries, error).await?;
+                }
+            }
+        }
+    }
+}
+
+fn unconnected() -> StoreError {
+    StoreError { kind: StoreErrorKind::Lost, source: "not connected".into() }
+}

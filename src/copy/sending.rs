@@ -1,0 +1,389 @@
+//! Sending one window: what arrived, what was refused, and what must be looked for.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Range as Indices,
+};
+
+use super::{
+    CopyError, flags,
+    link::{Content, Link, envelope_of},
+    locate::{Range, Wanted, locate},
+    store::{Answer, Appended, Outgoing, Refusal, StoreError, StoreErrorKind, Why, digest},
+    window::halves,
+};
+
+/// How often one message may break the connection, or be put off, before it is given up.
+const STRIKES: u32 = 3;
+/// The settling time is this many times shorter when the server itself closed the connection.
+const CLOSED: u32 = 16;
+
+/// A message on its way.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    /// UID at the source.
+    pub(super) uid: u32,
+    pub(super) out: Outgoing,
+    /// What became of it; `None` while that is in doubt.
+    pub(super) fate: Option<Fate>,
+}
+
+/// What became of a message that was to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The target has it, under this UID where that is known.
+    Stored(Option<u32>),
+    /// The target will not have it.
+    Failed { class: &'static str, reason: String },
+    /// It is proved not to be there, and is not sent in this pass.
+    NotSent,
+}
+
+/// Whether the UIDs that the target tells after APPEND are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Not looked at yet.
+    Untried,
+    /// The first one on the connection of this number named the right message.
+    Proved(u64),
+    /// They were wrong once: each window is looked for.
+    Never,
+}
+
+/// The folder at the target that messages are sent to.
+pub(super) struct Place {
+    pub(super) folder: String,
+    pub(super) validity: u32,
+    /// Nothing that is sent from here on gets a smaller UID.
+    pub(super) floor: u32,
+    /// UIDs from the floor on that belong to messages of the ledger.
+    pub(super) taken: BTreeSet<u32>,
+    pub(super) trust: Trust,
+    /// The flags the target stores.
+    pub(super) permanent: Option<BTreeSet<String>>,
+    /// The target stores other octets than it is given.
+    pub(super) alters: bool,
+}
+
+struct Group {
+    range: Indices<usize>,
+    tries: u32,
+}
+
+/// Sends a window. On return every parcel has its fate, or the error says why the rest is in doubt.
+pub(super) async fn send(target: &mut Link<'_>, place: &mut Place, parcels: &mut [Parcel]) -> Result<(), CopyError> {
+    let mut known = BTreeMap::new();
+    let mut queue = VecDeque::from([Group { range: 0..parcels.len(), tries: 0 }]);
+    while let Some(group) = queue.pop_front() {
+        let out = send_group(target, place, parcels, &mut known, group, &mut queue).await;
+        if let Err(error) = out {
+            // What still waits was never sent, or was looked for and not found.
+            for group in queue {
+                for parcel in parcels.get_mut(group.range).unwrap_or_default() {
+                    parcel.fate.get_or_insert(Fate::NotSent);
+                }
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn send_group(
+    target: &mut Link<'_>,
+    place: &mut Place,
+    parcels: &mut [Parcel],
+    known: &mut BTreeMap<u32, Content>,
+    group: Group,
+    queue: &mut VecDeque<Group>,
+) -> Result<(), CopyError> {
+    let open: Vec<usize> = group.range.clone().filter(|i| parcels.get(*i).is_some_and(|p| p.fate.is_none())).collect();
+    let outgoing: Vec<Outgoing> = open.iter().filter_map(|i| parcels.get(*i)).map(|p| p.out.clone()).collect();
+    if outgoing.is_empty() {
+        return Ok(());
+    }
+    if let Err(error) = target.open_for_change(&place.folder).await {
+        queue.push_front(group);
+        return Err(error);
+    }
+    let Answer { results, error } = target.change().await?.append(&place.folder, &outgoing).await;
+    let mut doubt = Vec::new();
+    let mut refused = Vec::new();
+    let mut batch = None;
+    let mut lost = None;
+    let mut named = Vec::new();
+    let mut waiting = Vec::new();
+    for (i, result) in
+        open.iter().copied().zip(results.into_iter().chain(std::iter::repeat(Appended::Unknown { closed: false })))
+    {
+        match result {
+            Appended::Stored(Some((validity, uid))) if validity == place.validity && uid > 0 => named.push((i, uid)),
+            Appended::Stored(_) => set(parcels, i, Fate::Stored(None)),
+            Appended::Refused(refusal) => refused.push((i, refusal)),
+            Appended::BatchRefused(refusal) => {
+                doubt.push(i);
+                batch = Some(refusal);
+            }
+            Appended::NotSent => waiting.push(i),
+            Appended::Unknown { closed } => {
+                doubt.push(i);
+                lost = Some(closed);
+            }
+        }
+    }
+    if error.is_some() {
+        target.drop_change();
+    }
+    if let (Some(first), Some(last)) = (waiting.first(), waiting.last()) {
+        let tries = if waiting.len() == open.len() { group.tries + 1 } else { 0 };
+        queue.push_front(Group { range: *first..last + 1, tries });
+        if let Some(error) = error.filter(|e| tries > 2 * STRIKES || e.kind != StoreErrorKind::Lost) {
+            return Err(target.fail(&format!("appending to `{}`", place.folder), error));
+        }
+    }
+    let believed = believe(target, place, parcels, known, &named).await?;
+    for (i, uid) in &named {
+        set(parcels, *i, Fate::Stored(believed.then_some(*uid)));
+    }
+    find_unnamed(target, place, parcels, known, &open).await?;
+    if !doubt.is_empty() {
+        look_for(target, place, parcels, known, &doubt, lost).await?;
+    }
+    let left: Vec<usize> = doubt.into_iter().filter(|i| parcels.get(*i).is_some_and(|p| p.fate.is_none())).collect();
+    refuse_all(target, place, parcels, refused, group.tries, queue).await?;
+    match (left.as_slice(), batch) {
+        ([], _) => Ok(()),
+        ([only], Some(refusal)) => {
+            let single = Group { range: *only..only + 1, tries: group.tries };
+            refuse(target, place, parcels, single, refusal, queue).await
+        }
+        (_, Some(Refusal { why: Why::Throttled(hint), text })) => {
+            queue.push_front(Group { tries: group.tries + 1, ..group });
+            target.context.throttled(&target.place(), hint, &text).await
+        }
+        (_, refusal) => divide(target, parcels, group, refusal.is_some(), queue).await,
+    }
+}
+
+fn set(parcels: &mut [Parcel], i: usize, fate: Fate) {
+    if let Some(parcel) = parcels.get_mut(i) {
+        parcel.fate = Some(fate);
+    }
+}
+
+/// Tries what is left of a group in smaller parts. A connection that was lost gets the same group once more first: most
+/// losses are no message's fault.
+async fn divide(
+    target: &mut Link<'_>,
+    parcels: &mut [Parcel],
+    group: Group,
+    refused: bool,
+    queue: &mut VecDeque<Group>,
+) -> Result<(), CopyError> {
+    let tries = group.tries + 1;
+    match halves(&group.range) {
+        Some([first, second]) if refused || tries > 1 => {
+            queue.push_front(Group { range: second, tries: 1 });
+            queue.push_front(Group { range: first, tries: 1 });
+        }
+        None if tries > STRIKES => {
+            let reason = "the connection was lost each time this message was sent".to_owned();
+            set(parcels, group.range.start, Fate::Failed { class: "connection-lost", reason });
+            return Ok(());
+        }
+        _ => queue.push_front(Group { tries, ..group }),
+    }
+    let first_pause = target.context.tuning.first_pause;
+    target.context.pause(first_pause).await
+}
+
+/// Deals with messages that were refused one by one. When the copy stops over one of them, none of them is in doubt.
+async fn refuse_all(
+    target: &mut Link<'_>,
+    place: &Place,
+    parcels: &mut [Parcel],
+    refused: Vec<(usize, Refusal)>,
+    tries: u32,
+    queue: &mut VecDeque<Group>,
+) -> Result<(), CopyError> {
+    let all: Vec<usize> = refused.iter().map(|(i, _)| *i).collect();
+    for (i, refusal) in refused.into_iter().rev() {
+        let out = refuse(target, place, parcels, Group { range: i..i + 1, tries }, refusal, queue).await;
+        if out.is_err() {
+            for i in all {
+                if let Some(parcel) = parcels.get_mut(i) {
+                    parcel.fate.get_or_insert(Fate::NotSent);
+                }
+            }
+            return out;
+        }
+    }
+    Ok(())
+}
+
+/// Deals with the refusal of one message.
+async fn refuse(
+    target: &mut Link<'_>,
+    place: &Place,
+    parcels: &mut [Parcel],
+    single: Group,
+    refusal: Refusal,
+    queue: &mut VecDeque<Group>,
+) -> Result<(), CopyError> {
+    let i = single.range.start;
+    let tries = single.tries + 1;
+    match refusal.why {
+        Why::Full => {
+            set(parcels, i, Fate::NotSent);
+            return Err(CopyError::TargetFull {
+                account: target.context.account.clone(),
+                folder: place.folder.clone(),
+                text: refusal.text,
+            });
+        }
+        Why::NoFolder => {
+            set(parcels, i, Fate::NotSent);
+            let error = StoreError { kind: StoreErrorKind::Refused(Why::NoFolder), source: refusal.text.into() };
+            return Err(target.fail(&format!("appending to `{}`", place.folder), error));
+        }
+        Why::Throttled(hint) if tries <= 2 * STRIKES => {
+            queue.push_front(Group { tries, ..single });
+            return target.context.throttled(&target.place(), hint, &refusal.text).await;
+        }
+        Why::Later if tries <= STRIKES => {
+            queue.push_front(Group { tries, ..single });
+            let pause = target.context.tuning.first_pause.saturating_mul(4_u32.saturating_pow(tries));
+            return target.context.pause(pause).await;
+        }
+        Why::Rejected => {
+            let Some(parcel) = parcels.get_mut(i) else { return Ok(()) };
+            let system = flags::system_only(&parcel.out.flags);
+            if system != parcel.out.flags {
+                // Some servers refuse a whole message over a keyword they promised to take.
+                parcel.out.flags = system;
+                queue.push_front(Group { tries: single.tries, ..single });
+                return Ok(());
+            }
+        }
+        _ => {}
+    }
+    let class = match refusal.why {
+        Why::TooLarge => "too-large",
+        Why::Later | Why::Throttled(_) => "unavailable",
+        _ => "rejected",
+    };
+    set(parcels, i, Fate::Failed { class, reason: refusal.text });
+    Ok(())
+}
+
+/// Whether the UIDs that the target told are to be believed. The first message named on a new connection is looked at.
+async fn believe(
+    target: &mut Link<'_>,
+    place: &mut Place,
+    parcels: &[Parcel],
+    known: &mut BTreeMap<u32, Content>,
+    named: &[(usize, u32)],
+) -> Result<bool, CopyError> {
+    let generation = target.generation;
+    match place.trust {
+        Trust::Never => return Ok(false),
+        Trust::Proved(g) if g == generation => return Ok(true),
+        Trust::Proved(_) | Trust::Untried => {}
+    }
+    let Some((i, uid)) = named.first() else { return Ok(true) };
+    let Some(parcel) = parcels.get(*i) else { return Ok(true) };
+    let sent = digest(&parcel.out.body);
+    target.refresh(&place.folder).await?;
+    let metas = target.scan(&place.folder, *uid, Some(*uid)).await?;
+    let there = target.contents(&place.folder, &metas).await?;
+    if there.first().is_some_and(|c| c.digest == sent) {
+        place.trust = Trust::Proved(generation);
+        return Ok(true);
+    }
+    let wanted: Vec<Wanted> = named.iter().filter_map(|(i, _)| wanted(parcels, *i)).collect();
+    let located = locate(target, &range(place), &wanted, known).await?;
+    if !there.is_empty() && located.found.len() == located.altered {
+        // Nothing has the octets that were sent: the target changes what it is given, and its names may be right.
+        place.alters = true;
+        place.trust = Trust::Proved(generation);
+        return Ok(true);
+    }
+    place.trust = Trust::Never;
+    Ok(false)
+}
+
+fn range(place: &Place) -> Range<'_> {
+    Range { folder: &place.folder, validity: place.validity, floor: place.floor, taken: &place.taken }
+}
+
+fn wanted(parcels: &[Parcel], i: usize) -> Option<Wanted> {
+    let parcel = parcels.get(i)?;
+    Some(Wanted { uid: parcel.uid, digest: digest(&parcel.out.body), envelope: envelope_of(&parcel.out.body) })
+}
+
+/// Looks for messages that were stored without being named.
+async fn find_unnamed(
+    target: &mut Link<'_>,
+    place: &mut Place,
+    parcels: &mut [Parcel],
+    known: &mut BTreeMap<u32, Content>,
+    group: &[usize],
+) -> Result<(), CopyError> {
+    let unnamed = |i: &usize| parcels.get(*i).is_some_and(|p| p.fate == Some(Fate::Stored(None)));
+    let unnamed: Vec<usize> = group.iter().copied().filter(unnamed).collect();
+    if unnamed.is_empty() {
+        return Ok(());
+    }
+    let wanted: Vec<Wanted> = unnamed.iter().filter_map(|i| wanted(parcels, *i)).collect();
+    let taken = named_or_taken(place, parcels);
+    let located = locate(target, &Range { taken: &taken, ..range(place) }, &wanted, known).await?;
+    place.alters |= located.altered > 0;
+    for i in unnamed {
+        let uid = parcels.get(i).and_then(|p| located.found.get(&p.uid)).copied();
+        set(parcels, i, Fate::Stored(uid));
+    }
+    Ok(())
+}
+
+/// Looks for messages whose append was not answered. After a lost connection one look is not enough: what was on its
+/// way may land later, so what is missing is looked for again after the settling time.
+async fn look_for(
+    target: &mut Link<'_>,
+    place: &mut Place,
+    parcels: &mut [Parcel],
+    known: &mut BTreeMap<u32, Content>,
+    doubt: &[usize],
+    lost: Option<bool>,
+) -> Result<(), CopyError> {
+    let settle = target.context.tuning.settle;
+    for look in 0..2 {
+        let open = |i: &usize| parcels.get(*i).is_some_and(|p| p.fate.is_none());
+        let open: Vec<usize> = doubt.iter().copied().filter(open).collect();
+        match lost {
+            _ if open.is_empty() => break,
+            _ if look == 0 => {}
+            None => break,
+            // A server that said goodbye has dealt with what it had read by then, but for what its disk still does.
+            Some(true) => target.context.pause(settle / CLOSED).await?,
+            Some(false) => target.context.pause(settle).await?,
+        }
+        let wanted: Vec<Wanted> = open.iter().filter_map(|i| wanted(parcels, *i)).collect();
+        let taken = named_or_taken(place, parcels);
+        let located = locate(target, &Range { taken: &taken, ..range(place) }, &wanted, known).await?;
+        place.alters |= located.altered > 0;
+        for i in open {
+            if let Some(uid) = parcels.get(i).and_then(|p| located.found.get(&p.uid)).copied() {
+                set(parcels, i, Fate::Stored(Some(uid)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn named_or_taken(place: &Place, parcels: &[Parcel]) -> BTreeSet<u32> {
+    let named = parcels.iter().filter_map(|p| match &p.fate {
+        Some(Fate::Stored(uid)) => *uid,
+        _ => None,
+    });
+    place.taken.iter().copied().chain(named).collect()
+}

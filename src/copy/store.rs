@@ -1,0 +1,227 @@
+//! What the engine needs of a mail store, so that it can be tried against stores that fail in every way.
+//!
+//! Reading and changing are two connections and two traits: the source is only ever given as a [`Look`].
+
+use std::{collections::BTreeSet, error::Error, fmt, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    imap::{Body, InternalDate},
+    model::{Digest, FolderPath, FolderStatus, SpecialUse},
+};
+
+/// One mailbox that connections can be made to.
+#[async_trait]
+pub(super) trait Store: Send + Sync {
+    /// Where it is, for people.
+    fn place(&self) -> String;
+
+    /// A connection that reads.
+    async fn look(&self) -> Result<Box<dyn Look>, StoreError>;
+
+    /// A connection that changes.
+    async fn change(&self) -> Result<Box<dyn Change>, StoreError>;
+}
+
+/// A connection that sends no command that changes anything.
+#[async_trait]
+pub(super) trait Look: Send {
+    /// The folders and how names are formed.
+    async fn list(&mut self) -> Result<Listing, StoreError>;
+
+    /// The status of a folder, fresh.
+    async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError>;
+
+    /// Opens a folder for reading, or looks again when it is open; what arrived meanwhile can be seen afterwards.
+    async fn open(&mut self, folder: &str) -> Result<Opened, StoreError>;
+
+    /// The messages of the open folder from one UID to another, ascending.
+    async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError>;
+
+    /// The bodies of messages of the open folder.
+    async fn bodies(&mut self, uids: &[u32]) -> Fetch;
+}
+
+/// A connection that changes a target.
+#[async_trait]
+pub(super) trait Change: Send {
+    /// Makes a folder.
+    async fn create(&mut self, folder: &str) -> Result<(), StoreError>;
+
+    /// Subscribes a folder.
+    async fn subscribe(&mut self, folder: &str) -> Result<(), StoreError>;
+
+    /// Opens a folder for changes and tells which flags it stores, where the server says.
+    async fn open(&mut self, folder: &str) -> Result<Option<BTreeSet<String>>, StoreError>;
+
+    /// Appends messages in order. One result per message, in order.
+    async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer;
+
+    /// Replaces the flags of messages of the open folder.
+    async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError>;
+
+    /// The largest message the store takes, where it says.
+    fn append_limit(&self) -> Option<u64>;
+}
+
+/// The folders of a store.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listing {
+    pub(super) delimiter: Option<char>,
+    pub(super) prefix: String,
+    pub(super) folders: Vec<Listed>,
+}
+
+/// One folder as it was listed.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub(super) name: String,
+    pub(super) path: FolderPath,
+    pub(super) selectable: bool,
+    pub(super) subscribed: bool,
+    pub(super) special_use: Option<SpecialUse>,
+    pub(super) status: Option<FolderStatus>,
+}
+
+/// A folder that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Opened {
+    pub(super) uid_validity: u32,
+    /// UIDNEXT; 0 when the server does not tell.
+    pub(super) uid_next: u32,
+    pub(super) messages: u32,
+}
+
+/// What is known of a message without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Meta {
+    pub(super) uid: u32,
+    pub(super) flags: BTreeSet<String>,
+    /// INTERNALDATE.
+    pub(super) date: Option<InternalDate>,
+    /// RFC822.SIZE, which may be an estimate.
+    pub(super) size: u64,
+}
+
+/// A message to append.
+#[derive(Clone, Debug)]
+pub(super) struct Outgoing {
+    pub(super) flags: BTreeSet<String>,
+    pub(super) date: Option<InternalDate>,
+    pub(super) body: Body,
+}
+
+impl Meta {
+    /// INTERNALDATE in seconds since 1970.
+    pub(super) fn seconds(&self) -> Option<i64> {
+        self.date.as_ref().and_then(InternalDate::instant).map(|t| t.as_second())
+    }
+}
+
+/// What asking for bodies brought, up to the failure if there was one.
+#[derive(Debug, Default)]
+pub(super) struct Fetch {
+    pub(super) got: Vec<(u32, Fetched)>,
+    pub(super) error: Option<StoreError>,
+}
+
+/// What asking for one body brought.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    /// Its octets.
+    Body(Body),
+    /// It was deleted after it was listed.
+    Gone,
+    /// The server does not hand it out; the text says how it failed.
+    Unreadable(String),
+}
+
+/// What appending brought.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) results: Vec<Appended>,
+    /// What broke the connection, when something did.
+    pub(super) error: Option<StoreError>,
+}
+
+/// What became of one message that was to be appended.
+#[derive(Clone, Debug)]
+pub(super) enum Appended {
+    /// It is stored, with (UIDVALIDITY, UID) where the server told.
+    Stored(Option<(u32, u32)>),
+    /// It is not stored, and the server said so for this very message.
+    Refused(Refusal),
+    /// The whole batch was refused; whether some of it was stored is not certain.
+    BatchRefused(Refusal),
+    /// Nothing of it was sent.
+    NotSent,
+    /// The connection failed before the server answered: it may be stored, now or a little later.
+    Unknown {
+        /// The server closed it in an orderly way, so that nothing is on its way any more.
+        closed: bool,
+    },
+}
+
+/// A server's no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) why: Why,
+    pub(super) text: String,
+}
+
+/// What a refusal means for what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The mailbox is full.
+    Full,
+    /// The message is larger than the server takes.
+    TooLarge,
+    /// It may work later.
+    Later,
+    /// The server wants to be left alone for this long.
+    Throttled(Option<Duration>),
+    /// The folder is not there (any more).
+    NoFolder,
+    /// The folder is there already.
+    Exists,
+    /// Anything else.
+    Rejected,
+}
+
+/// A store could not do what it was asked.
+#[derive(Debug)]
+pub(super) struct StoreError {
+    pub(super) kind: StoreErrorKind,
+    pub(super) source: Box<dyn Error + Send + Sync>,
+}
+
+/// What may be done about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoreErrorKind {
+    /// The connection is gone. A new one may work.
+    Lost,
+    /// The server refused the command; the connection goes on.
+    Refused(Why),
+    /// The login was refused.
+    Denied,
+    /// A new connection will not help.
+    Fatal,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.source()
+    }
+}
+
+/// The digest of a body.
+pub(super) fn digest(body: &Body) -> Digest {
+    Digest(*body.digest())
+}

@@ -1,0 +1,235 @@
+//! Bodies of messages: small ones in memory, large ones in a file that has no name.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read},
+    sync::Arc,
+};
+
+use bytes::{Bytes, BytesMut};
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+
+/// Bodies up to this many octets stay in memory.
+pub const SPILL_ABOVE: u64 = 1 << 20;
+
+/// The octets of one message, exactly as the server sent them. Cloning shares them.
+#[derive(Clone)]
+pub struct Body {
+    store: Store,
+    digest: [u8; 32],
+    has_nul: bool,
+}
+
+#[derive(Clone)]
+enum Store {
+    Memory(Bytes),
+    File(Arc<File>, u64),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} octets)", self.len())
+    }
+}
+
+impl PartialEq for Body {
+    /// Bodies are equal when their digests are.
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.len() == other.len()
+    }
+}
+
+impl Eq for Body {}
+
+impl From<Bytes> for Body {
+    fn from(octets: Bytes) -> Self {
+        let digest = Sha256::digest(&octets).into();
+        Self { has_nul: octets.contains(&0), store: Store::Memory(octets), digest }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(octets: Vec<u8>) -> Self {
+        Bytes::from(octets).into()
+    }
+}
+
+impl Body {
+    /// How many octets it has. Taken from what was read, never from what a server announced elsewhere.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match &self.store {
+            Store::Memory(octets) => octets.len() as u64,
+            Store::File(_, length) => *length,
+        }
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// SHA-256 of the octets, computed while they were read.
+    #[must_use]
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Whether a NUL octet is in it. No literal of IMAP may hold one, and some servers close the connection over it.
+    #[must_use]
+    pub fn has_nul(&self) -> bool {
+        self.has_nul
+    }
+
+    /// The octets, when they are in memory.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match &self.store {
+            Store::Memory(octets) => Some(octets),
+            Store::File(..) => None,
+        }
+    }
+
+    /// Reads it from the start. Every reader has its own place.
+    #[must_use]
+    pub fn reader(&self) -> BodyReader {
+        BodyReader { store: self.store.clone(), at: 0 }
+    }
+}
+
+/// Reads a [`Body`]. Reading from a file blocks, though rarely, since the file was just written.
+#[derive(Debug)]
+pub struct BodyReader {
+    store: Store,
+    at: u64,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory(_) => "Memory",
+            Self::File(..) => "File",
+        })
+    }
+}
+
+impl Read for BodyReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = match &self.store {
+            Store::Memory(octets) => {
+                let at = usize::try_from(self.at).unwrap_or(usize::MAX);
+                let rest = octets.get(at..).unwrap_or_default();
+                let n = rest.len().min(out.len());
+                out.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                n
+            }
+            Store::File(file, length) => {
+                let left = usize::try_from(length.saturating_sub(self.at)).unwrap_or(usize::MAX);
+                let room = left.min(out.len());
+                let n = read_at(file, out.get_mut(..room).unwrap_or_default(), self.at)?;
+                if n == 0 && room > 0 {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the temporary file was cut short"));
+                }
+                n
+            }
+        };
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, out: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, out, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, out: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, out, at)
+}
+
+/// Takes the octets of one literal as they come.
+pub(super) struct Sink {
+    hasher: Sha256,
+    has_nul: bool,
+    to: SinkStore,
+    length: u64,
+}
+
+enum SinkStore {
+    Memory(BytesMut),
+    File(tokio::fs::File),
+}
+
+impl Sink {
+    /// A place for so many octets, in memory when they are few and the caller has room.
+    pub(super) fn new(length: u64, room: u64) -> io::Result<Self> {
+        let to = if length > SPILL_ABOVE.min(room) {
+            // Made at once: a system call, and the file never has a name.
+            SinkStore::File(tokio::fs::File::from_std(tempfile::tempfile()?))
+        } else {
+            SinkStore::Memory(BytesMut::with_capacity(usize::try_from(length).unwrap_or_default()))
+        };
+        Ok(Self { hasher: Sha256::new(), has_nul: false, to, length: 0 })
+    }
+
+    pub(super) async fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.hasher.update(chunk);
+        self.has_nul = self.has_nul || chunk.contains(&0);
+        self.length += chunk.len() as u64;
+        match &mut self.to {
+            SinkStore::Memory(octets) => octets.extend_from_slice(chunk),
+            SinkStore::File(file) => file.write_all(chunk).await?,
+        }
+        Ok(())
+    }
+
+    pub(super) async fn finish(self) -> io::Result<Body> {
+        let store = match self.to {
+            SinkStore::Memory(octets) => Store::Memory(octets.freeze()),
+            SinkStore::File(mut file) => {
+                file.flush().await?;
+                Store::File(Arc::new(file.into_std().await), self.length)
+            }
+        };
+        Ok(Body { store, digest: self.hasher.finalize().into(), has_nul: self.has_nul })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_body_goes_through_a_file_unchanged_and_can_be_read_twice() {
+        let octets: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let mut sink = Sink::new(octets.len() as u64, u64::MAX).unwrap();
+        for chunk in octets.chunks(70_001) {
+            sink.write(chunk).await.unwrap();
+        }
+        let body = sink.finish().await.unwrap();
+        assert!(body.bytes().is_none() && body.has_nul());
+        assert_eq!(body, Body::from(octets.clone()));
+        let (mut a, mut b) = (body.reader(), body.clone().reader());
+        let mut first = [0; 10];
+        a.read_exact(&mut first).unwrap();
+        let mut all = Vec::new();
+        b.read_to_end(&mut all).unwrap();
+        assert_eq!(all, octets);
+        a.read_to_end(&mut all).unwrap();
+        assert_eq!(all.len(), octets.len() * 2 - 10);
+    }
+
+    #[tokio::test]
+    async fn a_small_body_stays_in_memory() {
+        let mut sink = Sink::new(6, u64::MAX).unwrap();
+        sink.write(b"abc").await.unwrap();
+        sink.write(b"def").await.unwrap();
+        let body = sink.finish().await.unwrap();
+        assert_eq!(body.bytes().map(|b| &b[..]), Some(&b"abcdef"[..]));
+        assert_eq!(Sink::new(0, 0).unwrap().finish().await.unwrap(), Body::from(Vec::new()));
+    }
+}

@@ -1,0 +1,212 @@
+//! From an endpoint and a login to a connection that is ready for work.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use tokio::net::{TcpStream, lookup_host};
+
+use super::{
+    capability::Capabilities,
+    conn::{Command, Conn, Stream, refusal},
+    error::{ImapError, ImapErrorKind, TlsProblem},
+    login::{self, Login},
+    quirks::Quirks,
+    reader::Reader,
+    response::{Response, StatusKind},
+    tls::{HandshakeError, TlsRoots, protect},
+    writer::Writer,
+};
+use crate::model::{ImapEndpoint, ImapSecurity};
+
+/// How long is waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a TCP connection and its TLS handshake, all addresses of the host together.
+    pub connect: Duration,
+    /// For each answer up to the end of the login.
+    pub login: Duration,
+    /// For anything to move, in either direction, while a command is under way.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(30),
+            login: Duration::from_secs(60),
+            idle: Duration::from_secs(300), // servers index large folders before they answer
+        }
+    }
+}
+
+/// Opens connections to one mailbox of one server. Clones share what was learned about the server.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    /// The server.
+    pub endpoint: ImapEndpoint,
+    /// Who logs in.
+    pub login: Login,
+    /// How long is waited.
+    pub timeouts: Timeouts,
+    /// Who may issue the server's certificate.
+    pub tls: TlsRoots,
+    /// Whether [`ImapSecurity::Plain`] is allowed to a host that is not this machine.
+    pub allow_plain: bool,
+    /// What was learned about the server.
+    pub quirks: Quirks,
+}
+
+impl Connector {
+    /// A connector with the system's certificates and the usual timeouts.
+    #[must_use]
+    pub fn new(endpoint: ImapEndpoint, login: Login) -> Self {
+        Self {
+            endpoint,
+            login,
+            timeouts: Timeouts::default(),
+            tls: TlsRoots::system(),
+            allow_plain: false,
+            quirks: Quirks::default(),
+        }
+    }
+
+    /// Connects and logs in, for reading.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Tls`, `Auth`, and whatever else a server can do; see [`ImapErrorKind`].
+    pub async fn connect(&self) -> Result<Reader, ImapError> {
+        let conn = self.open().await?;
+        Ok(Reader::new(conn, self.quirks.clone()))
+    }
+
+    /// Connects and logs in, for reading and writing.
+    ///
+    /// # Errors
+    /// As [`Connector::connect`].
+    pub async fn connect_writer(&self) -> Result<Writer, ImapError> {
+        self.connect().await.map(Writer::new)
+    }
+
+    async fn open(&self) -> Result<Conn, ImapError> {
+        let stream = self.tcp().await?;
+        let stream = match self.endpoint.security {
+            ImapSecurity::Tls => self.protect(stream).await?,
+            ImapSecurity::Starttls | ImapSecurity::Plain => stream,
+        };
+        let mut conn = Conn::new(self.endpoint.to_string(), stream, self.timeouts.login);
+        greeting(&mut conn).await?;
+        if self.endpoint.security == ImapSecurity::Starttls {
+            let stream = self.starttls(conn).await?;
+            // Whatever was said before is forgotten: it may have come from anybody.
+            conn = Conn::new(self.endpoint.to_string(), stream, self.timeouts.login);
+        }
+        if conn.capabilities.as_set().is_empty() {
+            capability(&mut conn).await?;
+        }
+        login::log_in(&mut conn, &self.login, &self.quirks).await?;
+        login::introduce(&mut conn, &self.quirks).await?;
+        conn.idle = self.timeouts.idle;
+        Ok(conn)
+    }
+
+    fn error(&self, kind: ImapErrorKind) -> ImapError {
+        ImapError::new(&self.endpoint.to_string(), "connect", kind)
+    }
+
+    /// Connects to the first address of the host that answers.
+    async fn tcp(&self) -> Result<Box<dyn Stream>, ImapError> {
+        let unreachable = |e| self.error(ImapErrorKind::Unreachable(e));
+        let host = (self.endpoint.host.as_str(), self.endpoint.port);
+        let addresses = tokio::time::timeout(self.timeouts.connect, lookup_host(host))
+            .await
+            .map_err(|_| self.error(ImapErrorKind::Timeout(self.timeouts.connect)))?
+            .map_err(unreachable)?;
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        let plain = self.endpoint.security == ImapSecurity::Plain && !self.allow_plain;
+        if plain && !addresses.iter().all(|a| a.ip().is_loopback()) {
+            return Err(self.error(ImapErrorKind::Tls(TlsProblem::PlainRefused { host: self.endpoint.host.clone() })));
+        }
+        // An address that swallows packets must not eat the time of the others.
+        let share = self.timeouts.connect / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
+        for address in addresses {
+            match tokio::time::timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(tcp)) => {
+                    // Small commands must not wait for acknowledgements; failing to say so only costs time.
+                    let _ = tcp.set_nodelay(true);
+                    return Ok(Box::new(tcp));
+                }
+                Ok(Err(e)) => last = e,
+                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, format!("{address} does not answer")),
+            }
+        }
+        Err(unreachable(last))
+    }
+
+    async fn protect(&self, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, ImapError> {
+        match tokio::time::timeout(self.timeouts.connect, protect(stream, &self.endpoint.host, &self.tls)).await {
+            Err(_) => Err(self.error(ImapErrorKind::Timeout(self.timeouts.connect))),
+            Ok(Err(HandshakeError::Tls(problem))) => Err(self.error(ImapErrorKind::Tls(problem))),
+            Ok(Err(HandshakeError::Io(e))) => Err(self.error(ImapErrorKind::Unreachable(e))),
+            Ok(Ok(stream)) => Ok(Box::new(stream)),
+        }
+    }
+
+    /// Turns TLS on. What the server said so far, and what it says before TLS is on, is not trusted (RFC 9051 11.1,
+    /// RFC 8314 7).
+    async fn starttls(&self, mut conn: Conn) -> Result<Box<dyn Stream>, ImapError> {
+        if conn.capabilities.as_set().is_empty() {
+            capability(&mut conn).await?;
+        }
+        if !conn.capabilities.starttls() {
+            let problem = TlsProblem::NoStarttls { host: self.endpoint.host.clone() };
+            return Err(self.error(ImapErrorKind::Tls(problem)));
+        }
+        let command = Command::new(&conn, "STARTTLS", "");
+        conn.run(command, &mut |_| ()).await?;
+        if conn.has_input() {
+            let text = "it sent data behind its consent to TLS, before TLS was on".to_owned();
+            return Err(conn.broken("STARTTLS", ImapErrorKind::Protocol(text)));
+        }
+        self.protect(conn.into_stream()).await
+    }
+}
+
+/// Reads the greeting. A server that already knows us is refused: it cannot know whose mailbox we want.
+async fn greeting(conn: &mut Conn) -> Result<(), ImapError> {
+    let status = match conn.response("connect").await? {
+        Response::Untagged(status) => status,
+        _ => return Err(conn.broken("connect", ImapErrorKind::Protocol("this is no IMAP greeting".to_owned()))),
+    };
+    match status.kind {
+        StatusKind::Ok => {
+            if let Some(super::Code::Capability(words)) = status.code {
+                conn.capabilities = Capabilities::new(words);
+            }
+            Ok(())
+        }
+        StatusKind::Preauth => {
+            let text = "it says that somebody is logged in already".to_owned();
+            Err(conn.broken("connect", ImapErrorKind::Protocol(text)))
+        }
+        _ => Err(conn.broken("connect", refusal(status))),
+    }
+}
+
+/// Asks for the capabilities.
+pub(super) async fn capability(conn: &mut Conn) -> Result<(), ImapError> {
+    let mut found = None;
+    let command = Command::new(conn, "CAPABILITY", "");
+    let mut each = |response| {
+        if let Response::Capability(words) = response {
+            found = Some(words);
+        }
+    };
+    conn.run(command, &mut each).await?;
+    match found {
+        Some(words) => {
+            conn.capabilities = Capabilities::new(words);
+            Ok(())
+        }
+        None => Err(conn.broken("CAPABILITY", ImapErrorKind::Protocol("it names no capabilities".to_owned()))),
+    }
+}

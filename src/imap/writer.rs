@@ -1,0 +1,189 @@
+//! Changing a mailbox. Nothing here deletes.
+
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+};
+
+use super::{
+    code::Code,
+    conn::Command,
+    error::{ImapError, ImapErrorKind},
+    name::WireName,
+    reader::{Reader, Selected, no_nul},
+    response::Response,
+    uid::chunks,
+};
+
+/// A connection for looking and changing.
+pub struct Writer {
+    reader: Reader,
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("endpoint", &self.reader.conn.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Deref for Writer {
+    type Target = Reader;
+    fn deref(&self) -> &Reader {
+        &self.reader
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+}
+
+/// Whether a folder had to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// It is new.
+    New,
+    /// It was there, under exactly this name.
+    Existed,
+}
+
+/// How flags are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreMode {
+    /// Beside those that are there.
+    Add,
+    /// In place of those that are there.
+    Replace,
+}
+
+impl Writer {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self { reader }
+    }
+
+    /// Opens a folder for changing.
+    ///
+    /// # Errors
+    /// As [`Reader::examine`]. Look at [`Selected::read_only`]: a server may open a folder and still take no changes.
+    pub async fn select(&mut self, name: &WireName) -> Result<Selected, ImapError> {
+        self.reader.open("SELECT", name).await
+    }
+
+    /// Makes a folder, unless there is one of exactly this name.
+    ///
+    /// # Errors
+    /// When the server refuses and there is no such folder.
+    pub async fn create(&mut self, name: &WireName) -> Result<Created, ImapError> {
+        let conn = &mut self.reader.conn;
+        let command = Command::new(conn, "CREATE", "").string(no_nul(conn, "CREATE", name)?);
+        let refusal = match conn.run(command, &mut |_| ()).await {
+            Ok(_) => return Ok(Created::New),
+            Err(e) if matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => e,
+            Err(e) => return Err(e),
+        };
+        // The word of a refusal is not proof: some servers say "exists" about a name that differs in case.
+        if self.exists(name).await? { Ok(Created::Existed) } else { Err(refusal) }
+    }
+
+    async fn exists(&mut self, name: &WireName) -> Result<bool, ImapError> {
+        let conn = &mut self.reader.conn;
+        let command = Command::new(conn, "LIST", r#" """#).string(name.raw());
+        let mut found = false;
+        let mut each = |response| {
+            if let Response::List(line) = response {
+                let real = !line.attributes.iter().any(|a| a.eq_ignore_ascii_case("\\NonExistent"));
+                found |= real && WireName::from_wire(line.name) == *name;
+            }
+        };
+        conn.run(command, &mut each).await?;
+        Ok(found)
+    }
+
+    /// Subscribes to a folder.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn subscribe(&mut self, name: &WireName) -> Result<(), ImapError> {
+        let conn = &mut self.reader.conn;
+        let command = Command::new(conn, "SUBSCRIBE", "").string(no_nul(conn, "SUBSCRIBE", name)?);
+        conn.run(command, &mut |_| ()).await.map(drop)
+    }
+
+    /// Stores flags of messages of the folder that is open. UIDs that are not there are passed over by the server
+    /// without a word, as the protocol wants it.
+    ///
+    /// # Errors
+    /// When the server refuses; with many UIDs a part may have been stored. `Invalid` for a flag that cannot be
+    /// written.
+    pub async fn store_flags<'f>(
+        &mut self,
+        uids: &[u32],
+        mode: StoreMode,
+        flags: impl IntoIterator<Item = &'f str>,
+    ) -> Result<(), ImapError> {
+        let conn = &mut self.reader.conn;
+        if self.reader.selected.is_none() {
+            return Err(conn.error("UID STORE", ImapErrorKind::Invalid("no folder is open".to_owned())));
+        }
+        let list = flag_list(flags).map_err(|text| conn.error("UID STORE", ImapErrorKind::Invalid(text)))?;
+        let item = match mode {
+            StoreMode::Add => "+FLAGS.SILENT",
+            StoreMode::Replace => "FLAGS.SILENT",
+        };
+        for chunk in chunks(uids, 1000, 3000) {
+            let command = Command::new(conn, "UID STORE", &format!(" {} {item} {list}", chunk.set));
+            conn.run(command, &mut |_| ()).await?;
+        }
+        Ok(())
+    }
+
+    /// Says goodbye. What fails here changes nothing any more.
+    pub async fn logout(self) {
+        self.reader.logout().await;
+    }
+}
+
+/// Flags in parentheses. `\Recent` is left out, since no client may set it; anything that is no flag is refused, so that
+/// a flag can never become a command.
+pub(super) fn flag_list<'f>(flags: impl IntoIterator<Item = &'f str>) -> Result<String, String> {
+    let mut list = String::from("(");
+    for flag in flags {
+        if flag.eq_ignore_ascii_case("\\Recent") {
+            continue;
+        }
+        let word = flag.strip_prefix('\\').unwrap_or(flag);
+        let odd =
+            |b: u8| !(b'!'..=b'~').contains(&b) || matches!(b, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']');
+        if word.is_empty() || word.bytes().any(odd) {
+            return Err(format!("{flag:?} is not a flag that IMAP can carry"));
+        }
+        if list.len() > 1 {
+            list.push(' ');
+        }
+        list.push_str(flag);
+    }
+    list.push(')');
+    Ok(list)
+}
+
+/// Whether going on after such a refusal is pointless, whatever the message.
+pub(super) fn stops(code: Option<&Code>) -> bool {
+    code.is_some_and(|c| {
+        c.is_transient() || matches!(c, Code::OverQuota | Code::TryCreate | Code::NonExistent | Code::NoPerm)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_can_never_become_a_command() {
+        assert_eq!(flag_list(["\\Seen", "$Forwarded", "\\Recent"]).unwrap(), "(\\Seen $Forwarded)");
+        assert_eq!(flag_list([]).unwrap(), "()");
+        for bad in ["", "\\", "a b", "a)\r\nx LOGOUT", "é", "a\\b", "{3}", "*"] {
+            assert!(flag_list([bad]).is_err(), "{bad:?}");
+        }
+    }
+}

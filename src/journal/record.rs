@@ -1,0 +1,165 @@
+//! What a journal holds, as plain data.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ActionId, Address, CopyReport, PlanId, PlatformId, RunId, Verified};
+
+/// One application of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its name.
+    pub id: RunId,
+    /// The plan.
+    pub plan: PlanId,
+    /// What was acknowledged for it (`--ack`).
+    pub acks: BTreeSet<String>,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended; `None` while it runs, and after a crash until it is resumed.
+    pub ended: Option<Timestamp>,
+    /// The exit code it ended with.
+    pub exit: Option<u8>,
+    /// Who last began or resumed it.
+    pub actor: String,
+    /// Where that was.
+    pub host: String,
+    /// The process there.
+    pub pid: u32,
+    /// The lease it was last begun or resumed under.
+    pub epoch: i64,
+}
+
+/// One row of what happened to an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in the order of all entries.
+    pub seq: i64,
+    /// The run.
+    pub run: RunId,
+    /// The action.
+    pub action: ActionId,
+    /// Which attempt it belongs to, from 1; 0 for what failed before its first attempt.
+    pub attempt: u32,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The lease it was written under.
+    pub epoch: i64,
+    /// What happened.
+    pub record: Record,
+}
+
+/// What can happen to an action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "payload", rename_all = "snake_case")]
+pub enum Record {
+    /// It is about to be done. Written before the effect.
+    Intent {},
+    /// It was done.
+    Done {
+        /// What is worth saying.
+        detail: Option<String>,
+    },
+    /// It had been done by an attempt whose outcome was not recorded; the platform shows it.
+    Adopted {},
+    /// It was not done, and this is known. After an [`Undo`](Self::Undo): it was not taken back, and that is still owed.
+    Failed {
+        /// The chain of errors, outermost first.
+        errors: Vec<String>,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// It is about to be taken back. Written before the effect.
+    Undo {
+        /// Why.
+        reason: String,
+    },
+    /// It was taken back.
+    Undone {},
+    /// Nobody can tell by looking whether it was done (or taken back).
+    Ambiguous {
+        /// Why.
+        reason: String,
+    },
+    /// A person decided.
+    Resolved {
+        /// What.
+        decision: Resolution,
+        /// Who.
+        by: String,
+    },
+}
+
+impl Record {
+    /// The word in the `kind` column.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Intent {} => "intent",
+            Self::Done { .. } => "done",
+            Self::Adopted {} => "adopted",
+            Self::Failed { .. } => "failed",
+            Self::Undo { .. } => "undo",
+            Self::Undone {} => "undone",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::Resolved { .. } => "resolved",
+        }
+    }
+}
+
+/// What a person decided about an action that nobody can read from the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// It has been done; go on after it.
+    Done,
+    /// It has not been done; do it.
+    Retry,
+}
+
+/// What is recorded together with an outcome, in the same transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A pass of a copy was completed.
+    Copied {
+        /// The address of the spec.
+        address: Address,
+        /// Where its mail came from.
+        source: (PlatformId, Address),
+        /// What the pass did.
+        report: CopyReport,
+    },
+    /// The target was proved equal to its source.
+    Verified {
+        /// The address of the spec.
+        address: Address,
+        /// When, and what was compared.
+        verified: Verified,
+    },
+    /// The password of an account was set.
+    PasswordSet {
+        /// The platform.
+        platform: PlatformId,
+        /// The account.
+        address: Address,
+    },
+    /// The account must not be reset or deleted, whatever a spec says.
+    Protected(Address),
+    /// The account may be reset or deleted again.
+    Unprotected(Address),
+}
+
+/// An action whose outcome is open: it is in flight, or a crash or a platform keeps it from being known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The run.
+    pub run: RunId,
+    /// The action.
+    pub action: ActionId,
+    /// Whether it is its undoing that is open.
+    pub undo: bool,
+    /// Why it cannot be told, when somebody has looked.
+    pub reason: Option<String>,
+}

@@ -1,0 +1,336 @@
+//! Claims: an address exists once, so whatever frees it comes before whatever takes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, PlatformKind, Precondition, Work,
+};
+use crate::spec::Presence;
+
+use super::{
+    decide::Cases,
+    draft::{Block, Draft, claimed_by, freed_by},
+    reads,
+    world::{Held, Holder, World},
+};
+
+/// What must be removed so that an address can be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Clearing<'a> {
+    platform: &'a PlatformId,
+    what: Held<'a>,
+}
+
+/// What stands in the way of taking an address on a platform: removals that the spec implies, or a reason why not.
+///
+/// # Errors
+/// When somebody has the address whom the spec does not let go of it.
+pub(super) fn way<'a>(
+    world: &World<'a>,
+    address: &Address,
+    on: &PlatformId,
+    account: &Address,
+) -> Result<Vec<Clearing<'a>>, Block> {
+    let mut out = Vec::new();
+    for holder in world.holders(address) {
+        if !world.shares_routing(holder.platform, on) {
+            continue;
+        }
+        if lets_go(world, holder, address, on, account) {
+            out.push(Clearing { platform: holder.platform, what: holder.what });
+        } else if !goes_anyway(world, holder, address) {
+            return Err(taken(world, holder, address));
+        }
+    }
+    Ok(out)
+}
+
+/// Whether taking the address over implies that this holder loses it.
+fn lets_go(world: &World<'_>, holder: &Holder<'_>, address: &Address, on: &PlatformId, account: &Address) -> bool {
+    match holder.what {
+        Held::Account => false,
+        // An alias of an account that the spec knows: the spec says who should have it.
+        Held::Alias(of) => {
+            let managed_here = holder.platform == on && world.wants_account(of);
+            managed_here || world.source_owner(holder.platform, of).is_some()
+        }
+        Held::Redirection(to) => {
+            let moves = world.spec.redirections.get(address).is_some_and(|r| r.state == Presence::Present);
+            // Where accounts have no aliases, a redirection to the account is how it has one.
+            let is_alias = to.iter().all(|t| t == account || world.source_owner(holder.platform, t) == Some(account));
+            holder.platform != on && (moves || (is_alias && !to.is_empty()))
+        }
+        Held::Group => {
+            let moves = world.spec.groups.get(address).is_some_and(|g| g.state == Presence::Present);
+            holder.platform != on && moves
+        }
+    }
+}
+
+/// Whether the holder gives the address up by an action that is planned elsewhere.
+fn goes_anyway(world: &World<'_>, holder: &Holder<'_>, address: &Address) -> bool {
+    let absent = |p: Option<Presence>| p == Some(Presence::Absent);
+    match holder.what {
+        Held::Account => {
+            let moves = world.source_owner(holder.platform, address).is_some();
+            moves || absent(world.spec.accounts.get(address).map(|a| a.state))
+        }
+        Held::Alias(_) => false,
+        Held::Redirection(_) => absent(world.spec.redirections.get(address).map(|r| r.state)),
+        Held::Group => absent(world.spec.groups.get(address).map(|g| g.state)),
+    }
+}
+
+fn taken(world: &World<'_>, holder: &Holder<'_>, address: &Address) -> Block {
+    let platform = world.title(holder.platform);
+    let what = match holder.what {
+        Held::Account => "an account".to_owned(),
+        Held::Alias(of) => format!("an alias of {}", of.unicode()),
+        Held::Redirection(_) => "a redirection".to_owned(),
+        Held::Group => "a group".to_owned(),
+    };
+    Block::own(
+        "address-taken",
+        format!("{} is {what} on {platform}, and an address can exist only once", address.unicode()),
+        "remove it there, or say in the spec what becomes of it",
+    )
+}
+
+/// Plans the removals that clear the way, not before `after`, for the claimer to require.
+pub(super) fn clear(
+    world: &World<'_>,
+    cases: &Cases<'_>,
+    draft: &mut Draft,
+    (address, chain, phase): (&Address, &str, Phase),
+    (clearings, after): (Vec<Clearing<'_>>, Option<&ActionId>),
+) -> BTreeSet<ActionId> {
+    let mut out = BTreeSet::new();
+    for Clearing { platform, what } in clearings {
+        if draft.frees(platform, address) {
+            continue; // `wire` finds it.
+        }
+        let alias = address.clone();
+        let from = address.clone();
+        let mut renamed_by = None;
+        let change = match what {
+            Held::Account => continue,
+            Held::Alias(of) => {
+                let renamed = cases.rename_of(platform, of);
+                renamed_by = renamed.map(|(_, id)| id.clone());
+                draft.read(chain, reads::account_key(platform, of));
+                Change::AliasRemove { account: renamed.map_or_else(|| of.clone(), |(to, _)| to.clone()), alias }
+            }
+            Held::Redirection(_) => {
+                draft.read(chain, reads::object_key(platform, "redirection", &address.key()));
+                Change::RedirectionRemove { from }
+            }
+            Held::Group => {
+                draft.read(chain, reads::object_key(platform, "group", &address.key()));
+                Change::GroupRemove { group: from }
+            }
+        };
+        let reason = format!("frees {} for its new place", address.unicode());
+        let action = draft.change(world, (phase, chain), platform, change, reason);
+        action.requires.extend(renamed_by.into_iter().chain(after.cloned()));
+        out.insert(action.id.clone());
+    }
+    out
+}
+
+fn platform_change(action: &Action) -> Option<(&PlatformId, &Change)> {
+    match &action.work {
+        Work::Platform { platform, change } => Some((platform, change)),
+        Work::DomainReady { .. } | Work::Copy(_) | Work::VerifyMail(_) | Work::VerifyDns { .. } => None,
+    }
+}
+
+/// Makes every claim of an address wait for what frees it, and joins both into one swap, so that the order keeps them
+/// side by side and a failed claim takes the other back.
+pub(super) fn wire(world: &World<'_>, draft: &mut Draft) {
+    let mut freeing: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
+    for (at, action) in draft.actions.iter().enumerate() {
+        let Some((platform, change)) = platform_change(action) else { continue };
+        // What an earlier action of this plan made does not stand in anybody's way.
+        let freed = freed_by(change).filter(|a| world.holders(a).iter().any(|h| h.platform == platform));
+        if let Some(address) = freed {
+            freeing.entry(address.clone()).or_default().push(at);
+        }
+    }
+    for at in 0..draft.actions.len() {
+        let Some(address) = claim(world, &draft.actions[at]).cloned() else { continue };
+        let Some(before) = freeing.get(&address) else { continue };
+        for &b in before.iter().filter(|&&b| b != at) {
+            let id = draft.actions[b].id.clone();
+            draft.actions[b].swap.get_or_insert_with(|| address.clone());
+            let claimer = &mut draft.actions[at];
+            claimer.requires.insert(id);
+            claimer.swap.get_or_insert_with(|| address.clone());
+        }
+    }
+}
+
+fn claim<'b>(world: &World<'_>, action: &'b Action) -> Option<&'b Address> {
+    let (_, change) = platform_change(action)?;
+    let address = claimed_by(change)?;
+    let forwards_own = matches!(change, Change::RedirectionSet { .. }) && world.wants_account(address);
+    (!forwards_own).then_some(address)
+}
+
+/// Claims of addresses that somebody has and nothing in the plan frees: their chains are stopped, whatever the reason
+/// was that the freeing is not planned.
+pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
+    loop {
+        let freed: BTreeSet<(&PlatformId, &Address)> = draft
+            .actions
+            .iter()
+            .filter_map(platform_change)
+            .filter_map(|(platform, change)| Some((platform, freed_by(change)?)))
+            .collect();
+        let mut stopped: Vec<(String, Block)> = Vec::new();
+        for action in &draft.actions {
+            let (Some((on, change)), Some(address)) = (platform_change(action), claim(world, action)) else { continue };
+            let own = |h: &&Holder<'_>| h.platform == on && matches!(change, Change::RedirectionSet { .. });
+            let in_the_way = world
+                .holders(address)
+                .iter()
+                .filter(|h| !own(h) && world.shares_routing(h.platform, on))
+                .find(|h| !freed.contains(&(h.platform, address)));
+            if let Some(holder) = in_the_way {
+                stopped.push((action.chain.clone(), taken(world, holder, address)));
+            }
+        }
+        if stopped.is_empty() {
+            return;
+        }
+        for (chain, block) in stopped {
+            stop_chain(draft, &chain, block);
+        }
+    }
+}
+
+/// Takes back everything that is planned for a chain and says why; what depends on it goes too.
+pub(super) fn stop_chain(draft: &mut Draft, chain: &str, block: Block) {
+    let swaps: BTreeSet<Address> =
+        draft.actions.iter().filter(|a| a.chain == chain).filter_map(|a| a.swap.clone()).collect();
+    let gone = draft
+        .actions
+        .iter()
+        .filter(|a| a.chain == chain || a.swap.as_ref().is_some_and(|s| swaps.contains(s)))
+        .map(|a| a.id.clone())
+        .collect();
+    draft.block(chain, vec![block]);
+    for other in draft.drop_actions(gone) {
+        let block = Block::own(
+            "waits-for-blocked",
+            format!("part of it waits for {chain}, which is blocked"),
+            "solve that first and plan again",
+        );
+        draft.tell(&other, block.told_as(crate::model::NoteKind::Waiting));
+    }
+}
+
+/// Breaks a circle of renames on one platform (a takes b's address and b takes a's) by an explicit extra rename through
+/// a temporary name. Returns whether it could.
+pub(super) fn break_circle(world: &World<'_>, draft: &mut Draft, circle: &BTreeSet<ActionId>) -> bool {
+    let Some(at) = draft
+        .actions
+        .iter()
+        .position(|a| circle.contains(&a.id) && matches!(platform_change(a), Some((_, Change::AccountRename { .. }))))
+    else {
+        return false;
+    };
+    let chosen = draft.actions[at].clone();
+    let Work::Platform { platform, change: Change::AccountRename { from, to } } = &chosen.work else { return false };
+    let Some(temporary) = temporary_name(world, from) else { return false };
+    let reason = format!("{} and {} trade places; this makes room", from.unicode(), to.unicode());
+    let change = Change::AccountRename { from: from.clone(), to: temporary.clone() };
+    let aside = draft.change(world, (chosen.phase, &chosen.chain), platform, change, reason);
+    aside.preconditions.push(Precondition::AddressFree { platform: platform.clone(), address: temporary.clone() });
+    aside.swap = chosen.swap.clone();
+    let aside = aside.id.clone();
+    // Whoever waited for the address to be freed now waits for the first step only.
+    for action in &mut draft.actions {
+        let claims = platform_change(action).and_then(|(_, c)| claimed_by(c)) == Some(from);
+        if claims && action.requires.remove(&chosen.id) {
+            action.requires.insert(aside.clone());
+        }
+    }
+    let second = Change::AccountRename { from: temporary, to: to.clone() };
+    let action = &mut draft.actions[at];
+    action.undo = super::undo::of(world, platform, &second);
+    action.preconditions.retain(|p| !matches!(p, Precondition::AccountOk { .. }));
+    action.requires.insert(aside);
+    action.work = Work::Platform { platform: platform.clone(), change: second };
+    true
+}
+
+fn temporary_name(world: &World<'_>, address: &Address) -> Option<Address> {
+    let domain = address.domain();
+    let names = (1..=99).filter_map(|n| Address::new(&format!("{}-move{n}", address.local()), domain.clone()).ok());
+    let mut free = names.filter(|name| {
+        world.holders(name).is_empty() && !world.wants_account(name) && world.provisional_owner(name).is_none()
+    });
+    free.next()
+}
+
+/// Whether the provisional name can be taken on a platform for an account.
+///
+/// # Errors
+/// Who has it, or that nobody can say.
+pub(super) fn provisional_free(
+    world: &World<'_>,
+    name: &Address,
+    on: &PlatformId,
+    owner: &Address,
+) -> Result<(), Block> {
+    let advice = "choose another `provisional:` pattern for the domain, or free that address";
+    let block = |message: String| Err(Block::own("provisional-taken", message, advice));
+    if world.wants_account(name) {
+        return block(format!("the provisional name {} is an account of the spec", name.unicode()));
+    }
+    if let Some(other) = world.provisional_owner(name).filter(|o| *o != owner) {
+        return block(format!("the provisional name {} is also that of {}", name.unicode(), other.unicode()));
+    }
+    let claimed = world.spec.redirections.get(name).is_some_and(|r| r.state == Presence::Present)
+        || world.spec.groups.get(name).is_some_and(|g| g.state == Presence::Present);
+    if claimed {
+        return block(format!("the provisional name {} is another address of the spec", name.unicode()));
+    }
+    let holder = world.holders(name).iter().find(|h| world.shares_routing(h.platform, on));
+    if let Some(holder) = holder {
+        let place = world.title(holder.platform);
+        return block(format!("the provisional name {} exists on {place}", name.unicode()));
+    }
+    let managed = |p: &&PlatformId| world.kind(p).is_some_and(|k| k != PlatformKind::Imap);
+    if managed(&on) && world.gap(on, ObjectClass::Account, &name.key()).is_some() {
+        return Err(incomplete(world, on, ObjectClass::Account));
+    }
+    Ok(())
+}
+
+/// The reason of everything that an incomplete listing stops.
+pub(super) fn incomplete(world: &World<'_>, platform: &PlatformId, class: ObjectClass) -> Block {
+    let what = match class {
+        ObjectClass::Service => "the service",
+        ObjectClass::Domain => "domains",
+        ObjectClass::Account => "accounts",
+        ObjectClass::Alias => "aliases",
+        ObjectClass::Delegation => "delegations",
+        ObjectClass::Redirection => "redirections",
+        ObjectClass::Group => "groups",
+        ObjectClass::Contact => "contacts",
+        ObjectClass::Footer => "footers",
+        ObjectClass::Mailbox => "mailboxes",
+        ObjectClass::Dns => "DNS records",
+    };
+    let why = world.gap_reason(platform, class).map(|r| format!(" ({r})")).unwrap_or_default();
+    Block::of(
+        platform.as_str(),
+        "incomplete-listing",
+        format!(
+            "{what} of {} could not be read completely{why}, so nobody can say what is missing",
+            world.title(platform)
+        ),
+        "solve that and plan again",
+    )
+}

@@ -1,0 +1,197 @@
+//! The plan file: a plan as bytes and back, with the digest that ties a review to what is applied.
+//!
+//! The file is pretty-printed JSON, so that it can be read and compared in a repository. The id is computed over the
+//! canonical form of the body (RFC 8785 rules: keys sorted, no insignificant space), so that white space does not
+//! matter and everything else does. The body holds no floating-point numbers, which is the one place where canonical
+//! forms disagree.
+
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+use super::{Body, FORMAT, Plan};
+use crate::model::PlanId;
+
+/// Why bytes are not a plan that can be used.
+#[derive(Debug, Error)]
+pub enum PlanFileError {
+    /// The bytes end in the middle.
+    #[error("the plan file is cut off after {octets} octets; make the plan again with `rehome plan --out FILE`")]
+    Truncated {
+        /// How many octets there are.
+        octets: usize,
+    },
+    /// It is something else.
+    #[error("this is not a plan file of rehome; plan files are made with `rehome plan --out FILE`")]
+    NotAPlan {
+        /// What was wrong, where that says more.
+        #[source]
+        source: Option<serde_json::Error>,
+    },
+    /// It was written by a newer program.
+    #[error(
+        "the plan file has format {found} and this program reads up to format {supported}; apply it with the version \
+         of rehome that made it ({tool}), or make the plan again with this one"
+    )]
+    Newer {
+        /// The format of the file.
+        found: u32,
+        /// The newest format this program reads.
+        supported: u32,
+        /// The version that wrote it.
+        tool: String,
+    },
+    /// The body is not what was reviewed.
+    #[error(
+        "the plan file was changed after it was made: it says plan {said} and its content is plan {is}; make the plan \
+         again instead of editing it"
+    )]
+    Edited {
+        /// The id in the file, shortened.
+        said: String,
+        /// The id of the content, shortened.
+        is: String,
+    },
+    /// The envelope is a plan's, the body is not.
+    #[error("the plan file is damaged; make the plan again with `rehome plan --out FILE`")]
+    Damaged {
+        /// What was wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// An id over something else than the plan would be worse than no plan.
+const SERIALISES: &str = "a plan is plain data with text keys, which JSON can hold";
+
+#[derive(Deserialize)]
+struct Envelope {
+    format: u32,
+    #[serde(rename = "id")]
+    _id: PlanId,
+    #[serde(default)]
+    header: EnvelopeHeader,
+    #[serde(rename = "body")]
+    _body: IgnoredAny,
+}
+
+#[derive(Default, Deserialize)]
+struct EnvelopeHeader {
+    #[serde(default)]
+    tool: String,
+}
+
+/// A plan as the bytes of a plan file.
+#[must_use]
+pub fn to_bytes(plan: &Plan) -> Vec<u8> {
+    let mut out = serde_json::to_vec_pretty(plan).expect(SERIALISES);
+    out.push(b'\n');
+    out
+}
+
+/// Reads a plan file.
+///
+/// # Errors
+/// [`PlanFileError`] says which of the ways to be unusable it is, and what to do.
+pub fn from_bytes(bytes: &[u8]) -> Result<Plan, PlanFileError> {
+    let envelope: Envelope = serde_json::from_slice(bytes).map_err(|e| refuse(bytes, e))?;
+    if envelope.format > FORMAT {
+        return Err(PlanFileError::Newer { found: envelope.format, supported: FORMAT, tool: envelope.header.tool });
+    }
+    let plan: Plan = serde_json::from_slice(bytes).map_err(|source| PlanFileError::Damaged { source })?;
+    let is = id(&plan.body);
+    if is != plan.id {
+        return Err(PlanFileError::Edited { said: plan.id.short().to_owned(), is: is.short().to_owned() });
+    }
+    Ok(plan)
+}
+
+fn refuse(bytes: &[u8], error: serde_json::Error) -> PlanFileError {
+    let begun = bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
+    if error.is_eof() && begun {
+        PlanFileError::Truncated { octets: bytes.len() }
+    } else {
+        PlanFileError::NotAPlan { source: Some(error) }
+    }
+}
+
+/// The id of a body: SHA-256 of its canonical JSON.
+#[must_use]
+pub(super) fn id(body: &Body) -> PlanId {
+    let Body { spec_digest, strategies, read_set, actions, notes } = body;
+    let mut hash = Sha256::new();
+    // Part by part in the order of the keys, so that a plan of many accounts is never a second time in memory.
+    hash.update(b"{\"actions\":");
+    list(&mut hash, actions);
+    hash.update(b",\"notes\":");
+    list(&mut hash, notes);
+    hash.update(b",\"read_set\":{");
+    for (n, (object, fields)) in read_set.iter().enumerate() {
+        if n > 0 {
+            hash.update(b",");
+        }
+        text(&mut hash, object);
+        hash.update(b":");
+        value(&mut hash, fields);
+    }
+    hash.update(b"},\"spec_digest\":");
+    text(&mut hash, spec_digest);
+    hash.update(b",\"strategies\":");
+    value(&mut hash, strategies);
+    hash.update(b"}");
+    let digest: [u8; 32] = hash.finalize().into();
+    PlanId(crate::model::Digest(digest).hex())
+}
+
+fn list<T: Serialize>(hash: &mut Sha256, items: &[T]) {
+    hash.update(b"[");
+    for (n, item) in items.iter().enumerate() {
+        if n > 0 {
+            hash.update(b",");
+        }
+        value(hash, item);
+    }
+    hash.update(b"]");
+}
+
+fn text(hash: &mut Sha256, text: &str) {
+    canonical(hash, &serde_json::Value::String(text.to_owned()));
+}
+
+fn value<T: Serialize>(hash: &mut Sha256, item: &T) {
+    canonical(hash, &serde_json::to_value(item).expect(SERIALISES));
+}
+
+fn canonical(hash: &mut Sha256, value: &serde_json::Value) {
+    match value {
+        serde_json::Value::Object(map) => {
+            // Sorted here: whether the map type is sorted depends on a feature that any dependency can switch.
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| *key);
+            hash.update(b"{");
+            for (n, (key, value)) in entries.into_iter().enumerate() {
+                if n > 0 {
+                    hash.update(b",");
+                }
+                text(hash, key);
+                hash.update(b":");
+                canonical(hash, value);
+            }
+            hash.update(b"}");
+        }
+        serde_json::Value::Array(items) => {
+            hash.update(b"[");
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    hash.update(b",");
+                }
+                canonical(hash, item);
+            }
+            hash.update(b"]");
+        }
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => hash.update(value.to_string().as_bytes()),
+    }
+}

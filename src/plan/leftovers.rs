@@ -1,0 +1,234 @@
+//! What stays behind: it exists, the spec does not speak of it, and it does not move by itself. Nothing is dropped in
+//! silence, and many of one kind are one note.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    model::{AccountView, Address, Domain, NoteKind, PlatformId, PlatformView},
+    spec::Strategy,
+};
+
+use super::{Ground, cutover, draft::Draft, world::World};
+
+/// How many names or lines one note shows before it counts the rest.
+const SHOWN: usize = 12;
+
+/// Writes the notes.
+pub(super) fn emit(ground: &Ground<'_, '_>, draft: &mut Draft) {
+    accounts_left(ground.world, draft);
+    hanging_on_sources(ground, draft);
+    let aliases = wished_aliases(ground.world);
+    for (domain, migrate, target) in ground.world.migrations() {
+        if &migrate.from == target {
+            continue;
+        }
+        if let Some(view) = ground.world.platform(&migrate.from) {
+            redirections(ground.world, domain, (&migrate.from, view), &aliases, draft);
+            groups(ground.world, domain, (&migrate.from, view), draft);
+            footer(ground.world, domain, (&migrate.from, view), draft);
+        }
+    }
+    not_mail(ground.world, draft);
+    message_sizes(ground, draft);
+}
+
+fn lines(all: Vec<String>) -> String {
+    let more = all.len().saturating_sub(SHOWN);
+    let mut out = all.into_iter().take(SHOWN).collect::<Vec<_>>().join("\n");
+    if more > 0 {
+        out.push_str(&format!("\n# and {more} more"));
+    }
+    out
+}
+
+fn names<'n>(all: impl ExactSizeIterator<Item = &'n Address>) -> String {
+    let more = all.len().saturating_sub(SHOWN);
+    let shown = all.take(SHOWN).map(Address::unicode).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+fn set<'n>(all: impl IntoIterator<Item = &'n Address>) -> String {
+    all.into_iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Accounts in the spec's domains that the spec does not know, one note per platform.
+fn accounts_left(world: &World<'_>, draft: &mut Draft) {
+    for (platform, view) in &world.inventory.platforms {
+        if !world.is_managed(platform) {
+            continue;
+        }
+        let ours = |address: &Address| {
+            world.spec.accounts.contains_key(address)
+                || world.source_owner(platform, address).is_some()
+                || world.provisional_owner(address).is_some()
+        };
+        let inside = view.accounts.keys().filter(|a| world.spec.domains.contains_key(a.domain()));
+        let left: Vec<&Address> = inside.filter(|a| !ours(a)).collect();
+        if left.is_empty() {
+            continue;
+        }
+        let message = match left.len() {
+            1 => format!("1 account of {} is not in the spec: {}", world.title(platform), names(left.iter().copied())),
+            n => format!(
+                "{n} accounts of {} are not in the spec: {}",
+                world.title(platform),
+                names(left.iter().copied())
+            ),
+        };
+        let help = Some("left alone; add them to `accounts:` to move them too".to_owned());
+        draft.note(NoteKind::Unmanaged, "account-not-in-spec", platform.as_str(), message, help);
+    }
+}
+
+fn wished_aliases<'a>(world: &World<'a>) -> BTreeSet<&'a Address> {
+    world.spec.accounts.values().filter_map(|a| a.aliases.as_ref()).flatten().collect()
+}
+
+/// Aliases and delegations of source accounts that the spec says nothing about.
+fn hanging_on_sources(ground: &Ground<'_, '_>, draft: &mut Draft) {
+    let wanted = wished_aliases(ground.world);
+    for case in &ground.cases.list {
+        let Some(source) = &case.source else { continue };
+        let Some(view) = source.view.filter(|_| source.platform != case.target) else { continue };
+        let spoken_of = |a: &&Address| {
+            let spec = ground.world.spec;
+            wanted.contains(*a)
+                || spec.accounts.contains_key(*a)
+                || spec.redirections.contains_key(*a)
+                || spec.groups.contains_key(*a)
+        };
+        let aliases: Vec<&Address> = view.aliases.iter().filter(|a| !spoken_of(a)).collect();
+        let key = case.address.key();
+        let place = ground.world.title(source.platform);
+        if !aliases.is_empty() {
+            let message =
+                format!("has aliases on {place} that the spec does not mention: {}", names(aliases.iter().copied()));
+            let all = case.account.aliases.iter().flatten().chain(aliases);
+            let help = format!("to move them too, write\naliases: [{}]", set(all));
+            draft.note(NoteKind::Unmanaged, "alias-not-in-spec", &key, message, Some(help));
+        }
+        rights(&key, &place, view, case.account.delegates.is_some(), draft);
+    }
+}
+
+fn rights(key: &str, place: &str, view: &AccountView, managed: bool, draft: &mut Draft) {
+    if managed || view.delegations.is_empty() {
+        return;
+    }
+    let mut by_delegate: BTreeMap<&Address, Vec<&str>> = BTreeMap::new();
+    for delegation in &view.delegations {
+        by_delegate.entry(&delegation.to).or_default().push(delegation.right.word());
+    }
+    let line = |(to, rights): (&Address, Vec<&str>)| format!("  - {{ to: {to}, rights: [{}] }}", rights.join(", "));
+    let message = format!("{} others have rights on it on {place} that the spec does not mention", by_delegate.len());
+    let yaml = lines(by_delegate.into_iter().map(line).collect());
+    let help = Some(format!("to move them too, write\ndelegates:\n{yaml}"));
+    draft.note(NoteKind::Unmanaged, "delegation-not-in-spec", key, message, help);
+}
+
+type Origin<'o> = (&'o PlatformId, &'o PlatformView);
+
+fn redirections(
+    world: &World<'_>,
+    domain: &Domain,
+    (platform, view): Origin<'_>,
+    aliases: &BTreeSet<&Address>,
+    draft: &mut Draft,
+) {
+    // A redirection can stand for an alias where accounts have none.
+    let spoken_of = |a: &Address| world.spec.redirections.contains_key(a) || aliases.contains(a);
+    let left = view.redirections.iter().filter(|(a, _)| a.domain() == domain && !spoken_of(a));
+    let yaml: Vec<String> = left
+        .map(|(a, r)| {
+            let keep = if r.keep_copy { ", keep_copy: true" } else { "" };
+            format!("  {a}: {{ to: [{}]{keep} }}", set(&r.to))
+        })
+        .collect();
+    if yaml.is_empty() {
+        return;
+    }
+    let message = format!("{} redirections on {} are not in the spec", yaml.len(), world.title(platform));
+    let help = Some(format!("to move them too, write\nredirections:\n{}", lines(yaml)));
+    draft.note(NoteKind::Unmanaged, "redirection-not-in-spec", domain.as_str(), message, help);
+}
+
+fn groups(world: &World<'_>, domain: &Domain, (platform, view): Origin<'_>, draft: &mut Draft) {
+    let left = view.groups.iter().filter(|(a, _)| a.domain() == domain && !world.spec.groups.contains_key(*a));
+    let yaml: Vec<String> = left.map(|(a, g)| format!("  {a}: {{ members: [{}] }}", set(&g.members))).collect();
+    if yaml.is_empty() {
+        return;
+    }
+    let message = format!("{} groups on {} are not in the spec", yaml.len(), world.title(platform));
+    let help = Some(format!("to move them too, write\ngroups:\n{}", lines(yaml)));
+    draft.note(NoteKind::Unmanaged, "group-not-in-spec", domain.as_str(), message, help);
+}
+
+fn footer(world: &World<'_>, domain: &Domain, (platform, view): Origin<'_>, draft: &mut Draft) {
+    let has = view.domains.get(domain).is_some_and(|d| d.footer.is_some());
+    let spoken_of = world.spec.domains.get(domain).is_some_and(|d| d.footer.is_some());
+    if has && !spoken_of {
+        let message = format!("the footer on {} is not in the spec", world.title(platform));
+        let help = Some("to move it too, write `footer: { html: ... }` for the domain".to_owned());
+        draft.note(NoteKind::Unmanaged, "footer-not-in-spec", domain.as_str(), message, help);
+    }
+}
+
+/// What a mailbox has beside mail, for each domain whose mail is copied by this plan.
+fn not_mail(world: &World<'_>, draft: &mut Draft) {
+    let copied: BTreeSet<Domain> = draft
+        .actions
+        .iter()
+        .filter_map(|a| match &a.work {
+            crate::model::Work::Copy(work) => Some(work.account.domain().clone()),
+            _ => None,
+        })
+        .collect();
+    let busy = cutover::busy_domains(draft);
+    for (domain, migrate, target) in world.migrations() {
+        if !copied.contains(domain) || !busy.contains(domain.as_str()) {
+            continue;
+        }
+        let groupware = |p: &PlatformId| world.platform(p).is_some_and(|v| v.capabilities.groupware);
+        if groupware(&migrate.from) {
+            let message = format!("calendars and contacts of {} are not copied", world.title(&migrate.from));
+            let help = if groupware(target) {
+                "export them from the old mailbox (PST, ICS, VCF) and import them into the new one"
+            } else {
+                "export them (PST, ICS, VCF); the target keeps mail only"
+            };
+            let help = Some(help.to_owned());
+            draft.note(NoteKind::Unsupported, "calendar-not-copied", domain.as_str(), message, help);
+        }
+        if world.is_managed(&migrate.from) {
+            let message =
+                "automatic replies, inbox rules and signatures cannot be read, so they do not move".to_owned();
+            let help = match migrate.strategy {
+                Strategy::Swap | Strategy::Stage => "tell users to set them again in the new webmail",
+                Strategy::Parallel => "tell users to set them again before the MX moves",
+            };
+            let help = Some(help.to_owned());
+            draft.note(NoteKind::Info, "responders-not-copied", domain.as_str(), message, help);
+        }
+    }
+}
+
+/// Targets that say how large a message may be: larger ones are found while copying.
+fn message_sizes(ground: &Ground<'_, '_>, draft: &mut Draft) {
+    let mut limits: BTreeMap<&PlatformId, u64> = BTreeMap::new();
+    for case in ground.cases.list.iter().filter(|c| c.source.is_some()) {
+        let view = ground.world.open_mailbox(case.target, case.working_name());
+        if let Some(limit) = view.and_then(|v| v.append_limit) {
+            let lowest = limits.entry(case.target).or_insert(limit);
+            *lowest = limit.min(*lowest);
+        }
+    }
+    let copies = draft.actions.iter().any(|a| matches!(a.work, crate::model::Work::Copy(_)));
+    for (platform, limit) in limits.into_iter().filter(|_| copies) {
+        let limit = super::checks::size(limit);
+        let message = format!(
+            "{} takes messages up to {limit}; larger ones are reported by the copy",
+            ground.world.title(platform)
+        );
+        draft.note(NoteKind::Info, "message-size-limit", platform.as_str(), message, None);
+    }
+}

@@ -1,0 +1,322 @@
+//! Mail: whether a copy is needed, how both mailboxes are opened, and the actions that copy, prove and retire.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    model::{
+        AccessMethod, ActionId, Address, Change, FolderPath, FolderStatus, FolderView, Guard, GuardOutcome,
+        MailEstimate, MailFilter, MailWork, MailboxRef, NoteKind, PasswordSource, Phase, Precondition, Undo, Work,
+    },
+    spec::{SourcePassword, Strategy},
+};
+
+use super::{
+    cutover,
+    decide::{Case, retires},
+    draft::{Block, Draft},
+    world::World,
+};
+
+/// Whether mail has to be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// There is none, or everything is there and proved.
+    Nothing,
+    /// It was proved, and nobody can look at the source now.
+    Unseen,
+    /// It has.
+    Copy,
+}
+
+/// How a mailbox is opened, and the password that has to be set before.
+pub(super) struct WayIn {
+    pub(super) access: AccessMethod,
+    pub(super) sets: Option<PasswordSource>,
+}
+
+impl WayIn {
+    fn known(access: AccessMethod) -> Self {
+        Self { access, sets: None }
+    }
+
+    fn password(source: &PasswordSource) -> Self {
+        Self::known(AccessMethod::Password { password: source.read_back() })
+    }
+}
+
+pub(super) fn need(world: &World<'_>, case: &Case<'_>) -> Need {
+    let Some(source) = &case.source else { return Need::Nothing };
+    let Some(known) = world.state.mailboxes.get(case.address).filter(|m| m.passes > 0) else { return Need::Copy };
+    let Some(verified) = &known.verified else { return Need::Copy };
+    let moved = known.source.as_ref().is_some_and(|(platform, _)| platform != source.platform);
+    let empty_target = case.create.is_some();
+    if moved || empty_target {
+        return Need::Copy;
+    }
+    match world.open_mailbox(source.platform, &source.now) {
+        None => Need::Unseen,
+        Some(now) => {
+            let filter = &case.account.mail.filter;
+            let same =
+                unchanged(&now.folders, &known.copied, filter) && unchanged(&now.folders, &verified.seen, filter);
+            if same { Need::Nothing } else { Need::Copy }
+        }
+    }
+}
+
+/// Whether the folders are as they were, as far as both listings tell.
+fn unchanged(
+    now: &BTreeMap<FolderPath, FolderView>,
+    then: &BTreeMap<FolderPath, FolderStatus>,
+    filter: &MailFilter,
+) -> bool {
+    let mut now = now.iter().filter_map(|(p, f)| Some((p, f.status?))).filter(|(p, _)| takes(filter, p));
+    let mut then = then.iter().filter(|(p, _)| takes(filter, p));
+    loop {
+        match (now.next(), then.next()) {
+            (None, None) => return true,
+            (Some((a, is)), Some((b, was))) if a == b && same_status(&is, was) => {}
+            _ => return false,
+        }
+    }
+}
+
+fn same_status(a: &FolderStatus, b: &FolderStatus) -> bool {
+    fn agree<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
+        a.is_none() || b.is_none() || a == b
+    }
+    let told = |next: u32| (next != 0).then_some(next);
+    a.uid_validity == b.uid_validity
+        && a.messages == b.messages
+        && agree(told(a.uid_next), told(b.uid_next))
+        && agree(a.highest_modseq, b.highest_modseq)
+        && agree(a.octets, b.octets)
+}
+
+/// Whether a filter takes a folder: named, or below a named one; `exclude` wins.
+fn takes(filter: &MailFilter, folder: &FolderPath) -> bool {
+    if filter.include.is_empty() && filter.exclude.is_empty() {
+        return true;
+    }
+    let path = folder.to_string();
+    let under = |name: &String| {
+        let same = |text: &str| text == name || (folder.is_inbox() && text.eq_ignore_ascii_case(name));
+        same(&path) || path.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    };
+    (filter.include.is_empty() || filter.include.iter().any(under)) && !filter.exclude.iter().any(under)
+}
+
+/// How the source is opened.
+///
+/// # Errors
+/// When the spec gives no way.
+pub(super) fn source_access(world: &World<'_>, case: &Case<'_>) -> Result<WayIn, Block> {
+    let missing = || {
+        let message = format!("nothing says how the source mailbox of {} is opened", case.address.unicode());
+        let help = "add `mail: { source_password: ... }`, or an administrator's way in to the source platform";
+        Block::own("source-password-missing", message, help)
+    };
+    let source = case.source.as_ref().ok_or_else(missing)?;
+    if let Some(admin) = world.spec.platforms.get(source.platform).and_then(|p| p.admin.as_ref()) {
+        return Ok(WayIn::known(admin.method()));
+    }
+    match &case.account.mail.source_password {
+        None => Err(missing()),
+        Some(SourcePassword::Given(secret)) => Ok(WayIn::known(AccessMethod::Password { password: secret.clone() })),
+        Some(SourcePassword::Reset(password)) => {
+            let names = [Some(&source.now), source.later.as_ref(), case.source_name()];
+            let set = names.into_iter().flatten().any(|name| {
+                world.state.passwords.contains(&(source.platform.clone(), name.clone()))
+                    || world.open_mailbox(source.platform, name).is_some()
+            });
+            let can = world.platform(source.platform).is_some_and(|v| v.capabilities.set_password);
+            if !set && !can {
+                return Err(Block::of(
+                    source.platform.as_str(),
+                    "password-not-supported",
+                    format!("{} cannot set passwords through its interface", world.title(source.platform)),
+                    "give the source passwords with `mail: { source_password: ... }`",
+                ));
+            }
+            Ok(WayIn { sets: (!set).then(|| password.clone()), ..WayIn::password(password) })
+        }
+    }
+}
+
+/// How the target is opened.
+///
+/// # Errors
+/// When the spec gives no way.
+pub(super) fn target_access(world: &World<'_>, case: &Case<'_>) -> Result<WayIn, Block> {
+    if let Some(admin) = world.spec.platforms.get(case.target).and_then(|p| p.admin.as_ref()) {
+        return Ok(WayIn::known(admin.method()));
+    }
+    let Some(password) = &case.account.password else {
+        let message = format!("nothing says how the target mailbox of {} is opened", case.address.unicode());
+        let help = "add `password:` to the account, or an administrator's way in to the target platform";
+        return Err(Block::own("password-missing", message, help));
+    };
+    let names = [case.working_name(), case.address];
+    let known = case.create.is_some()
+        || matches!(password, PasswordSource::Given(_))
+        || names.into_iter().any(|name| {
+            world.state.passwords.contains(&(case.target.clone(), name.clone()))
+                || world.open_mailbox(case.target, name).is_some()
+        });
+    let can = world.platform(case.target).is_some_and(|v| v.capabilities.set_password);
+    if !known && !can {
+        let message = format!("the password of {} is not known and cannot be set", case.address.unicode());
+        return Err(Block::own("password-missing", message, "refer to the account's password instead of `generate`"));
+    }
+    Ok(WayIn { sets: (!known).then(|| password.clone()), ..WayIn::password(password) })
+}
+
+/// The mail of one account while its actions are written.
+pub(super) struct Writer<'s, 'a> {
+    world: &'s World<'a>,
+    case: &'s Case<'a>,
+    source: AccessMethod,
+    target: AccessMethod,
+    pass: u32,
+    /// What the next copy or proof waits for.
+    pub(super) before: BTreeSet<ActionId>,
+}
+
+/// The passwords that have to be set before the mailboxes can be opened.
+pub(super) struct NewPasswords {
+    pub(super) source: Option<PasswordSource>,
+    pub(super) target: Option<PasswordSource>,
+}
+
+/// The two addresses of a copy: source, target.
+pub(super) type Ends<'e> = (&'e Address, &'e Address);
+
+impl<'s, 'a> Writer<'s, 'a> {
+    /// `None` when there is no mail, or no way to it.
+    pub(super) fn new(world: &'s World<'a>, case: &'s Case<'a>) -> Option<(Self, NewPasswords)> {
+        case.source.as_ref()?;
+        let source = source_access(world, case).ok()?;
+        let target = target_access(world, case).ok()?;
+        let pass = world.state.mailboxes.get(case.address).map_or(0, |m| m.passes);
+        let passwords = NewPasswords { source: source.sets, target: target.sets };
+        let before = BTreeSet::new();
+        Some((Self { world, case, source: source.access, target: target.access, pass, before }, passwords))
+    }
+
+    fn work(&self, from: &Address, to: &Address) -> Option<MailWork> {
+        let source = self.case.source.as_ref()?;
+        let mailbox = |platform: &crate::model::PlatformId, address: &Address, access: &AccessMethod| MailboxRef {
+            platform: platform.clone(),
+            address: address.clone(),
+            access: access.clone(),
+        };
+        Some(MailWork {
+            account: self.case.address.clone(),
+            source: mailbox(source.platform, from, &self.source),
+            target: mailbox(self.case.target, to, &self.target),
+            pass: self.pass,
+            filter: self.case.account.mail.filter.clone(),
+            estimate: self.estimate(),
+        })
+    }
+
+    fn estimate(&self) -> Option<MailEstimate> {
+        let source = self.case.source.as_ref()?;
+        let seen = self.world.open_mailbox(source.platform, &source.now)?;
+        let folders = seen.folders.iter().filter(|(p, _)| takes(&self.case.account.mail.filter, p));
+        let counted: Vec<FolderStatus> = folders.filter_map(|(_, f)| f.status).collect();
+        let octets = counted.iter().map(|s| s.octets).sum::<Option<u64>>();
+        Some(MailEstimate {
+            folders: counted.len() as u64,
+            messages: counted.iter().map(|s| u64::from(s.messages)).sum(),
+            octets: octets.or(seen.used_octets).or_else(|| source.view.and_then(|v| v.used_octets)),
+        })
+    }
+
+    /// One pass of the copy.
+    pub(super) fn copy(&mut self, draft: &mut Draft, phase: Phase, (from, to): Ends<'_>) {
+        self.pass += 1;
+        let Some(work) = self.work(from, to) else { return };
+        let place = self.world.title(self.case.target);
+        let reason = match self.pass {
+            1 => format!("its mail should be on {place}"),
+            n => format!("takes what has changed at the source since pass {}", n - 1),
+        };
+        let undo = Undo::Manual("the copies stay in the target; the source is not touched".to_owned());
+        let key = self.case.address.key();
+        let name = format!("copy:{}/{key}", self.case.target);
+        let action = draft.add((phase, &key), name, Work::Copy(work), undo, reason);
+        action.requires = std::mem::take(&mut self.before);
+        self.before = [action.id.clone()].into();
+    }
+
+    /// The proof that follows a copy.
+    pub(super) fn verify(&mut self, draft: &mut Draft, phase: Phase, (from, to): Ends<'_>) -> Option<ActionId> {
+        let work = self.work(from, to)?;
+        let reason = "proves that every message arrived unchanged".to_owned();
+        let key = self.case.address.key();
+        let name = format!("verify.mail:{}/{key}", self.case.target);
+        let action = draft.add((phase, &key), name, Work::VerifyMail(work), Undo::Nothing, reason);
+        action.requires = std::mem::take(&mut self.before);
+        self.before = [action.id.clone()].into();
+        Some(action.id.clone())
+    }
+}
+
+/// Tells that a proved mailbox could not be looked at again.
+pub(super) fn tell_unseen(world: &World<'_>, case: &Case<'_>, draft: &mut Draft) {
+    let Some(source) = &case.source else { return };
+    let block = Block::of(
+        source.platform.as_str(),
+        "source-not-looked-at",
+        format!("mailboxes of {} were verified earlier and could not be looked into now", world.title(source.platform)),
+        "nothing has to be done unless mail still arrives there",
+    );
+    draft.tell(&case.address.key(), block.told_as(NoteKind::Info));
+}
+
+/// Empties the source once its mail is proved, where the spec asks for it.
+pub(super) fn retire(
+    world: &World<'_>,
+    case: &Case<'_>,
+    (chain, verified): (&str, Option<ActionId>),
+    draft: &mut Draft,
+) {
+    let Some(source) = case.source.as_ref().filter(|_| retires(case)) else { return };
+    let Some(address) = source.later.clone() else { return };
+    if world.is_protected(case.address) {
+        let message = format!("{} is protected and is not reset", address.unicode());
+        draft.note(NoteKind::Info, "protected", case.address.key(), message, None);
+        return;
+    }
+    if !world.platform(source.platform).is_some_and(|v| v.capabilities.reset) {
+        let message = format!("{} cannot reset accounts, so the source stays", world.title(source.platform));
+        let block = Block::of(source.platform.as_str(), "reset-not-supported", message, "say `source: keep`");
+        draft.tell(chain, block.told_as(NoteKind::Unsupported));
+        return;
+    }
+    let separate = source.migrate.strategy == Strategy::Parallel && !world.shares_routing(source.platform, case.target);
+    if separate && !cutover::mx_moved(world, case.address.domain(), case.target) {
+        let message = "sources are reset once the MX of the domain has moved".to_owned();
+        let block =
+            Block::of(case.address.domain().as_str(), "reset-after-cutover", message, "move the MX, then plan again");
+        draft.tell(chain, block.told_as(NoteKind::Waiting));
+        return;
+    }
+    let proved = world.state.mailboxes.get(case.address).is_some_and(|m| m.verified.is_some());
+    let certain = verified.is_some() || proved;
+    let reason = "its mail is proved to be at the target and the spec says `source: reset`";
+    let change = Change::AccountReset { address: address.clone() };
+    let action = draft.change(world, (Phase::Retire, chain), source.platform, change, reason);
+    action.requires.extend(verified);
+    action.preconditions = vec![
+        Precondition::Verified { account: case.address.clone() },
+        Precondition::AccountOk { platform: source.platform.clone(), address: address.clone() },
+    ];
+    let (outcome, message) = if certain {
+        (GuardOutcome::Ack, format!("the mail of {} on {} is lost", address.unicode(), world.title(source.platform)))
+    } else {
+        (GuardOutcome::Deny, format!("the mail of {} was never verified", address.unicode()))
+    };
+    action.guard = Some(Guard { code: "reset-mailbox".to_owned(), message, outcome });
+}

@@ -1,0 +1,162 @@
+//! What a plan read, and whether it is still so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Plan;
+use crate::model::{AccountView, Address, Domain, Inventory, PlatformId, PlatformView};
+
+/// The fields of one object, as a plan remembers them. Empty means that the object is not there.
+pub type Fields = BTreeMap<String, Value>;
+
+/// One difference between what a plan read and what is there now.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Stale {
+    /// The object: `exchange/account/john.smith@mydomain.ovh`.
+    pub object: String,
+    /// The field, or `presence` for the object as a whole.
+    pub field: String,
+    /// What the plan read.
+    pub then: String,
+    /// What is there now.
+    pub now: String,
+}
+
+pub(super) fn account_key(platform: &PlatformId, address: &Address) -> String {
+    format!("{platform}/account/{}", address.key())
+}
+
+pub(super) fn domain_key(platform: &PlatformId, domain: &Domain) -> String {
+    format!("{platform}/domain/{domain}")
+}
+
+pub(super) fn object_key(platform: &PlatformId, class: &str, subject: &str) -> String {
+    format!("{platform}/{class}/{subject}")
+}
+
+/// The fields of the object of that key as the inventory has them. What changes by itself (octets in use, folder
+/// counts, whether a task runs) is left out: preconditions look at that just before each action.
+#[must_use]
+pub fn read_value(inventory: &Inventory, key: &str) -> Fields {
+    let mut parts = key.splitn(3, '/');
+    let (Some(platform), Some(class), Some(subject)) = (parts.next(), parts.next(), parts.next()) else {
+        return Fields::new();
+    };
+    let Some(view) = inventory.platforms.get(&PlatformId::from(platform)) else { return Fields::new() };
+    read_object(view, class, subject).unwrap_or_default()
+}
+
+fn read_object(view: &PlatformView, class: &str, subject: &str) -> Option<Fields> {
+    let address = || Address::parse(subject).ok();
+    Some(match class {
+        "account" => account(view.accounts.get(&address()?)?),
+        "domain" => {
+            let seen = view.domains.get(&Domain::parse(subject).ok()?)?;
+            fields([
+                ("type", json(&seen.kind)),
+                ("relay", json(&seen.mx_relay)),
+                ("footer", json(&seen.footer)),
+                ("remote_id", json(&seen.remote_id)),
+            ])
+        }
+        "slot" => {
+            let slot = view.slots.iter().find(|s| s.id.as_str() == subject)?;
+            fields([("offer", json(&slot.offer)), ("quota_octets", json(&slot.quota_octets))])
+        }
+        "redirection" => {
+            let seen = view.redirections.get(&address()?)?;
+            fields([("to", json(&seen.to)), ("keep_copy", json(&seen.keep_copy))])
+        }
+        "group" => {
+            let seen = view.groups.get(&address()?)?;
+            fields([
+                ("settings", json(&seen.settings)),
+                ("members", json(&seen.members)),
+                ("managers", json(&seen.managers)),
+            ])
+        }
+        "contact" => fields([("fields", json(view.contacts.get(&address()?)?))]),
+        _ => return None,
+    })
+}
+
+fn account(seen: &AccountView) -> Fields {
+    fields([
+        ("remote_id", json(&seen.remote_id)),
+        ("profile", json(&seen.profile)),
+        ("aliases", json(&seen.aliases)),
+        ("delegations", json(&seen.delegations)),
+        ("imap_enabled", json(&seen.imap_enabled)),
+    ])
+}
+
+fn fields<const N: usize>(all: [(&str, Value); N]) -> Fields {
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn json<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Reads a set of objects at once. Slots are looked up by an index, because each account of a large plan has one.
+pub(super) fn read_all(inventory: &Inventory, keys: BTreeSet<&str>) -> BTreeMap<String, Fields> {
+    let mut slots: BTreeMap<(&str, &str), Fields> = BTreeMap::new();
+    for (platform, view) in &inventory.platforms {
+        for slot in &view.slots {
+            let read = fields([("offer", json(&slot.offer)), ("quota_octets", json(&slot.quota_octets))]);
+            slots.entry((platform.as_str(), slot.id.as_str())).or_insert(read);
+        }
+    }
+    let read = |key: &str| {
+        let slot = key.split_once("/slot/").and_then(|(platform, id)| slots.get(&(platform, id)).cloned());
+        slot.unwrap_or_else(|| read_value(inventory, key))
+    };
+    keys.into_iter().map(|key| (key.to_owned(), read(key))).collect()
+}
+
+/// Everything that the plan read and that is different now. What it did not read never appears here.
+#[must_use]
+pub fn stale(plan: &Plan, inventory: &Inventory) -> Vec<Stale> {
+    let mut out = Vec::new();
+    let mut missing = BTreeSet::new();
+    let now_all = read_all(inventory, plan.body.read_set.keys().map(String::as_str).collect());
+    for (object, then) in &plan.body.read_set {
+        let platform = object.split('/').next().unwrap_or_default();
+        if !inventory.platforms.contains_key(&PlatformId::from(platform)) {
+            if missing.insert(platform) {
+                out.push(difference(platform, "platform", "observed", "could not be read"));
+            }
+            continue;
+        }
+        let now = now_all.get(object).cloned().unwrap_or_default();
+        match (then.is_empty(), now.is_empty()) {
+            (true, false) => out.push(difference(object, "presence", "absent", "present")),
+            (false, true) => out.push(difference(object, "presence", "present", "absent")),
+            _ => compare(object, then, &now, &mut out),
+        }
+    }
+    out
+}
+
+fn compare(object: &str, then: &Fields, now: &Fields, out: &mut Vec<Stale>) {
+    // Fields that only one side knows come from another version of rehome; they say nothing about the world.
+    for (field, was) in then {
+        if let Some(is) = now.get(field).filter(|is| *is != was) {
+            out.push(difference(object, field, &plain(was), &plain(is)));
+        }
+    }
+}
+
+fn difference(object: &str, field: &str, then: &str, now: &str) -> Stale {
+    Stale { object: object.to_owned(), field: field.to_owned(), then: then.to_owned(), now: now.to_owned() }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "not set".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,147 @@
+//! Whether the pieces fit together. Everything here is pure: it looks at what was written and says what is wrong.
+//!
+//! Building is lenient, so that one mistake is reported once: a platform without a kind is still a known platform.
+
+mod access;
+mod accounts;
+mod claims;
+mod collect;
+mod domains;
+mod limits;
+mod loops;
+mod no_control_plane;
+mod objects;
+mod platforms;
+mod provisional;
+mod rights;
+mod strategy;
+mod template;
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::{
+    place::{At, Locate as _, Place},
+    raw::{AccountEntry, Document, suggest},
+    types::{AccountSpec, Spec},
+};
+use crate::{
+    diag::{Diagnostic, Diagnostics},
+    model::{Address, Digest, Domain, PlatformId, PlatformKind},
+};
+use collect::Written;
+
+pub(super) use template::unknown_placeholder;
+
+/// The accounts of one table.
+pub(super) type Table = Vec<(At<String>, AccountEntry)>;
+
+/// One file and what it refers to.
+pub(super) struct File {
+    /// What it says.
+    pub document: Document,
+    /// The tables it takes accounts from.
+    pub tables: Vec<Table>,
+}
+
+/// What was written, and as much of the spec as could be built from it.
+struct World<'a> {
+    written: Written<'a>,
+    spec: Spec,
+}
+
+/// Builds the spec. It is to be used only when no problem is an error.
+pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Option<Spec> {
+    let written = Written::collect(files, problems);
+    let platforms = platforms::build(&written, problems);
+    let spec = Spec {
+        digest: String::new(),
+        base: base.to_owned(),
+        platforms,
+        domains: BTreeMap::new(),
+        accounts: BTreeMap::new(),
+        redirections: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        contacts: BTreeMap::new(),
+    };
+    let mut world = World { written, spec };
+    domains::build(&mut world, problems);
+    accounts::build(&mut world, problems);
+    objects::build(&mut world, problems);
+    for rule in [
+        strategy::check,
+        access::check,
+        claims::check,
+        provisional::check,
+        loops::check,
+        rights::check,
+        limits::check,
+        no_control_plane::check,
+    ] {
+        rule(&world, problems);
+    }
+    let mut spec = world.spec;
+    spec.digest = digest(&spec)?;
+    Some(spec)
+}
+
+/// SHA-256 over the canonical JSON of a spec whose digest is empty.
+fn digest(spec: &Spec) -> Option<String> {
+    serde_json::to_vec(spec).ok().map(|bytes| Digest::of(&bytes).hex())
+}
+
+impl World<'_> {
+    /// The kind of a platform, when it is known.
+    fn kind(&self, platform: &PlatformId) -> Option<PlatformKind> {
+        self.spec.platforms.get(platform).map(|p| p.kind)
+    }
+
+    /// The kind of the platform that a domain is on.
+    fn kind_of_domain(&self, domain: &Domain) -> Option<PlatformKind> {
+        self.spec.domains.get(domain).and_then(|d| self.kind(&d.platform))
+    }
+
+    /// Where an account is written.
+    fn account_place(&self, address: &Address) -> Option<&Place> {
+        self.written.accounts.get(address).map(|(place, _)| *place)
+    }
+
+    /// Accounts that should exist.
+    fn present(&self) -> impl Iterator<Item = (&Address, &AccountSpec)> {
+        self.spec.accounts.iter().filter(|(_, account)| account.state == super::types::Presence::Present)
+    }
+
+    /// "Did you mean", for an address that nobody declares.
+    fn nearest_account(&self, address: &Address) -> Option<String> {
+        let same_domain = self.spec.accounts.keys().filter(|a| a.domain() == address.domain());
+        let locals: Vec<_> = same_domain.map(Address::local).collect();
+        suggest(address.local(), locals).map(|local| format!("did you mean `{local}@{}`?", address.domain()))
+    }
+}
+
+/// Reports a reference to a platform that nobody declares. Returns whether it is declared.
+fn known_platform(written: &Written<'_>, name: &str, place: &Place, problems: &mut Diagnostics) -> bool {
+    if written.platforms.contains_key(&PlatformId(name.to_owned())) {
+        return true;
+    }
+    let names: Vec<_> = written.platforms.keys().map(PlatformId::as_str).collect();
+    let help = match suggest(name, names.iter().copied()) {
+        Some(best) => format!("did you mean `{best}`?"),
+        None if names.is_empty() => "declare it under `platforms:`".to_owned(),
+        None => format!("the platforms of this spec are {}", super::raw::listed(&names)),
+    };
+    problems.push(
+        Diagnostic::error("spec::unknown-platform", format!("there is no platform `{name}`"))
+            .locate(place, "not declared under `platforms`")
+            .help(help),
+    );
+    false
+}
+
+/// One finding about many objects: up to three places and how many there are.
+fn many(code: &'static str, places: &[(&Place, String)], one: &str, more: &str, label: &str) -> Diagnostic {
+    let message = match places {
+        [(_, only)] => format!("`{only}` {one}"),
+        _ => format!("{} {more}", places.len()),
+    };
+    places.iter().take(3).fold(Diagnostic::error(code, message), |d, (place, _)| d.locate(place, label))
+}

@@ -1,0 +1,119 @@
+//! Whether every account that moves has a provisional name that it can take.
+
+use std::collections::BTreeMap;
+
+use super::{World, claims};
+use crate::{
+    diag::{Diagnostic, Diagnostics},
+    model::{Address, Domain, PlatformKind},
+    spec::{
+        place::{Locate as _, Place},
+        types::{MigrateSpec, Strategy},
+    },
+};
+
+/// The longest local part on the mail platforms of OVHcloud, and anywhere (RFC 5321 4.5.3.1.1).
+const OVH_LOCAL: usize = 32;
+const ANY_LOCAL: usize = 64;
+
+/// The longest local part of an account on platforms of that kind.
+pub(super) fn local_limit(kind: PlatformKind) -> usize {
+    if kind == PlatformKind::Imap { ANY_LOCAL } else { OVH_LOCAL }
+}
+
+/// Whether platforms of that kind take a local part with those characters (R:ovh-api 2.0b).
+pub(super) fn local_characters(kind: PlatformKind, local: &str) -> bool {
+    let special = match kind {
+        PlatformKind::Imap => return true,
+        PlatformKind::OvhZimbra => ".+-_",
+        _ => ".-_",
+    };
+    local.chars().all(|c| c.is_ascii_alphanumeric() || special.contains(c))
+}
+
+pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
+    let claimed = claims::claimed(world);
+    let mut taken: BTreeMap<Address, &Address> = BTreeMap::new();
+    for (address, _) in world.present() {
+        let Some(migrate) = world.spec.migration_of(address).filter(|m| m.strategy != Strategy::Parallel) else {
+            continue;
+        };
+        let Some(place) = world.account_place(address) else { continue };
+        let provisional = match usable(world, address, migrate) {
+            Ok(provisional) => provisional,
+            Err(None) => continue,
+            Err(Some((code, message))) => {
+                let problem = Diagnostic::error(code, message).locate(place, "this account");
+                let problem = wording(world, address.domain(), problem);
+                problems.push(problem.help("choose a shorter or plainer `provisional`, such as \"{local}1\""));
+                continue;
+            }
+        };
+        if let Some((owner, other)) = claimed.get(&provisional) {
+            let message = format!("the provisional name `{provisional}` of `{address}` is taken by {owner}");
+            collision(message, place, other, problems);
+        } else if let Some(first) = taken.get(&provisional) {
+            let message = format!("`{first}` and `{address}` would both have the provisional name `{provisional}`");
+            if let Some(other) = world.account_place(first) {
+                collision(message, place, other, problems);
+            }
+        } else {
+            taken.insert(provisional, address);
+        }
+    }
+}
+
+/// The provisional address; nothing when the wording itself is already reported.
+fn usable(
+    world: &World<'_>,
+    address: &Address,
+    migrate: &MigrateSpec,
+) -> Result<Address, Option<(&'static str, String)>> {
+    if !migrate.provisional.contains("{local}")
+        || (migrate.provisional == "{local}" && migrate.provisional_domain.is_none())
+    {
+        return Err(None);
+    }
+    let local = migrate.provisional.replace("{local}", address.local());
+    let holder = match migrate.strategy {
+        Strategy::Stage => world.spec.platform_of(address),
+        _ => Some(&migrate.from),
+    };
+    let kind = holder.and_then(|platform| world.kind(platform));
+    let limit = kind.map_or(ANY_LOCAL, local_limit);
+    if local.len() > limit {
+        let on = kind.map_or("a mail platform", PlatformKind::title);
+        let message = format!(
+            "the provisional name `{local}` of `{address}` has {} characters, and {on} takes {limit}",
+            local.len()
+        );
+        return Err(Some(("spec::provisional-too-long", message)));
+    }
+    if let Some(kind) = kind.filter(|kind| local_characters(*kind, address.local()) && !local_characters(*kind, &local))
+    {
+        let message = format!("the provisional name `{local}` has characters that {} does not take", kind.title());
+        return Err(Some(("spec::provisional-invalid", message)));
+    }
+    migrate.provisional_address(address).map_err(|error| {
+        let message = format!("the provisional name of `{address}` is no address: {error}");
+        Some(("spec::provisional-invalid", message))
+    })
+}
+
+/// Adds where the wording of provisional names is, when it is written.
+fn wording(world: &World<'_>, domain: &Domain, problem: Diagnostic) -> Diagnostic {
+    let written = world.written.domains.get(domain).and_then(|(_, d)| d.migrate.as_ref());
+    match written.and_then(|m| m.value.provisional.as_ref()) {
+        Some(provisional) => problem.locate(&provisional.place, "named by this"),
+        None => problem,
+    }
+}
+
+fn collision(message: String, place: &Place, other: &Place, problems: &mut Diagnostics) {
+    problems.push(
+        Diagnostic::error("spec::provisional-taken", message)
+            .locate(place, "this account")
+            .locate(other, "and this")
+            .help("choose another `provisional` for the domain, such as \"{local}.old\", or a `provisional_domain`"),
+    );
+}
