@@ -470,7 +470,7 @@ fn no_slot(world: &World<'_>, case: &Case<'_>, why: NoSlot) -> Block {
         ),
         NoSlot::TooSmall(quota) => Block::own(
             "mailbox-too-large",
-            format!("no free slot of {platform} is large enough; the largest has {}", checks::size(quota)),
+            format!("no free slot of {platform} is large enough; the largest has {}", crate::diag::size(quota)),
             "order a larger slot, or make the mailbox smaller",
         ),
         NoSlot::TooFew { needed, had, offer } => {
