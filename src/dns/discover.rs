@@ -29,7 +29,11 @@ const PORT: u16 = 53;
 /// One sentence when no server can be named.
 pub(super) async fn servers(domain: &Domain) -> Result<Vec<Server>, String> {
     let resolver = resolver().map_err(|e| format!("the system's resolver cannot be used: {e}"))?;
-    let names = name_servers(&resolver, domain).await?;
+    servers_by(&resolver, domain).await
+}
+
+async fn servers_by(resolver: &TokioResolver, domain: &Domain) -> Result<Vec<Server>, String> {
+    let names = name_servers(resolver, domain).await?;
     let mut out = BTreeSet::new();
     let mut failed = Vec::new();
     for name in &names {
@@ -96,4 +100,61 @@ async fn reachable(servers: Vec<Server>) -> Vec<Server> {
         }
     }
     if out.is_empty() { servers } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::{
+        config::{ConnectionConfig, NameServerConfig, ResolverConfig},
+        net::runtime::TokioRuntimeProvider,
+    };
+
+    use super::*;
+    use crate::{
+        model::RecordType,
+        sandbox::{
+            counters::Counters,
+            dns::{DnsServer, Fault, Zones},
+        },
+    };
+
+    /// A resolver that asks a server of the sandbox alone.
+    fn by(server: &DnsServer) -> TokioResolver {
+        let address = server.address();
+        let mut udp = ConnectionConfig::udp();
+        udp.port = address.port();
+        let only = NameServerConfig::new(address.ip(), true, vec![udp]);
+        let config = ResolverConfig::from_name_servers(vec![only]);
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        builder.options_mut().timeout = Duration::from_millis(300);
+        builder.options_mut().attempts = 1;
+        builder.build().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_servers_of_the_closest_zone_are_found_with_all_their_addresses() {
+        let zones = Zones::new();
+        zones.add_zone("mydomain.ovh", &["ns1.mydomain.ovh", "ns2.mydomain.ovh"]).unwrap();
+        zones.set("ns1.mydomain.ovh", RecordType::A, &["127.0.0.1", "127.0.0.2"], 60).unwrap();
+        let server = DnsServer::start(zones.clone(), Counters::new()).await.unwrap();
+        for domain in ["mydomain.ovh", "news.mydomain.ovh"] {
+            let found = servers_by(&by(&server), &Domain::parse(domain).unwrap()).await.unwrap();
+            let labels: Vec<&str> = found.iter().map(|s| s.label.as_str()).collect();
+            assert_eq!(labels, ["ns1.mydomain.ovh (127.0.0.1)", "ns1.mydomain.ovh (127.0.0.2)"]);
+            assert!(found.iter().all(|s| s.address.port() == PORT));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_delegation_that_cannot_be_read_is_told_in_one_sentence() {
+        let zones = Zones::new();
+        zones.add_zone("mydomain.ovh", &["ns1.elsewhere.example"]).unwrap();
+        let server = DnsServer::start(zones.clone(), Counters::new()).await.unwrap();
+        let domain = Domain::parse("mydomain.ovh").unwrap();
+        let told = servers_by(&by(&server), &domain).await.unwrap_err();
+        assert!(told.starts_with("no name server of mydomain.ovh has an address: ns1.elsewhere.example: "), "{told}");
+        zones.fail("mydomain.ovh", Some(Fault::ServFail));
+        let told = servers_by(&by(&server), &domain).await.unwrap_err();
+        assert!(told.starts_with("the name servers of mydomain.ovh could not be found"), "{told}");
+    }
 }
