@@ -244,3 +244,117 @@ fn lanes(actions: &[Action], unit: &[usize]) -> BTreeSet<Lane> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Address, Change, Phase as Stage, Undo};
+
+    fn address(text: String) -> Address {
+        Address::parse(&text).unwrap()
+    }
+
+    /// A plan of single actions and pairs over a few platforms, chains and requirements that all point back.
+    fn plan() -> impl Strategy<Value = Vec<Action>> {
+        let step = (0..3_usize, 0..4_usize, prop::collection::vec(any::<prop::sample::Index>(), 0..3), any::<bool>());
+        prop::collection::vec(step, 1..24).prop_map(|steps| {
+            let mut plan: Vec<Action> = Vec::new();
+            for (n, (platform, chain, needs, pair)) in steps.into_iter().enumerate() {
+                let swap = pair.then(|| address(format!("s{n}@x{chain}.org")));
+                for half in 0..=usize::from(pair) {
+                    let domain = address(format!("a@d{n}-{half}.org")).domain().clone();
+                    let requires = needs.iter().filter(|_| !plan.is_empty()).map(|i| i.get(&plan).id.clone()).collect();
+                    plan.push(Action {
+                        id: ActionId(format!("a{n}.{half}")),
+                        phase: Stage::Account,
+                        chain: format!("c{chain}"),
+                        work: Work::Platform {
+                            platform: PlatformId(format!("p{}", (platform + half) % 3)),
+                            change: Change::DomainRemove { domain },
+                        },
+                        reason: String::new(),
+                        requires,
+                        preconditions: Vec::new(),
+                        undo: Undo::Nothing,
+                        guard: None,
+                        swap: swap.clone(),
+                    });
+                }
+            }
+            plan
+        })
+    }
+
+    proptest! {
+        /// However units end, and in whatever order: what begins has everything done that it needs, no lane holds two,
+        /// and in the end every action was begun, halted, or waits for one that halted.
+        #[test]
+        fn nothing_begins_too_early_and_nothing_is_forgotten(
+            plan in plan(),
+            choices in prop::collection::vec((any::<prop::sample::Index>(), 0..5_u8), 64),
+        ) {
+            let standings = vec![Standing::Fresh; plan.len()];
+            let mut board = Board::new(&plan, &standings, 2).unwrap();
+            let (mut running, mut done) = (Vec::<(usize, Unit)>::new(), BTreeSet::<usize>::new());
+            let (mut halted, mut blocked) = (BTreeSet::<usize>::new(), BTreeSet::<usize>::new());
+            for (pick, fate) in choices.iter().cycle().take(200) {
+                while let Some((unit, members)) = board.begin() {
+                    for &at in &members {
+                        let earlier = |b: &usize| plan[*b].chain == plan[at].chain || plan[at].requires.contains(&plan[*b].id);
+                        for before in (0..at).filter(|b| !members.contains(b)).filter(earlier) {
+                            prop_assert!(done.contains(&before), "{} began before {}", plan[at].id, plan[before].id);
+                        }
+                    }
+                    let mine = lanes(&plan, &members);
+                    prop_assert!(running.iter().all(|(_, other)| lanes(&plan, other).is_disjoint(&mine)));
+                    running.push((unit, members));
+                }
+                if running.is_empty() {
+                    break;
+                }
+                let (unit, members) = running.swap_remove(pick.index(running.len()));
+                if *fate == 0 {
+                    halted.extend(&members);
+                    for at in board.halt(unit) {
+                        prop_assert!(blocked.insert(at), "{} was blocked twice", plan[at].id);
+                    }
+                } else {
+                    done.extend(&members);
+                    board.done(unit);
+                }
+            }
+            prop_assert!(board.pending().is_empty());
+            prop_assert_eq!(done.len() + halted.len() + blocked.len(), plan.len());
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_open_comes_first() {
+        let single = |n: usize| Action {
+            id: ActionId(format!("a{n}")),
+            phase: Stage::Account,
+            chain: format!("c{n}"),
+            work: Work::Platform {
+                platform: PlatformId::from("p"),
+                change: Change::DomainRemove { domain: address("a@x.org".to_owned()).domain().clone() },
+            },
+            reason: String::new(),
+            requires: BTreeSet::new(),
+            preconditions: Vec::new(),
+            undo: Undo::Nothing,
+            guard: None,
+            swap: None,
+        };
+        let plan: Vec<Action> = (0..4).map(single).collect();
+        let standings = [Standing::Done, Standing::Fresh, Standing::Failed, Standing::Ambiguous];
+        let mut board = Board::new(&plan, &standings, 1).unwrap();
+        let mut order = Vec::new();
+        while let Some((unit, members)) = board.begin() {
+            order.extend(members);
+            board.done(unit);
+        }
+        assert_eq!(order, [3, 1, 2]);
+    }
+}

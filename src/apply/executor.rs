@@ -85,17 +85,14 @@ impl Executor<'_> {
             if stands.standing == Standing::Done {
                 continue;
             }
-            let report = self.perform(at, stands).await?;
-            let end = match &report.ending {
-                Ending::Done { .. } => false,
-                Ending::Failed(trouble) => {
-                    let reason = trouble.errors.first().cloned().unwrap_or_default();
-                    let before = unit.get(..n).unwrap_or_default();
-                    reports.extend(self.take_back(before, &reason).await?);
-                    true
-                }
-                _ => true,
-            };
+            let mut report = self.perform(at, stands).await?;
+            let end = !matches!(report.ending, Ending::Done { .. });
+            if let Ending::Failed(trouble) = &mut report.ending {
+                let reason = trouble.errors.first().cloned().unwrap_or_default();
+                let (undone, stays) = self.take_back(unit.get(..n).unwrap_or_default(), &reason).await?;
+                reports.extend(undone);
+                trouble.errors.extend(stays);
+            }
             reports.push(report);
             if end {
                 break;

@@ -15,8 +15,13 @@ use crate::{
 };
 
 impl Executor<'_> {
-    /// Takes back the actions of a swap that were done before its claim failed, the last one first.
-    pub(super) async fn take_back(&self, before: &[usize], reason: &str) -> Result<Vec<Report>, JournalError> {
+    /// Takes back the actions of a swap that were done before its claim failed, the last one first, up to one that
+    /// cannot be taken back: the text says which, and how a person can.
+    pub(super) async fn take_back(
+        &self,
+        before: &[usize],
+        reason: &str,
+    ) -> Result<(Vec<Report>, Option<String>), JournalError> {
         let mut reports = Vec::new();
         for &at in before.iter().rev() {
             let Some(action) = self.action(at) else { continue };
@@ -31,14 +36,11 @@ impl Executor<'_> {
                     }
                 }
                 Undo::Manual(how) | Undo::Irreversible(how) => {
-                    let message = format!("{} was done and cannot be taken back: {how}", action.id);
-                    let help = "put right what made the next action fail, then `rehome resume`";
-                    reports.push(Report::new(at, Ending::Open(Trouble::new(None, message, Some(help)))));
-                    break;
+                    return Ok((reports, Some(format!("{} stays done: {how}", action.id))));
                 }
             }
         }
-        Ok(reports)
+        Ok((reports, None))
     }
 
     /// Ends the undos that an earlier run began. Gives a report when one of them cannot be ended.

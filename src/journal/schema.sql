@@ -5,7 +5,7 @@
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY NOT NULL,
     value TEXT NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Who may write. There is one row; `owner` is NULL when nobody may. `epoch` only ever grows: whoever takes the lease
 -- adds one, and the writes of whoever had it before are refused from then on.
@@ -18,7 +18,7 @@ CREATE TABLE lease (
     run     TEXT,              -- the run it executes, once it has one
     since   TEXT,              -- when it took the lease
     expires TEXT               -- when others may take it, unless it is renewed before
-);
+) STRICT;
 INSERT INTO lease (id, epoch) VALUES (1, 0);
 
 -- One row per application of a plan. A resumed run keeps its row.
@@ -36,7 +36,7 @@ CREATE TABLE run (
     epoch   INTEGER NOT NULL,               -- the lease it was last begun or resumed under
     plan    TEXT NOT NULL,                  -- the whole plan as JSON: what `rehome resume` goes on with
     CHECK ((ended IS NULL) = (exit IS NULL))
-);
+) STRICT;
 CREATE UNIQUE INDEX run_open ON run ((1)) WHERE ended IS NULL; -- at most one run is open
 CREATE INDEX run_plan ON run (plan_id);
 
@@ -51,7 +51,7 @@ CREATE TABLE entry (
     at      TEXT NOT NULL,
     epoch   INTEGER NOT NULL,               -- the lease it was written under
     payload TEXT NOT NULL                   -- JSON; its fields depend on the kind
-);
+) STRICT;
 CREATE INDEX entry_action ON entry (run, action, seq);
 
 -- What is known of each mailbox of the spec.
@@ -63,10 +63,10 @@ CREATE TABLE mailbox (
     counts          TEXT,                       -- JSON: the sums of that pass
     passes          INTEGER NOT NULL,           -- how many passes were completed
     verified        TEXT                        -- JSON: when the target was last proved equal to the source
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;
 
 -- Single facts. `key` is `protect:ADDRESS` or `password:PLATFORM/ADDRESS`; `value` is the time it was recorded.
 CREATE TABLE fact (
     key   TEXT PRIMARY KEY NOT NULL,
     value TEXT NOT NULL
-) WITHOUT ROWID;
+) STRICT, WITHOUT ROWID;

@@ -10,7 +10,7 @@ use std::{
 use proptest::prelude::*;
 use rehome::{
     diag::{self, Exit},
-    journal::{Entry, Fact, Journal, JournalError, Lease, Record, Resolution, Standing, progress},
+    journal::{Entry, Fact, Journal, JournalError, Lease, Record, Resolution, Standing, ledger::Ledger, progress},
     model::{ActionId, Address, CopyReport, PlanId, PlanOutcome, PlatformId, RunId, Verified},
 };
 use rusqlite::Connection;
@@ -238,7 +238,10 @@ fn a_process_that_lost_its_lease_writes_no_row_anywhere() {
     assert!(matches!(error, JournalError::Fenced), "{error:?}");
     assert!(matches!(stale.renew(), Err(JournalError::Fenced)));
     assert!(matches!(sleeper.finish_run(&stale, &run, Exit::Failed), Err(JournalError::Fenced)));
-    // The ledger writes through the same connection and knows nothing of leases; the database refuses it all the same.
+    let source = (PlatformId::from("exchange"), Address::parse("a01@x.org").unwrap());
+    let mailbox = Ledger::new(sleeper.db()).begin(&Address::parse("a@x.org").unwrap(), &source).unwrap_err();
+    assert!(diag::chain(&mailbox).join(": ").contains("the lease is lost"), "{mailbox:?}");
+    // Whatever writes through this connection is refused by the database itself.
     let ledger = sleeper.db().lock().unwrap().execute("INSERT INTO ledger_like VALUES (7)", []).unwrap_err();
     assert!(ledger.to_string().contains("the lease is lost"), "{ledger}");
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rehome::{
     apply::{Options, RunSummary},
     diag::{Exit, Severity},
-    model::{Change, Event, GuardOutcome, PlanOutcome, PlatformId, Precondition},
+    model::{Change, Event, GuardOutcome, PlanOutcome, PlatformId, Precondition, Undo},
     provider::ErrorClass,
 };
 use tokio_util::sync::CancellationToken;
@@ -144,6 +144,19 @@ async fn an_undo_that_fails_says_so_and_is_owed_to_the_next_run() {
     let log = desk.world.log();
     let renames: Vec<_> = log.iter().filter(|e| e.starts_with("account.rename")).collect();
     assert_eq!(renames, ["account.rename ada@x.org", "account.rename ada01@x.org", "account.rename ada@x.org"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_is_said_with_the_failure() {
+    let mut plan = swaps(&["ada@x.org"]);
+    plan[0].undo = Undo::Irreversible("its mail is gone".to_owned());
+    let desk = Desk::new(world(), plan);
+    desk.world.fault("account.create", [Fault::Refuse(ErrorClass::Refused)]);
+    let summary = desk.apply().await;
+    assert_eq!(summary.failed.len(), 1);
+    assert_eq!(summary.failed[0].errors.last().unwrap(), "account.rename:old/ada@x.org stays done: its mail is gone");
+    assert_eq!(names(&summary.done), ["account.rename:old/ada@x.org"]);
+    assert_eq!(desk.apply().await.exit, Exit::Ok, "the next run goes forward");
 }
 
 #[tokio::test]
