@@ -26,7 +26,7 @@ pub(super) trait Store: Send + Sync {
 
 /// A connection that sends no command that changes anything.
 #[async_trait]
-pub(super) trait Look: Send {
+pub(super) trait Look: Send + Sync {
     /// The folders and how names are formed.
     async fn list(&mut self) -> Result<Listing, StoreError>;
 
@@ -45,7 +45,7 @@ pub(super) trait Look: Send {
 
 /// A connection that changes a target.
 #[async_trait]
-pub(super) trait Change: Send {
+pub(super) trait Change: Send + Sync {
     /// Makes a folder.
     async fn create(&mut self, folder: &str) -> Result<(), StoreError>;
 

@@ -37,9 +37,9 @@ const ALERTS: usize = 16;
 const AFTER_BYE: Duration = Duration::from_secs(5);
 
 /// A byte stream, protected or not.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// A command that was sent and not answered yet.
 struct Open {

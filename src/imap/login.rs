@@ -38,6 +38,7 @@ impl Login {
     pub fn for_access(method: &AccessMethod, account: &Address, password: Secret) -> Self {
         match method {
             AccessMethod::Password { .. } => Self::password(account.to_string(), password),
+            AccessMethod::Named { user, .. } => Self::password(user.clone(), password),
             AccessMethod::Master { user, separator, .. } => {
                 Self::password(format!("{account}{separator}{user}"), password)
             }

@@ -97,6 +97,13 @@ pub enum AccessMethod {
         /// Where the password is.
         password: SecretRef,
     },
+    /// A login name that is not the address.
+    Named {
+        /// The login name.
+        user: String,
+        /// Where its password is.
+        password: SecretRef,
+    },
     /// A master user: login `account<separator>master` with the master's password (Dovecot).
     Master {
         /// The master user's name.
@@ -120,7 +127,10 @@ impl AccessMethod {
     #[must_use]
     pub fn password(&self) -> &SecretRef {
         match self {
-            Self::Password { password } | Self::Master { password, .. } | Self::Authzid { password, .. } => password,
+            Self::Password { password }
+            | Self::Named { password, .. }
+            | Self::Master { password, .. }
+            | Self::Authzid { password, .. } => password,
         }
     }
 }

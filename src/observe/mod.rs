@@ -1,1 +1,181 @@
 //! F3: spec, providers, mailboxes and DNS to an inventory; concurrent, partial failure is data.
+//!
+//! Nothing here can change anything: platforms are seen through [`Reader`], mailboxes through
+//! [`imap::Reader`](crate::imap::Reader), DNS by questions.
+
+mod mailbox;
+mod names;
+mod scope;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use futures::{StreamExt as _, future, stream};
+
+pub use mailbox::connector;
+pub use names::{source_of, target_of};
+pub use scope::scope;
+
+use crate::{
+    dns,
+    model::{Address, Domain, Inventory, MailboxView, PlatformId, PlatformView, Secret, SecretRef},
+    provider::{ProviderError, Reader},
+    spec::{Presence, Spec},
+};
+
+/// Resolves a reference to a secret; the text says why it could not be.
+pub type SecretLookup<'a> = dyn Fn(&SecretRef) -> Result<Secret, String> + Send + Sync + 'a;
+
+/// What to look at, and with what.
+pub struct Look<'a> {
+    /// The spec: it decides what is of interest.
+    pub spec: &'a Spec,
+    /// The platforms.
+    pub readers: &'a BTreeMap<PlatformId, Arc<dyn Reader>>,
+    /// Passwords of mailboxes.
+    pub secrets: &'a SecretLookup<'a>,
+    /// Whether mailboxes are opened.
+    pub mailboxes: bool,
+    /// Whether DNS is asked.
+    pub dns: bool,
+    /// DNS servers to ask for every domain instead of its own; empty means its own.
+    pub dns_servers: Vec<SocketAddr>,
+    /// Whether a connection without TLS may leave this machine.
+    pub allow_plain: bool,
+    /// How many mailboxes are opened at the same time.
+    pub parallel: usize,
+}
+
+/// What was seen, and what could not be seen at all.
+#[derive(Debug, Default)]
+pub struct Observation {
+    /// What was seen.
+    pub inventory: Inventory,
+    /// Platforms that could not be read.
+    pub failures: Vec<(PlatformId, ProviderError)>,
+    /// Secrets that the spec names and that cannot be had: the reference, whose it is, why.
+    pub secrets: Vec<SecretProblem>,
+}
+
+/// A secret that the spec names and that cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretProblem {
+    /// Whose secret.
+    pub subject: String,
+    /// Where it should be.
+    pub reference: SecretRef,
+    /// Why it cannot be had.
+    pub reason: String,
+}
+
+impl Look<'_> {
+    /// Looks at everything that the spec speaks of.
+    pub async fn observe(&self) -> Observation {
+        let mut seen = Observation::default();
+        for (id, result) in self.platforms().await {
+            match result {
+                Ok(view) => {
+                    seen.inventory.platforms.insert(id, view);
+                }
+                Err(error) => seen.failures.push((id, error)),
+            }
+        }
+        if self.mailboxes {
+            self.look_into_mailboxes(&mut seen).await;
+        }
+        if self.dns {
+            self.ask_dns(&mut seen.inventory).await;
+        }
+        seen
+    }
+
+    async fn platforms(&self) -> Vec<(PlatformId, Result<PlatformView, ProviderError>)> {
+        let looks = self.readers.iter().map(|(id, reader)| async move {
+            let scope = scope(self.spec, id);
+            (id.clone(), reader.observe(&scope).await)
+        });
+        future::join_all(looks).await
+    }
+
+    async fn look_into_mailboxes(&self, seen: &mut Observation) {
+        let mut doors = Vec::new();
+        let mut problems = BTreeSet::new();
+        for address in self.spec.accounts.keys() {
+            for door in names::doors(self.spec, &seen.inventory, address) {
+                doors.push(self.unlock(door, &seen.inventory, &mut problems));
+            }
+        }
+        let views: Vec<((PlatformId, Address), MailboxView)> =
+            stream::iter(doors).map(mailbox::look).buffer_unordered(self.parallel.max(1)).collect().await;
+        seen.inventory.mailboxes.extend(views);
+        seen.secrets.extend(problems);
+    }
+
+    fn unlock(
+        &self,
+        door: names::Door,
+        inventory: &Inventory,
+        problems: &mut BTreeSet<SecretProblem>,
+    ) -> mailbox::Attempt {
+        let key = (door.platform.clone(), door.address.clone());
+        let Some(access) = door.access else {
+            return mailbox::Attempt::not_tried(key, "the spec gives no way to open it");
+        };
+        let endpoint = inventory.platforms.get(&door.platform).and_then(|p| p.service.imap.clone());
+        let Some(endpoint) = endpoint else {
+            return mailbox::Attempt::not_tried(key, "the platform does not tell where its mailboxes are");
+        };
+        match (self.secrets)(access.password()) {
+            Ok(secret) => {
+                let connector = mailbox::connector(&endpoint, &access, &door.address, secret, self.allow_plain);
+                mailbox::Attempt::open(key, connector)
+            }
+            Err(reason) => {
+                if door.must_open {
+                    problems.insert(SecretProblem {
+                        subject: door.address.to_string(),
+                        reference: access.password().clone(),
+                        reason: reason.clone(),
+                    });
+                }
+                mailbox::Attempt::not_tried(key, &reason)
+            }
+        }
+    }
+
+    async fn ask_dns(&self, inventory: &mut Inventory) {
+        let questions =
+            self.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present && !d.dns.verify.is_empty());
+        let asked = questions.map(|(domain, wish)| {
+            let expected = inventory
+                .platforms
+                .get(&wish.platform)
+                .and_then(|p| p.domains.get(domain))
+                .map(|d| d.expected.clone())
+                .unwrap_or_default();
+            let servers = dns_servers(self.spec, domain, &self.dns_servers);
+            async move { (domain.clone(), dns::observe(domain, &expected, &wish.dns.verify, &servers).await) }
+        });
+        let views = future::join_all(asked).await;
+        inventory.dns.extend(views);
+    }
+}
+
+/// The DNS servers to ask for a domain: those given, else those the spec names, else none, which means the domain's own.
+#[must_use]
+pub fn dns_servers(spec: &Spec, domain: &Domain, given: &[SocketAddr]) -> Vec<SocketAddr> {
+    if !given.is_empty() {
+        return given.to_vec();
+    }
+    let named = spec.domains.get(domain).map(|d| d.dns.servers.as_slice()).unwrap_or_default();
+    named.iter().filter_map(|text| server_address(text)).collect()
+}
+
+/// Reads `address` or `address:port`; the port is 53 by default.
+#[must_use]
+pub fn server_address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|ip| SocketAddr::new(ip, 53)))
+}

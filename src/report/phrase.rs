@@ -243,6 +243,7 @@ fn password_words(password: &PasswordSource) -> String {
 pub(super) fn way_in(access: &AccessMethod) -> String {
     match access {
         AccessMethod::Password { password } => format!("password from {password}"),
+        AccessMethod::Named { user, password } => format!("login {user}, password from {password}"),
         AccessMethod::Master { user, password, .. } => format!("master user {user}, password from {password}"),
         AccessMethod::Authzid { user, password } => format!("administrator {user}, password from {password}"),
     }

@@ -98,6 +98,13 @@ pub enum AdminAccess {
         /// The master's password.
         password: SecretRef,
     },
+    /// A login name that is not the address, for a platform with a single mailbox (`rehome copy`).
+    Named {
+        /// The login name.
+        user: String,
+        /// Its password.
+        password: SecretRef,
+    },
     /// SASL PLAIN with the account as authorisation identity.
     Authzid {
         /// The administrator's name.
@@ -112,6 +119,7 @@ impl AdminAccess {
     #[must_use]
     pub fn method(&self) -> AccessMethod {
         match self.clone() {
+            Self::Named { user, password } => AccessMethod::Named { user, password },
             Self::Master { user, separator, password } => AccessMethod::Master { user, separator, password },
             Self::Authzid { user, password } => AccessMethod::Authzid { user, password },
         }

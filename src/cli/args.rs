@@ -1,0 +1,346 @@
+//! What can be typed. Every flag can also be set by `REHOME_<FLAG>`.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Moves mail addresses between mail platforms declaratively.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rehome",
+    version,
+    about = "Move mail addresses between mail platforms: a YAML spec, a reviewed plan, an apply that loses nothing",
+    after_help = "Start with `rehome demo`, then `rehome init`. Exit codes: docs/exit-codes.md",
+    disable_help_subcommand = true,
+    propagate_version = true
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct Global {
+    /// Folder of the journal [default: `.rehome` beside the spec]
+    #[arg(long, global = true, value_name = "DIR", env = "REHOME_WORKSPACE", help_heading = "Global options")]
+    pub(super) workspace: Option<PathBuf>,
+    /// How the answer is written to stdout
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Human,
+        env = "REHOME_FORMAT",
+        help_heading = "Global options"
+    )]
+    pub(super) format: Format,
+    /// When to use colour; `NO_COLOR` is honoured
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Color::Auto,
+        env = "REHOME_COLOR",
+        help_heading = "Global options"
+    )]
+    pub(super) color: Color,
+    /// Write every event as one JSON object per line to this file
+    #[arg(long, global = true, value_name = "FILE", env = "REHOME_EVENTS", help_heading = "Global options")]
+    pub(super) events: Option<PathBuf>,
+    /// Never ask; implied without a terminal
+    #[arg(long, global = true, env = "REHOME_NO_INPUT", help_heading = "Global options")]
+    pub(super) no_input: bool,
+    /// Say less: no progress
+    #[arg(short, long, global = true, env = "REHOME_QUIET", help_heading = "Global options")]
+    pub(super) quiet: bool,
+    /// Say more; twice for every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Text for people
+    Human,
+    /// One JSON document
+    Json,
+    /// Markdown for a pull request
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The spec that a command works on.
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct SpecArg {
+    /// The spec: a YAML file, or a folder of them
+    #[arg(value_name = "SPEC", default_value = ".", env = "REHOME_SPEC")]
+    pub(super) spec: PathBuf,
+}
+
+/// How the world is looked at.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(super) struct LookArgs {
+    /// Do not log into mailboxes: passwords are not needed, sizes and logins stay unchecked
+    #[arg(long, env = "REHOME_NO_LOGINS")]
+    pub(super) no_logins: bool,
+    /// Do not ask DNS
+    #[arg(long, env = "REHOME_NO_DNS")]
+    pub(super) no_dns: bool,
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(super) struct ApplyArgs {
+    /// Acknowledge a guard by its code; can be given several times
+    #[arg(long, value_name = "CODE", env = "REHOME_ACK", value_delimiter = ',')]
+    pub(super) ack: Vec<String>,
+    /// Exit with 7 instead of waiting for validations
+    #[arg(long, env = "REHOME_NO_WAIT")]
+    pub(super) no_wait: bool,
+    /// Mailboxes that are copied at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, env = "REHOME_PARALLEL")]
+    pub(super) parallel: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a commented spec to start from
+    Init {
+        /// The file to write
+        #[arg(default_value = "rehome.yaml")]
+        file: PathBuf,
+    },
+    /// Check a spec without looking at any platform
+    Validate {
+        #[command(flatten)]
+        spec: SpecArg,
+    },
+    /// Show what `apply` would do
+    Plan {
+        #[command(flatten)]
+        spec: SpecArg,
+        /// Save the plan; `apply FILE` then does exactly this
+        #[arg(long, value_name = "FILE", env = "REHOME_OUT")]
+        out: Option<PathBuf>,
+        /// Exit with 2 when there is something to do
+        #[arg(long, env = "REHOME_DETAILED_EXITCODE")]
+        detailed_exitcode: bool,
+        #[command(flatten)]
+        look: LookArgs,
+    },
+    /// Show a saved plan
+    Show {
+        /// A file written by `plan --out`
+        plan: PathBuf,
+    },
+    /// Do what a spec or a saved plan says
+    Apply {
+        /// The spec, or a plan saved by `plan --out`
+        #[arg(value_name = "SPEC|PLAN", default_value = ".", env = "REHOME_SPEC")]
+        input: PathBuf,
+        /// The spec that a saved plan was made from [default: the path it was made with]
+        #[arg(long, value_name = "SPEC")]
+        spec: Option<PathBuf>,
+        /// Do not ask for a yes
+        #[arg(long, env = "REHOME_AUTO_APPROVE")]
+        auto_approve: bool,
+        #[command(flatten)]
+        apply: ApplyArgs,
+        #[command(flatten)]
+        look: LookArgs,
+    },
+    /// Go on with the run that was interrupted
+    Resume {
+        #[command(flatten)]
+        spec: SpecArg,
+        #[command(flatten)]
+        apply: ApplyArgs,
+    },
+    /// What is done and what is not
+    Status {
+        #[command(flatten)]
+        spec: SpecArg,
+    },
+    /// Prove that all mail is there and DNS is right; changes nothing
+    Verify {
+        #[command(flatten)]
+        spec: SpecArg,
+        /// What to verify
+        #[arg(long, value_enum, default_value_t = VerifyWhat::All, env = "REHOME_WHAT")]
+        what: VerifyWhat,
+        /// Only this account; can be given several times
+        #[arg(long, value_name = "ADDRESS")]
+        account: Vec<String>,
+    },
+    /// The record of every intent and outcome
+    Journal {
+        #[command(subcommand)]
+        command: JournalCommand,
+    },
+    /// Copy one mailbox to another, without a spec
+    Copy(CopyArgs),
+    /// A mail world on this machine to rehearse in
+    Sandbox(SandboxArgs),
+    /// The whole way on a sandbox in this process: validate, plan, apply, verify, and an empty second plan
+    Demo {
+        /// Keep the sandbox running at the end
+        #[arg(long)]
+        keep: bool,
+        /// The seed of all mail
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// What each platform can hold
+    Platforms,
+    /// Check this machine, the credentials and the way to every platform; changes nothing
+    Doctor {
+        #[command(flatten)]
+        spec: SpecArg,
+    },
+    /// The JSON Schema of the spec, for editors
+    Schema,
+    /// Completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum VerifyWhat {
+    /// Mail and DNS
+    All,
+    /// Every message
+    Mail,
+    /// DNS
+    Dns,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JournalCommand {
+    /// The runs, newest last
+    Log {
+        #[command(flatten)]
+        spec: SpecArg,
+    },
+    /// Every entry of one run
+    Show {
+        /// The run, such as `run-000001` [default: the last]
+        run: Option<String>,
+        /// The spec whose journal it is
+        #[arg(long, default_value = ".", env = "REHOME_SPEC")]
+        spec: PathBuf,
+    },
+    /// Settle an action of which nobody can tell whether it was done
+    Resolve {
+        /// The action, as the plan names it
+        action: String,
+        /// What is true
+        #[arg(long = "as", value_enum)]
+        outcome: Resolution,
+        /// The spec whose journal it is
+        #[arg(long, default_value = ".", env = "REHOME_SPEC")]
+        spec: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Resolution {
+    /// It was done
+    Done,
+    /// It was not done; try again
+    Retry,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct CopyArgs {
+    /// Where mail comes from: imap[s]://USER@HOST[:PORT]
+    #[arg(long, value_name = "URL", env = "REHOME_FROM")]
+    pub(super) from: String,
+    /// Where mail goes: imap[s]://USER@HOST[:PORT]
+    #[arg(long, value_name = "URL", env = "REHOME_TO")]
+    pub(super) to: String,
+    /// The source's password: env:NAME, file:PATH or command:PROGRAM
+    #[arg(long, value_name = "REF", env = "REHOME_FROM_PASSWORD")]
+    pub(super) from_password: String,
+    /// The target's password: env:NAME, file:PATH or command:PROGRAM
+    #[arg(long, value_name = "REF", env = "REHOME_TO_PASSWORD")]
+    pub(super) to_password: String,
+    /// The folder that remembers what is copied [default: .rehome/copy-<names>]
+    #[arg(long, value_name = "DIR", env = "REHOME_STATE")]
+    pub(super) state: Option<PathBuf>,
+    /// Only say what would be copied
+    #[arg(long, env = "REHOME_DRY_RUN")]
+    pub(super) dry_run: bool,
+    /// Compare every message afterwards
+    #[arg(long, env = "REHOME_VERIFY")]
+    pub(super) verify: bool,
+    /// Allow connections without TLS to other machines
+    #[arg(long, env = "REHOME_INSECURE")]
+    pub(super) insecure: bool,
+    /// Only this folder and what lies below it; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) folder: Vec<String>,
+    /// Not this folder nor what lies below it; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) exclude: Vec<String>,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct SandboxArgs {
+    /// Where the mail is kept
+    #[arg(long, value_enum, default_value_t = SandboxImap::Memory, env = "REHOME_SANDBOX_IMAP")]
+    pub(super) imap: SandboxImap,
+    /// The seed of all content
+    #[arg(long, default_value_t = 1, env = "REHOME_SANDBOX_SEED")]
+    pub(super) seed: u64,
+    /// Write one JSON object to this file when it accepts connections
+    #[arg(long, value_name = "FILE", env = "REHOME_SANDBOX_READY_FILE")]
+    pub(super) ready_file: Option<PathBuf>,
+    /// Write a spec that moves everybody, and the variables it needs, into this folder
+    #[arg(long, value_name = "DIR", env = "REHOME_SANDBOX_WRITE")]
+    pub(super) write: Option<PathBuf>,
+    /// Which world: the three people of the demo, or a fleet on four routes
+    #[arg(long, value_enum, default_value_t = SandboxWorld::Demo, env = "REHOME_SANDBOX_WORLD")]
+    pub(super) world: SandboxWorld,
+    /// People of a fleet
+    #[arg(long, default_value_t = 20, env = "REHOME_SANDBOX_PEOPLE")]
+    pub(super) people: usize,
+    /// Messages in all [default: 60 per mailbox]
+    #[arg(long, env = "REHOME_SANDBOX_MESSAGES")]
+    pub(super) messages: Option<usize>,
+    /// TCP port of the API; 0 takes any
+    #[arg(long, default_value_t = 0, env = "REHOME_SANDBOX_PORT")]
+    pub(super) port: u16,
+    /// How long a task of the API takes, in milliseconds
+    #[arg(long, default_value_t = 20, env = "REHOME_SANDBOX_TASK_DELAY")]
+    pub(super) task_delay: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SandboxImap {
+    /// In this process
+    Memory,
+    /// Two private Dovecots
+    Dovecot,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SandboxWorld {
+    /// Three people on Exchange
+    Demo,
+    /// Many people: Exchange to Email Pro, Email Pro to MX Plan, legacy MX Plan to Zimbra, Exchange to Exchange
+    Fleet,
+}

@@ -1,0 +1,186 @@
+//! `rehome apply` and `rehome resume`.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::plan::{make, print, read, state};
+use crate::{
+    cli::{
+        args::{ApplyArgs, Format, LookArgs},
+        context::Context,
+        ending,
+        failure::Failure,
+        runner::{self, Job},
+    },
+    diag::Exit,
+    journal::Journal,
+    model::{Inventory, PlatformId},
+    plan::{self, Plan},
+    provider::{Provider, Reader},
+};
+
+/// How many differences of a stale plan are shown without `-v`.
+const STALE_SHOWN: usize = 10;
+
+/// Does what a spec or a saved plan says.
+pub(super) async fn run(
+    context: &Context,
+    input: &Path,
+    spec: Option<&Path>,
+    auto_approve: bool,
+    args: &ApplyArgs,
+    look: &LookArgs,
+) -> Result<Exit, Failure> {
+    if is_plan(input) {
+        saved(context, input, spec, args, look).await
+    } else {
+        fresh(context, input, auto_approve, args, look).await
+    }
+}
+
+/// A plan is JSON, a spec is YAML that does not begin with a brace, or a folder.
+fn is_plan(path: &Path) -> bool {
+    path.is_file() && fs::read(path).is_ok_and(|bytes| bytes.trim_ascii_start().starts_with(b"{"))
+}
+
+async fn fresh(
+    context: &Context,
+    path: &Path,
+    auto_approve: bool,
+    args: &ApplyArgs,
+    look: &LookArgs,
+) -> Result<Exit, Failure> {
+    let spec = context.load(path)?;
+    let platforms = context.providers(&spec)?;
+    let inventory = context.observe(&spec, &readers(&platforms), look).await?;
+    let plan = make(path, &spec, &inventory, &state(context, path)?);
+    if context.global.format == Format::Human {
+        print(context, &plan, None)?;
+    }
+    if plan.is_empty() {
+        return Ok(Exit::Ok);
+    }
+    if !auto_approve && !confirmed(context)? {
+        return Err(Failure::new(Exit::Guard, "nothing was changed").help(
+            "say yes, or --auto-approve; or review a saved plan: rehome plan --out plan.json, rehome apply plan.json",
+        ));
+    }
+    let job = Job {
+        context,
+        spec: &spec,
+        plan: &plan,
+        inventory: &inventory,
+        platforms: &platforms,
+        workspace: context.workspace(path),
+        args,
+        resume: false,
+    };
+    ending::tell(context, job.run().await?)
+}
+
+async fn saved(
+    context: &Context,
+    file: &Path,
+    spec: Option<&Path>,
+    args: &ApplyArgs,
+    look: &LookArgs,
+) -> Result<Exit, Failure> {
+    let plan = read(file)?;
+    let path = spec.map_or_else(|| PathBuf::from(&plan.header.spec), Path::to_owned);
+    let spec = context.load(&path)?;
+    if spec.digest != plan.body.spec_digest {
+        return Err(Failure::new(
+            Exit::Stale,
+            format!("the plan {} was made from another version of {}", file.display(), path.display()),
+        )
+        .help(format!("plan again: rehome plan {} --out {}", path.display(), file.display())));
+    }
+    let platforms = context.providers(&spec)?;
+    let inventory = context.observe(&spec, &readers(&platforms), look).await?;
+    let workspace = context.workspace(&path);
+    let begun = match Journal::open_read_only(&workspace)? {
+        Some(journal) => journal.run_of(&plan.id)?.is_some(),
+        None => false,
+    };
+    // A plan that has begun has itself changed what it read; the journal, not the fingerprint, knows where it stands.
+    if !begun {
+        refuse_stale(context, &plan, &inventory)?;
+    }
+    let job = Job {
+        context,
+        spec: &spec,
+        plan: &plan,
+        inventory: &inventory,
+        platforms: &platforms,
+        workspace,
+        args,
+        resume: false,
+    };
+    ending::tell(context, job.run().await?)
+}
+
+/// Goes on with the run that was interrupted; the plan is in the journal.
+pub(super) async fn resume(context: &Context, typed: &Path, args: &ApplyArgs) -> Result<Exit, Failure> {
+    let (workspace, path) = runner::spec_of_run(context, typed)?;
+    let plan = {
+        let journal = Journal::open_read_only(&workspace)?
+            .ok_or_else(|| Failure::new(Exit::Failed, format!("there is no journal in {}", workspace.display())))?;
+        let run = journal.runs()?.into_iter().rev().find(|r| r.exit != Some(0));
+        let run = run.ok_or_else(|| Failure::new(Exit::Ok, "there is nothing to resume"))?;
+        runner::saved_plan(&journal, &run.id)?
+    };
+    let spec = context.load(&path)?;
+    let platforms = context.providers(&spec)?;
+    // Mailboxes and DNS are looked at by the actions themselves; names and hosts are all that is needed here.
+    let look = LookArgs { no_logins: true, no_dns: true };
+    let inventory = context.observe(&spec, &readers(&platforms), &look).await?;
+    let job = Job {
+        context,
+        spec: &spec,
+        plan: &plan,
+        inventory: &inventory,
+        platforms: &platforms,
+        workspace,
+        args,
+        resume: true,
+    };
+    ending::tell(context, job.run().await?)
+}
+
+/// The platforms, for looking only.
+fn readers(platforms: &BTreeMap<PlatformId, Arc<dyn Provider>>) -> BTreeMap<PlatformId, Arc<dyn Reader>> {
+    platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect()
+}
+
+fn refuse_stale(context: &Context, plan: &Plan, inventory: &Inventory) -> Result<(), Failure> {
+    let stale = plan::stale(plan, inventory);
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let mut failure = Failure::new(Exit::Stale, "the plan is stale: what it rests on has changed since it was made");
+    let shown = if context.global.verbose > 0 { stale.len() } else { stale.len().min(STALE_SHOWN) };
+    for change in stale.iter().take(shown) {
+        failure.errors.push(format!("{} {}: was {}, is {}", change.object, change.field, change.then, change.now));
+    }
+    if stale.len() > shown {
+        failure.errors.push(format!("... and {} more (use -v)", stale.len() - shown));
+    }
+    Err(failure.help("plan again and have the new plan reviewed"))
+}
+
+/// Asks on a terminal; elsewhere the answer is no.
+fn confirmed(context: &Context) -> Result<bool, Failure> {
+    if context.global.no_input || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(false);
+    }
+    anstream::eprint!("\nApply this plan? Only `yes` is taken for an answer: ");
+    std::io::stderr().flush().map_err(|e| Failure::caused(Exit::Failed, "cannot ask", &e))?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|e| Failure::caused(Exit::Failed, "cannot read the answer", &e))?;
+    Ok(line.trim() == "yes")
+}

@@ -1,0 +1,205 @@
+//! `rehome copy`: one mailbox to another. A plan of one account like any other, made from flags instead of YAML.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::plan::{make, print};
+use crate::{
+    cli::{
+        args::{ApplyArgs, CopyArgs, Format, LookArgs},
+        context::Context,
+        ending, endpoint,
+        failure::Failure,
+        runner::{self, Job},
+    },
+    diag::Exit,
+    journal::Journal,
+    model::{
+        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailFilter, NoteKind, PlatformId, PlatformKind, Profile,
+        SecretRef, State,
+    },
+    spec::{
+        AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
+        Strategy,
+    },
+};
+
+/// One side, as typed.
+struct Side {
+    user: String,
+    endpoint: ImapEndpoint,
+    password: SecretRef,
+}
+
+/// Plans the copy, and makes it unless it is a dry run.
+pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failure> {
+    let from = side(context, "--from", &args.from, &args.from_password, args.insecure)?;
+    let to = side(context, "--to", &args.to, &args.to_password, args.insecure)?;
+    if from.endpoint == to.endpoint && from.user == to.user {
+        return Err(Failure::new(Exit::Invalid, "source and target are the same mailbox"));
+    }
+    let workspace = args.state.clone().unwrap_or_else(|| default_state(&from, &to));
+    let spec = spec(&from, &to, &args)?;
+    let platforms = context.providers(&spec)?;
+    let readers = platforms.iter().map(|(id, p)| (id.clone(), std::sync::Arc::clone(p) as _)).collect();
+    let inventory = context.observe(&spec, &readers, &LookArgs { no_logins: false, no_dns: true }).await?;
+    let (state, begun) = match Journal::open_read_only(&workspace)? {
+        Some(journal) => {
+            let open = journal.open_run()?.map(|run| runner::saved_plan(&journal, &run.id)).transpose()?;
+            (journal.state()?, open)
+        }
+        None => (State::default(), None),
+    };
+    let resume = begun.is_some() && !args.dry_run;
+    let plan = match begun {
+        Some(plan) if resume => plan,
+        _ => make(Path::new(""), &spec, &inventory, &state),
+    };
+    if context.global.format == Format::Human || args.dry_run {
+        print(context, &plan, None)?;
+    }
+    if args.dry_run || plan.is_empty() {
+        let blocked = plan.body.notes.iter().any(|n| n.kind == NoteKind::Blocked);
+        return Ok(if blocked { Exit::Failed } else { Exit::Ok });
+    }
+    let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
+    let job = Job {
+        context,
+        spec: &spec,
+        plan: &plan,
+        inventory: &inventory,
+        platforms: &platforms,
+        workspace,
+        args: &apply,
+        resume,
+    };
+    ending::tell(context, job.run().await?)
+}
+
+fn side(context: &Context, flag: &str, url: &str, password: &str, insecure: bool) -> Result<Side, Failure> {
+    let invalid = |text: String| Failure::new(Exit::Invalid, format!("{flag}: {text}"));
+    let (user, endpoint) = endpoint::parse_with_user(url).map_err(invalid)?;
+    let user = user.ok_or_else(|| invalid(format!("`{url}` names no user: imaps://USER@HOST")))?;
+    let local = matches!(endpoint.host.as_str(), "localhost" | "::1") || endpoint.host.starts_with("127.");
+    if endpoint.security == ImapSecurity::Plain && !local && !insecure && !context.allow_plain() {
+        return Err(invalid(format!("{} would get the password without TLS", endpoint.host))
+            .help("use imaps:// or imap+starttls://; --insecure if the network is yours"));
+    }
+    Ok(Side { user, endpoint, password: secret_ref(flag, password)? })
+}
+
+/// Reads `env:NAME`, `file:PATH`, `command:PROGRAM`. Anything else is taken for a password, and refused without being
+/// repeated.
+fn secret_ref(flag: &str, text: &str) -> Result<SecretRef, Failure> {
+    match text.split_once(':') {
+        Some(("env", name)) if !name.is_empty() => Ok(SecretRef::Env(name.to_owned())),
+        Some(("file", path)) if !path.is_empty() => Ok(SecretRef::File(PathBuf::from(path))),
+        Some(("command", words)) if !words.trim().is_empty() => {
+            Ok(SecretRef::Command(words.split_whitespace().map(str::to_owned).collect()))
+        }
+        _ => Err(Failure::new(Exit::Invalid, format!("{flag}-password is no reference to a password"))
+            .help("a password on a command line is seen by everybody: use env:NAME, file:PATH or command:PROGRAM")),
+    }
+}
+
+fn default_state(from: &Side, to: &Side) -> PathBuf {
+    let names = format!("{}@{} {}@{}", from.user, from.endpoint, to.user, to.endpoint);
+    let digest = Digest::of(names.as_bytes()).hex();
+    Path::new(".rehome").join(format!("copy-{}", digest.get(..12).unwrap_or(&digest)))
+}
+
+/// The address by which the journal knows a mailbox: its login, made an address where it is none.
+fn address(side: &Side) -> Result<Address, Failure> {
+    if let Ok(address) = Address::parse(&side.user) {
+        return Ok(address);
+    }
+    let local: String =
+        side.user.chars().map(|c| if c.is_ascii_alphanumeric() || "-_+".contains(c) { c } else { '-' }).collect();
+    let host = Domain::parse(&side.endpoint.host)
+        .or_else(|_| Domain::parse("localhost.invalid"))
+        .map_err(|e| Failure::new(Exit::Invalid, e.to_string()))?;
+    Address::new(&local, host).map_err(|e| Failure::new(Exit::Invalid, e.to_string()))
+}
+
+fn spec(from: &Side, to: &Side, args: &CopyArgs) -> Result<Spec, Failure> {
+    let (source, target) = (address(from)?, address(to)?);
+    let (from_id, to_id) = (PlatformId::from("source"), PlatformId::from("target"));
+    let platforms = BTreeMap::from([(from_id.clone(), platform(from)), (to_id.clone(), platform(to))]);
+    let migrate = MigrateSpec {
+        from: from_id,
+        strategy: Strategy::Parallel,
+        provisional: "{local}01".to_owned(),
+        provisional_domain: None,
+        source: SourceFate::Keep,
+    };
+    let domain = DomainSpec {
+        platform: to_id,
+        state: Presence::Present,
+        kind: None,
+        mx_relay: None,
+        migrate: Some(migrate),
+        dns: DnsSpec::default(),
+        footer: None,
+    };
+    let account = AccountSpec {
+        state: Presence::Present,
+        profile: Profile::default(),
+        password: None,
+        mail: MailSpec {
+            skip: false,
+            source_password: None,
+            source_address: Some(source),
+            filter: MailFilter { include: args.folder.clone(), exclude: args.exclude.clone() },
+        },
+        aliases: None,
+        delegates: None,
+        slot: None,
+        offer: None,
+        protect: false,
+    };
+    let mut spec = Spec {
+        digest: String::new(),
+        base: PathBuf::from("."),
+        platforms,
+        domains: BTreeMap::from([(target.domain().clone(), domain)]),
+        accounts: BTreeMap::from([(target, account)]),
+        redirections: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        contacts: BTreeMap::new(),
+    };
+    let body = serde_json::to_vec(&spec)
+        .map_err(|e| Failure::caused(Exit::Failed, "cannot write the copy down as a spec", &e))?;
+    spec.digest = Digest::of(&body).hex();
+    Ok(spec)
+}
+
+fn platform(side: &Side) -> PlatformSpec {
+    PlatformSpec {
+        kind: PlatformKind::Imap,
+        service: None,
+        organization: None,
+        endpoint: None,
+        imap: Some(side.endpoint.clone()),
+        credentials: BTreeMap::new(),
+        admin: Some(AdminAccess::Named { user: side.user.clone(), password: side.password.clone() }),
+        requests_per_minute: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_clear_is_refused_and_not_repeated() {
+        let failure = secret_ref("--from", "hunter2").unwrap_err();
+        assert!(!format!("{failure:?}").contains("hunter2"));
+        assert!(secret_ref("--from", "env:").is_err());
+        assert_eq!(
+            secret_ref("--from", "command:pass show x").unwrap(),
+            SecretRef::Command(vec!["pass".to_owned(), "show".to_owned(), "x".to_owned()])
+        );
+    }
+}

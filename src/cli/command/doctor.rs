@@ -1,0 +1,95 @@
+//! `rehome doctor`: the spec, the credentials, and the way to every platform, mailbox and name server.
+
+use std::path::Path;
+
+use crate::{
+    cli::{args::LookArgs, context::Context, failure::Failure},
+    diag::{self, Exit},
+    model::{Inventory, LoginView, ServiceState},
+    observe::Observation,
+};
+
+/// Checks everything that can be checked without changing anything.
+pub(super) async fn run(context: &Context, path: &Path) -> Result<Exit, Failure> {
+    let spec = context.load(path)?;
+    context.answer(&format!("ok    spec          {} is valid\n", path.display()))?;
+    let readers = context.readers(&spec)?;
+    context.answer("ok    credentials   every reference resolves\n")?;
+    let Observation { inventory, failures, secrets } =
+        context.look_around(&spec, &readers, &LookArgs::default()).await?;
+    let mut lines = Vec::new();
+    platforms(&inventory, &mut lines);
+    for (id, error) in &failures {
+        let help = error.help.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
+        lines.push((false, "platform", format!("{id}: {}{help}", diag::chain(error).join(": "))));
+    }
+    for problem in &secrets {
+        lines.push((false, "secret", format!("{} ({}): {}", problem.subject, problem.reference, problem.reason)));
+    }
+    mailboxes(&inventory, &mut lines);
+    names(&inventory, &mut lines);
+    let bad = lines.iter().filter(|(ok, ..)| !ok).count();
+    let mut out = String::new();
+    for (ok, what, text) in lines {
+        out.push_str(&format!("{:<5} {what:<13} {text}\n", if ok { "ok" } else { "FAIL" }));
+    }
+    out.push_str(&match bad {
+        0 => "\nEverything answers. Next: rehome plan\n".to_owned(),
+        1 => "\n1 check failed\n".to_owned(),
+        n => format!("\n{n} checks failed\n"),
+    });
+    context.answer(&out)?;
+    Ok(if bad == 0 { Exit::Ok } else { Exit::Failed })
+}
+
+type Line = (bool, &'static str, String);
+
+fn platforms(inventory: &Inventory, lines: &mut Vec<Line>) {
+    for (id, view) in &inventory.platforms {
+        let service = &view.service;
+        match &service.state {
+            ServiceState::Ok => lines.push((
+                true,
+                "platform",
+                format!(
+                    "{id}: {} {}, {} accounts, {} free slots",
+                    view.kind.title(),
+                    service.name,
+                    view.accounts.len(),
+                    view.slots.len()
+                ),
+            )),
+            ServiceState::Unavailable(word) => {
+                lines.push((false, "platform", format!("{id}: {} takes no changes: {word}", service.name)));
+            }
+        }
+        for gap in &view.gaps {
+            let subject = if gap.subject.is_empty() { String::new() } else { format!(" of {}", gap.subject) };
+            lines.push((false, "listing", format!("{id}: {:?}{subject}: {}", gap.class, gap.reason)));
+        }
+    }
+}
+
+fn mailboxes(inventory: &Inventory, lines: &mut Vec<Line>) {
+    for ((platform, address), view) in &inventory.mailboxes {
+        let name = format!("{address} on {platform}");
+        lines.push(match &view.login {
+            LoginView::Accepted => {
+                (true, "mailbox", format!("{name}: {} messages in {} folders", view.messages(), view.folders.len()))
+            }
+            LoginView::NotTried { reason } => (true, "mailbox", format!("{name}: not opened: {reason}")),
+            LoginView::Refused { reason } => (false, "mailbox", format!("{name}: the login is refused: {reason}")),
+            LoginView::Unreachable { reason } => (false, "mailbox", format!("{name}: {reason}")),
+        });
+    }
+}
+
+fn names(inventory: &Inventory, lines: &mut Vec<Line>) {
+    for (domain, view) in &inventory.dns {
+        let shown = domain.unicode();
+        match &view.failure {
+            Some(reason) => lines.push((false, "dns", format!("{shown}: {reason}"))),
+            None => lines.push((true, "dns", format!("{shown}: {} name servers asked", view.servers.len()))),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `rehome verify`: proves that all mail is there and that DNS is right. Changes nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use futures::{StreamExt as _, stream};
+
+use super::journal;
+use crate::{
+    apply::{Dns as _, Mail as _},
+    cli::{
+        args::{Format, LookArgs, VerifyWhat},
+        context::Context,
+        failure::Failure,
+        interrupt::Interrupt,
+        mail::Mailman,
+        runner::{Names, exit_of_findings},
+        screen::Screen,
+    },
+    diag::{self, Exit, Finding, Severity},
+    model::{Address, Inventory, MailWork, PlatformId},
+    observe,
+    provider::Reader,
+    report::{self, Checked},
+    spec::{Presence, Spec},
+};
+
+/// How many mailboxes are compared at the same time.
+const PARALLEL: usize = 4;
+
+/// Compares mailboxes and asks DNS.
+pub(super) async fn run(
+    context: &Context,
+    path: &Path,
+    what: VerifyWhat,
+    accounts: &[String],
+) -> Result<Exit, Failure> {
+    let spec = context.load(path)?;
+    let only = chosen(&spec, accounts)?;
+    let readers = context.readers(&spec)?;
+    let look = LookArgs { no_logins: true, no_dns: true };
+    let inventory = context.observe(&spec, &readers, &look).await?;
+    let mut checked = Vec::new();
+    if what != VerifyWhat::Dns {
+        checked.extend(mail(context, path, &spec, &inventory, &only).await?);
+    }
+    if what != VerifyWhat::Mail && only.is_empty() {
+        checked.extend(names(context, &spec, &readers).await?);
+    }
+    let text = match context.global.format {
+        Format::Json => {
+            format!("{}\n", serde_json::to_string_pretty(&report::findings_json(&checked)).unwrap_or_default())
+        }
+        Format::Markdown => report::findings_markdown(&checked),
+        Format::Human => report::findings_text(&checked, &context.looks()),
+    };
+    context.answer(&text)?;
+    Ok(exit_of_findings(checked.iter().flat_map(|c| &c.findings)))
+}
+
+fn chosen(spec: &Spec, accounts: &[String]) -> Result<BTreeSet<Address>, Failure> {
+    let mut out = BTreeSet::new();
+    for text in accounts {
+        let address = Address::parse(text).map_err(|e| Failure::new(Exit::Invalid, e.to_string()))?;
+        if !spec.accounts.contains_key(&address) {
+            return Err(Failure::new(Exit::Invalid, format!("the spec has no account {address}")));
+        }
+        out.insert(address);
+    }
+    Ok(out)
+}
+
+async fn mail(
+    context: &Context,
+    path: &Path,
+    spec: &Spec,
+    inventory: &Inventory,
+    only: &BTreeSet<Address>,
+) -> Result<Vec<Checked>, Failure> {
+    let wanted = |address: &&Address| only.is_empty() || only.contains(*address);
+    let moved: Vec<&Address> = spec.accounts.keys().filter(wanted).filter(|a| spec.migration_of(a).is_some()).collect();
+    if moved.is_empty() {
+        return Ok(Vec::new());
+    }
+    let journal = journal::open(context, path)?;
+    let screen = Arc::new(Screen::open(&context.global)?);
+    let interrupt = Interrupt::listen();
+    let man = Mailman::new(context, spec, inventory, &journal, &screen, &interrupt);
+    let found: Vec<Checked> = stream::iter(moved)
+        .map(|address| async {
+            Checked { title: address.unicode(), findings: one(&man, spec, inventory, address).await }
+        })
+        .buffered(PARALLEL)
+        .collect()
+        .await;
+    match interrupt.exit() {
+        Some(exit) => Err(Failure::new(exit, "interrupted; nothing was changed")),
+        None => Ok(found),
+    }
+}
+
+async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Address) -> Vec<Finding> {
+    let unknown = |message: String, fix: Option<String>| Finding {
+        code: "mail-not-compared".to_owned(),
+        severity: Severity::Unknown,
+        subject: address.to_string(),
+        message,
+        expected: None,
+        actual: None,
+        fix,
+    };
+    let source = observe::source_of(spec, inventory, address);
+    let target = observe::target_of(spec, inventory, address);
+    let (Some(source), Some(target)) = (source, target) else {
+        return vec![unknown(
+            "it is not on both platforms, or the spec gives no way to open it".to_owned(),
+            Some("see `rehome plan`".to_owned()),
+        )];
+    };
+    let filter = spec.accounts.get(address).map(|a| a.mail.filter.clone()).unwrap_or_default();
+    let work = MailWork { account: address.clone(), source, target, pass: 0, filter, estimate: None };
+    match man.verify(&work).await {
+        Err(error) => vec![unknown(diag::chain(&error).join(": "), error.help.clone())],
+        Ok(result) => {
+            let mut findings = result.findings;
+            if let Some(proof) = result.verified {
+                findings.push(Finding {
+                    code: "mail-equal".to_owned(),
+                    severity: Severity::Ok,
+                    subject: address.to_string(),
+                    message: format!("all {} messages are there, byte for byte", proof.messages),
+                    expected: None,
+                    actual: None,
+                    fix: None,
+                });
+            }
+            findings
+        }
+    }
+}
+
+async fn names(
+    context: &Context,
+    spec: &Spec,
+    readers: &BTreeMap<PlatformId, Arc<dyn Reader>>,
+) -> Result<Vec<Checked>, Failure> {
+    let names = Names { spec, readers, servers: context.dns_servers()? };
+    let mut checked = Vec::new();
+    for (domain, wish) in spec.domains.iter().filter(|(_, d)| d.state == Presence::Present) {
+        if !wish.dns.verify.is_empty() {
+            let findings = names.check(&wish.platform, domain, &wish.dns.verify).await;
+            checked.push(Checked { title: format!("DNS of {}", domain.unicode()), findings });
+        }
+    }
+    Ok(checked)
+}

@@ -1,0 +1,101 @@
+//! What a run says at its end, on stdout.
+
+use serde_json::json;
+
+use super::{args::Format, context::Context, failure::Failure, runner::Ended};
+use crate::{
+    apply::RunSummary,
+    diag::{Exit, Finding, Severity},
+    model::GuardOutcome,
+    report::{self, Checked},
+};
+
+/// Tells how a run ended, and gives its exit code.
+pub(super) fn tell(context: &Context, ended: Ended) -> Result<Exit, Failure> {
+    let Ended { summary, told } = ended;
+    let text = match context.global.format {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(&document(&summary)).unwrap_or_default()),
+        Format::Human | Format::Markdown => text(context, &summary, &told),
+    };
+    context.answer(&text)?;
+    if !summary.fatal.is_empty() {
+        return Err(Failure {
+            errors: summary.fatal.clone(),
+            help: summary.help.clone(),
+            ..Failure::new(summary.exit, "")
+        });
+    }
+    Ok(summary.exit)
+}
+
+fn text(context: &Context, summary: &RunSummary, told: &report::Summary) -> String {
+    let looks = context.looks();
+    if summary.already_applied {
+        let run = summary.run.as_ref().map(|r| format!(" by {r}")).unwrap_or_default();
+        return format!("Plan {} was applied{run} already. Nothing was done.\n", summary.plan.short());
+    }
+    if !summary.guards.is_empty() {
+        return guards(summary);
+    }
+    let mut out = String::new();
+    if told.run.is_some() {
+        out.push_str(&report::summary_text(told, &looks));
+    }
+    if !summary.ambiguous.is_empty() {
+        out.push_str("\nA person must decide:\n");
+        for stopped in &summary.ambiguous {
+            out.push_str(&format!("  {}\n      {}\n", stopped.action, stopped.reason));
+        }
+        out.push_str("  Look at the platform, then: rehome journal resolve ACTION --as done|retry, rehome resume\n");
+    }
+    let bad: Vec<Finding> = summary.findings.iter().filter(|f| f.severity >= Severity::Error).cloned().collect();
+    if !bad.is_empty() {
+        let checked = [Checked { title: "Checks that did not go well".to_owned(), findings: bad }];
+        out.push('\n');
+        out.push_str(&report::findings_text(&checked, &looks));
+    }
+    out
+}
+
+fn guards(summary: &RunSummary) -> String {
+    let mut out = String::from("Nothing was changed. The plan needs somebody's word first:\n\n");
+    let mut codes = std::collections::BTreeSet::new();
+    for (action, guard) in &summary.guards {
+        let verb = match guard.outcome {
+            GuardOutcome::Ack => "acknowledge",
+            GuardOutcome::Deny => "refused",
+        };
+        out.push_str(&format!("  {verb} {}: {}\n      {action}\n", guard.code, guard.message));
+        if guard.outcome == GuardOutcome::Ack {
+            codes.insert(guard.code.as_str());
+        }
+    }
+    if !codes.is_empty() {
+        let acks: Vec<String> = codes.into_iter().map(|c| format!("--ack {c}")).collect();
+        out.push_str(&format!("\nTo go on: rehome apply ... {}\n", acks.join(" ")));
+    }
+    out
+}
+
+fn document(summary: &RunSummary) -> serde_json::Value {
+    json!({
+        "exit": summary.exit.code(),
+        "plan": summary.plan,
+        "run": summary.run,
+        "resumed": summary.resumed,
+        "already_applied": summary.already_applied,
+        "done": summary.done,
+        "adopted": summary.adopted,
+        "done_before": summary.done_before,
+        "undone": summary.undone,
+        "failed": summary.failed.iter().map(|f| json!({
+            "action": f.action, "errors": f.errors, "help": f.help, "blocked": f.blocked,
+        })).collect::<Vec<_>>(),
+        "ambiguous": summary.ambiguous.iter().map(|s| json!({"action": s.action, "reason": s.reason})).collect::<Vec<_>>(),
+        "waiting": summary.waiting.iter().map(|s| json!({"action": s.action, "reason": s.reason})).collect::<Vec<_>>(),
+        "pending": summary.pending,
+        "guards": summary.guards.iter().map(|(a, g)| json!({"action": a, "guard": g})).collect::<Vec<_>>(),
+        "findings": summary.findings,
+        "fatal": summary.fatal,
+    })
+}

@@ -1,0 +1,147 @@
+//! Opens mailboxes for the executor and hands them to the copy engine.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+
+use super::{context::Context, interrupt::Interrupt, screen::Screen};
+use crate::{
+    apply::{Mail, MailError, MailVerification},
+    copy::{self, CopyError, CopyErrorClass, CopyRequest, VerifyRequest},
+    diag,
+    imap::{Connector, ImapError},
+    journal::{Journal, ledger::Ledger},
+    model::{Address, CopyReport, FolderPath, FolderStatus, Inventory, MailWork, MailboxRef, Verified},
+    observe,
+    provider::ErrorClass,
+    spec::Spec,
+};
+
+/// Copies and compares mailboxes of the platforms of one spec.
+pub(super) struct Mailman<'a> {
+    context: &'a Context,
+    spec: &'a Spec,
+    inventory: &'a Inventory,
+    ledger: Ledger,
+    screen: Arc<Screen>,
+    interrupt: Interrupt,
+}
+
+impl<'a> Mailman<'a> {
+    /// Puts the parts together.
+    pub(super) fn new(
+        context: &'a Context,
+        spec: &'a Spec,
+        inventory: &'a Inventory,
+        journal: &Journal,
+        screen: &Arc<Screen>,
+        interrupt: &Interrupt,
+    ) -> Self {
+        Self {
+            context,
+            spec,
+            inventory,
+            ledger: Ledger::new(journal.db()),
+            screen: Arc::clone(screen),
+            interrupt: interrupt.clone(),
+        }
+    }
+
+    fn connector(&self, mailbox: &MailboxRef) -> Result<Connector, MailError> {
+        let refused = |context: String, class, help: Option<String>| MailError { context, class, help, source: None };
+        let platform = &mailbox.platform;
+        let endpoint =
+            self.inventory.platforms.get(platform).and_then(|p| p.service.imap.clone()).ok_or_else(|| {
+                refused(
+                    format!("{platform} does not tell where its mailboxes are"),
+                    ErrorClass::Unsupported,
+                    Some(format!("set platforms.{platform}.imap, or {}", super::runner::imap_variable(platform))),
+                )
+            })?;
+        let secret = self.context.env.secret(mailbox.access.password(), &self.spec.base).map_err(|e| {
+            refused(
+                format!("the password of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
+                ErrorClass::Denied,
+                Some("see docs/passwords.md".to_owned()),
+            )
+        })?;
+        Ok(observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, self.context.allow_plain()))
+    }
+}
+
+#[async_trait]
+impl Mail for Mailman<'_> {
+    async fn copy(&self, work: &MailWork) -> Result<CopyReport, MailError> {
+        copy::copy_mailbox(CopyRequest {
+            account: &work.account,
+            source: self.connector(&work.source)?,
+            target: self.connector(&work.target)?,
+            source_id: (work.source.platform.clone(), work.source.address.clone()),
+            filter: &work.filter,
+            ledger: &self.ledger,
+            events: self.screen.as_ref(),
+            cancel: self.interrupt.gentle.clone(),
+            settle: self.context.settle(),
+        })
+        .await
+        .map_err(|e| copy_failed("copying", work, e))
+    }
+
+    async fn verify(&self, work: &MailWork) -> Result<MailVerification, MailError> {
+        let found = copy::verify_mailbox(VerifyRequest {
+            account: &work.account,
+            source: self.connector(&work.source)?,
+            target: self.connector(&work.target)?,
+            source_id: (work.source.platform.clone(), work.source.address.clone()),
+            filter: &work.filter,
+            ledger: &self.ledger,
+            events: self.screen.as_ref(),
+            cancel: self.interrupt.gentle.clone(),
+        })
+        .await
+        .map_err(|e| copy_failed("comparing", work, e))?;
+        let verified =
+            found.ok.then(|| Verified { at: jiff::Timestamp::now(), messages: found.messages, seen: found.seen });
+        Ok(MailVerification { verified, findings: found.findings })
+    }
+
+    async fn source_now(&self, account: &Address) -> Result<BTreeMap<FolderPath, FolderStatus>, MailError> {
+        let source = observe::source_of(self.spec, self.inventory, account).ok_or_else(|| MailError {
+            context: format!("nobody knows where the mail of {account} comes from"),
+            class: ErrorClass::NotFound,
+            help: None,
+            source: None,
+        })?;
+        let failed = |e: ImapError| MailError {
+            context: format!("looking into {} on {}", source.address, source.platform),
+            class: ErrorClass::Unreachable,
+            help: None,
+            source: Some(Box::new(e)),
+        };
+        let mut reader = self.connector(&source)?.connect().await.map_err(failed)?;
+        let listed = reader.list().await.map_err(failed)?;
+        reader.logout().await;
+        Ok(listed.into_iter().filter_map(|f| Some((f.path, f.status?))).collect())
+    }
+}
+
+fn copy_failed(verb: &str, work: &MailWork, error: CopyError) -> MailError {
+    let (class, help) = match error.class() {
+        CopyErrorClass::Unreachable | CopyErrorClass::Changed => {
+            (ErrorClass::Unreachable, Some("`rehome resume` goes on where it stopped"))
+        }
+        CopyErrorClass::Denied => (ErrorClass::Denied, Some("check the password; see docs/passwords.md")),
+        CopyErrorClass::Full => (ErrorClass::Refused, Some("make room in the target, then `rehome resume`")),
+        CopyErrorClass::Fenced => (ErrorClass::Conflict, Some("see `rehome status`")),
+        CopyErrorClass::Interrupted | CopyErrorClass::Failed => (ErrorClass::Refused, None),
+    };
+    MailError {
+        context: format!(
+            "{verb} {} ({}) to {} ({})",
+            work.source.address, work.source.platform, work.target.address, work.target.platform
+        ),
+        class,
+        help: help.map(str::to_owned),
+        source: Some(Box::new(error)),
+    }
+}

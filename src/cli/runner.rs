@@ -1,0 +1,244 @@
+//! Runs a plan: lease, platforms, mail, passwords, DNS and screen put together around [`crate::apply`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::{
+    args::ApplyArgs, context::Context, endpoint, env::Env, failure::Failure, interrupt::Interrupt, mail::Mailman,
+    screen::Screen,
+};
+use crate::{
+    apply::{self, Dns, Options, PasswordError, Passwords, RunSummary},
+    diag::{self, Exit, Finding, Severity},
+    dns,
+    journal::{FaultPoint, Journal},
+    model::{Address, DnsTopic, Domain, Inventory, PasswordSource, PlatformId, Secret},
+    observe,
+    plan::Plan,
+    provider::{Provider, ProviderError, Reader, Scope, capabilities_of},
+    report,
+    spec::{Spec, secrets},
+};
+
+/// How long a lease lives without a sign of life from its run.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// One application of a plan.
+pub(super) struct Job<'a> {
+    /// The surroundings.
+    pub(super) context: &'a Context,
+    /// The spec.
+    pub(super) spec: &'a Spec,
+    /// The plan.
+    pub(super) plan: &'a Plan,
+    /// What was seen last.
+    pub(super) inventory: &'a Inventory,
+    /// The platforms, open for changes.
+    pub(super) platforms: &'a BTreeMap<PlatformId, Arc<dyn Provider>>,
+    /// The folder of the journal.
+    pub(super) workspace: PathBuf,
+    /// What was typed.
+    pub(super) args: &'a ApplyArgs,
+    /// Whether it goes on with an earlier run.
+    pub(super) resume: bool,
+}
+
+impl Job<'_> {
+    /// Runs the plan to its end, whatever end that is.
+    pub(super) async fn run(self) -> Result<Ended, Failure> {
+        let journal = Journal::open(&self.workspace)?;
+        rehearse_crash(self.context, &journal)?;
+        let lease = journal.acquire_lease(&self.context.actor(), LEASE)?;
+        let screen = Arc::new(Screen::open(&self.context.global)?);
+        let interrupt = Interrupt::listen();
+        let mail = Mailman::new(self.context, self.spec, self.inventory, &journal, &screen, &interrupt);
+        let passwords = Keys { env: &self.context.env, spec: self.spec };
+        let readers: BTreeMap<PlatformId, Arc<dyn Reader>> =
+            self.platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect();
+        let names = Names { spec: self.spec, readers: &readers, servers: self.context.dns_servers()? };
+        let acks: BTreeSet<String> = self.args.ack.iter().map(|a| a.trim().to_owned()).collect();
+        let options = Options {
+            acks,
+            no_wait: self.args.no_wait,
+            parallel: self.args.parallel.max(1),
+            resume: self.resume,
+            cancel: interrupt.gentle.clone(),
+            stop_now: interrupt.hard.clone(),
+            poll: self.context.poll(),
+            ..Options::default()
+        };
+        let mut summary = apply::run(apply::Context {
+            plan: self.plan,
+            journal: &journal,
+            lease: &lease,
+            platforms: self.platforms,
+            mail: &mail,
+            passwords: &passwords,
+            dns: &names,
+            events: screen.as_ref(),
+            options,
+        })
+        .await;
+        drop(mail);
+        if let Some(exit) = interrupt.exit()
+            && summary.exit != Exit::Ok
+        {
+            summary.exit = exit;
+        }
+        // A lease that is lost by now was taken over, and the summary says so already.
+        let _ = lease.release();
+        Ok(Ended { summary, told: screen.summary() })
+    }
+}
+
+/// How a run ended: what the executor says, and what was told on the way.
+pub(super) struct Ended {
+    /// The executor's own account.
+    pub(super) summary: RunSummary,
+    /// The sum of all events.
+    pub(super) told: report::Summary,
+}
+
+/// Ends the process at a chosen write of the journal, so that recovery can be rehearsed with the real program:
+/// `REHOME_REHEARSE_CRASH=before:7` dies right before the seventh write, `after:7` right after it.
+fn rehearse_crash(context: &Context, journal: &Journal) -> Result<(), Failure> {
+    let Some(text) = context.env.get("REHOME_REHEARSE_CRASH") else { return Ok(()) };
+    let point = text.split_once(':').and_then(|(side, n)| Some((side.to_owned(), n.parse::<u64>().ok()?)));
+    let Some((side, nth)) = point.filter(|(side, _)| side == "before" || side == "after") else {
+        return Err(Failure::new(
+            Exit::Invalid,
+            format!("REHOME_REHEARSE_CRASH={text} is neither before:N nor after:N"),
+        ));
+    };
+    journal.set_fault(move |point: FaultPoint| {
+        // Writes are counted from 0 there and from 1 by people.
+        if point.write + 1 == nth && point.after == (side == "after") {
+            std::process::abort();
+        }
+        false
+    });
+    Ok(())
+}
+
+/// Reads passwords, or generates and delivers them.
+struct Keys<'a> {
+    env: &'a Env,
+    spec: &'a Spec,
+}
+
+#[async_trait]
+impl Passwords for Keys<'_> {
+    async fn obtain(
+        &self,
+        source: &PasswordSource,
+        platform: &PlatformId,
+        address: &Address,
+    ) -> Result<Secret, PasswordError> {
+        let failed = |error: secrets::SecretError, help: &str| PasswordError {
+            context: format!("the password of {address} on {platform} cannot be had"),
+            help: Some(help.to_owned()),
+            source: Some(Box::new(error)),
+        };
+        match source {
+            PasswordSource::Given(reference) => {
+                self.env.secret(reference, &self.spec.base).map_err(|e| failed(e, "set it where the spec says"))
+            }
+            PasswordSource::Generate(delivery) => {
+                let rules = self.spec.platforms.get(platform).map(|p| capabilities_of(p.kind));
+                let policy = rules.as_ref().map(secrets::PasswordPolicy::of);
+                secrets::read_or_generate(delivery, &policy.unwrap_or_default(), &self.spec.base)
+                    .map_err(|e| failed(e, "see docs/passwords.md"))
+            }
+        }
+    }
+}
+
+/// Asks DNS what a platform wants to be true.
+pub(super) struct Names<'a> {
+    /// The spec.
+    pub(super) spec: &'a Spec,
+    /// The platforms: they tell what they expect, once they have the domain.
+    pub(super) readers: &'a BTreeMap<PlatformId, Arc<dyn Reader>>,
+    /// Servers to ask instead of each domain's own.
+    pub(super) servers: Vec<std::net::SocketAddr>,
+}
+
+#[async_trait]
+impl Dns for Names<'_> {
+    async fn check(&self, platform: &PlatformId, domain: &Domain, topics: &BTreeSet<DnsTopic>) -> Vec<Finding> {
+        let expected = match self.readers.get(platform) {
+            None => Vec::new(),
+            Some(reader) => {
+                let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
+                match reader.observe(&scope).await {
+                    Ok(view) => view.domains.get(domain).map(|d| d.expected.clone()).unwrap_or_default(),
+                    Err(error) => return vec![expectation_unknown(platform, domain, &error)],
+                }
+            }
+        };
+        let servers = observe::dns_servers(self.spec, domain, &self.servers);
+        let view = dns::observe(domain, &expected, topics, &servers).await;
+        dns::check(domain, topics, &expected, &view)
+    }
+}
+
+fn expectation_unknown(platform: &PlatformId, domain: &Domain, error: &ProviderError) -> Finding {
+    Finding {
+        code: "dns-expectation-unknown".to_owned(),
+        severity: Severity::Unknown,
+        subject: domain.to_string(),
+        message: format!("{platform} does not tell what DNS should be: {}", diag::chain(error).join(": ")),
+        expected: None,
+        actual: None,
+        fix: error.help.clone(),
+    }
+}
+
+/// The exit code of a list of findings.
+pub(super) fn exit_of_findings<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Exit {
+    let worst = findings.into_iter().map(|f| f.severity).filter(|s| *s >= Severity::Error).min();
+    match worst {
+        Some(Severity::Error) => Exit::Differences,
+        Some(_) => Exit::Unreachable,
+        None => Exit::Ok,
+    }
+}
+
+/// The folder of the journal and the path of the spec behind what was typed.
+pub(super) fn spec_of_run(context: &Context, typed: &Path) -> Result<(PathBuf, PathBuf), Failure> {
+    let workspace = context.workspace(typed);
+    let Some(journal) = Journal::open_read_only(&workspace)? else {
+        return Err(Failure::new(Exit::Failed, format!("there is no journal in {}", workspace.display()))
+            .help("nothing was applied from here; give the spec: rehome resume SPEC"));
+    };
+    let Some(run) = journal.runs()?.into_iter().rev().find(|r| r.exit != Some(0)) else {
+        return Err(Failure::new(Exit::Ok, "there is nothing to resume: every run has ended well"));
+    };
+    let plan = saved_plan(&journal, &run.id)?;
+    let recorded = PathBuf::from(&plan.header.spec);
+    let spec = if typed.is_file() || recorded.as_os_str().is_empty() { typed.to_owned() } else { recorded };
+    Ok((workspace, spec))
+}
+
+/// The plan of a run, as the journal holds it.
+pub(super) fn saved_plan(journal: &Journal, run: &crate::model::RunId) -> Result<Plan, Failure> {
+    let text = journal.plan_json(run)?;
+    serde_json::from_str(&text).map_err(|e| Failure {
+        errors: vec![format!("the journal's plan of {run} cannot be read")]
+            .into_iter()
+            .chain(diag::chain(&e))
+            .collect(),
+        ..Failure::new(Exit::Failed, "")
+    })
+}
+
+/// The name of the variable that moves a platform's IMAP host, for messages.
+pub(super) fn imap_variable(platform: &PlatformId) -> String {
+    endpoint::variable(platform)
+}

@@ -1,0 +1,192 @@
+//! What a run says while it goes on: bars on a terminal, plain lines elsewhere, every event to a file when asked.
+//!
+//! Everything here goes to stderr. stdout belongs to the answer.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{IsTerminal as _, Write as _},
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::{
+    args::{Color, Global},
+    failure::Failure,
+};
+use crate::{
+    diag::Exit,
+    model::{Event, EventSink},
+    report,
+};
+
+/// How long a mailbox may be silent in plain output.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Takes the events of a run.
+pub(super) struct Screen {
+    mode: Mode,
+    file: Option<Mutex<File>>,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Quiet,
+    Lines,
+    Bars,
+}
+
+#[derive(Default)]
+struct State {
+    summary: report::Summary,
+    bars: MultiProgress,
+    accounts: BTreeMap<String, ProgressBar>,
+    last_line: BTreeMap<String, Instant>,
+}
+
+impl Screen {
+    /// Opens the screen, and the events' file when there is to be one.
+    pub(super) fn open(global: &Global) -> Result<Self, Failure> {
+        let file = match &global.events {
+            None => None,
+            Some(path) => Some(Mutex::new(append(path)?)),
+        };
+        let mode = if global.quiet {
+            Mode::Quiet
+        } else if std::io::stderr().is_terminal() {
+            Mode::Bars
+        } else {
+            Mode::Lines
+        };
+        Ok(Self { mode, file, state: Mutex::new(State::default()) })
+    }
+
+    /// The sum of all events so far.
+    pub(super) fn summary(&self) -> report::Summary {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).summary.clone()
+    }
+
+    fn record(&self, event: &Event) {
+        let Some(file) = &self.file else { return };
+        if let Ok(mut line) = serde_json::to_vec(event) {
+            line.push(b'\n');
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            // A full disk must not stop a run whose journal is elsewhere and complete.
+            let _ = file.write_all(&line);
+        }
+    }
+
+    fn say(&self, line: &str) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.bars.suspend(|| anstream::eprintln!("{line}"));
+    }
+
+    fn progress(&self, account: &str, verb: &str, done: u64, total: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bars => {
+                let bar = match state.accounts.get(account) {
+                    Some(bar) => bar.clone(),
+                    None => {
+                        let bar = state.bars.add(ProgressBar::new(total));
+                        bar.set_style(style());
+                        bar.set_prefix(account.to_owned());
+                        state.accounts.insert(account.to_owned(), bar.clone());
+                        bar
+                    }
+                };
+                bar.set_length(total);
+                bar.set_position(done);
+                bar.set_message(verb.to_owned());
+            }
+            Mode::Lines => {
+                let now = Instant::now();
+                let due = state.last_line.get(account).is_none_or(|last| now.duration_since(*last) >= HEARTBEAT);
+                if due {
+                    let first = state.last_line.insert(account.to_owned(), now).is_none();
+                    if !first {
+                        anstream::eprintln!("  {account}: {verb} {done} of {total}");
+                    }
+                }
+            }
+        }
+    }
+
+    fn end_of(&self, account: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = state.accounts.remove(account) {
+            bar.finish_and_clear();
+        }
+        state.last_line.remove(account);
+    }
+}
+
+impl EventSink for Screen {
+    fn emit(&self, event: Event) {
+        self.record(&event);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).summary.take(&event);
+        match &event {
+            Event::CopyProgress { account, done, total, .. } => {
+                self.progress(&account.unicode(), "copied", *done, *total);
+            }
+            Event::VerifyProgress { account, done, total } => {
+                self.progress(&account.unicode(), "compared", *done, *total);
+            }
+            other => {
+                if let Event::CopyDone { account, .. } = other {
+                    self.end_of(&account.unicode());
+                }
+                if self.mode != Mode::Quiet
+                    && let Some(line) = report::event_line(other)
+                {
+                    self.say(&line);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for bar in state.accounts.values() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("  {prefix:<32} {bar:24} {pos:>7}/{len:<7} {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn append(path: &Path) -> Result<File, Failure> {
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(|e| Failure::caused(Exit::Failed, format!("cannot write events to {}", path.display()), &e))
+}
+
+/// Whether answers on stdout are coloured.
+pub(super) fn colored(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            std::io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
+        }
+    }
+}
+
+/// How many columns answers may take.
+pub(super) fn columns() -> usize {
+    console::Term::stdout().size_checked().map_or(100, |(_, width)| usize::from(width).clamp(60, 160))
+}

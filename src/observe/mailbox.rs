@@ -1,0 +1,106 @@
+//! One mailbox over IMAP: login, folders, numbers, space.
+
+use crate::{
+    imap::{Connector, ImapError, ImapErrorKind, Login},
+    model::{AccessMethod, Address, FolderView, ImapEndpoint, LoginView, MailboxView, PlatformId, Secret},
+};
+
+/// What is known before a mailbox is opened: the way in, or why there is none.
+pub(super) struct Attempt {
+    key: (PlatformId, Address),
+    way: Result<Connector, String>,
+}
+
+impl Attempt {
+    /// An attempt that can be made.
+    pub(super) fn open(key: (PlatformId, Address), connector: Connector) -> Self {
+        Self { key, way: Ok(connector) }
+    }
+
+    /// An attempt that cannot be made.
+    pub(super) fn not_tried(key: (PlatformId, Address), reason: &str) -> Self {
+        Self { key, way: Err(reason.to_owned()) }
+    }
+}
+
+/// The way into one mailbox of a host.
+#[must_use]
+pub fn connector(
+    endpoint: &ImapEndpoint,
+    access: &AccessMethod,
+    address: &Address,
+    secret: Secret,
+    allow_plain: bool,
+) -> Connector {
+    let mut connector = Connector::new(endpoint.clone(), Login::for_access(access, address, secret));
+    connector.allow_plain = allow_plain;
+    connector
+}
+
+/// Makes the attempt. Every failure is data: the planner decides what it means.
+pub(super) async fn look(attempt: Attempt) -> ((PlatformId, Address), MailboxView) {
+    let view = match attempt.way {
+        Err(reason) => MailboxView::unseen(LoginView::NotTried { reason }),
+        Ok(connector) => match into(&connector).await {
+            Ok(view) => view,
+            Err(error) => MailboxView::unseen(login_failed(&error)),
+        },
+    };
+    (attempt.key, view)
+}
+
+async fn into(connector: &Connector) -> Result<MailboxView, ImapError> {
+    let mut reader = connector.connect().await?;
+    let mut view = MailboxView::unseen(LoginView::Accepted);
+    view.capabilities.clone_from(reader.capabilities().as_set());
+    view.append_limit = reader.capabilities().append_limit();
+    let spaces = reader.namespace().await?;
+    if let Some(space) = spaces.first() {
+        view.prefix.clone_from(&space.prefix);
+        view.delimiter = space.delimiter;
+    }
+    let listed = reader.list().await?;
+    if view.delimiter.is_none() {
+        view.delimiter = listed.iter().find_map(|f| f.delimiter);
+    }
+    let inbox = listed.iter().find(|f| f.path.is_inbox()).map(|f| f.name.clone());
+    for folder in listed.into_iter().filter(|f| !f.non_existent) {
+        view.folders.insert(
+            folder.path,
+            FolderView {
+                wire_name: folder.wire_name,
+                special_use: folder.special_use,
+                subscribed: folder.subscribed,
+                selectable: folder.selectable,
+                status: folder.status,
+            },
+        );
+    }
+    // A server that refuses to tell its quota has still shown everything else.
+    view.used_octets = match inbox {
+        Some(name) if reader.is_usable() => reader.quota_used(&name).await.unwrap_or(None),
+        _ => None,
+    };
+    if view.used_octets.is_none() {
+        view.used_octets = sum_of_sizes(&view);
+    }
+    reader.logout().await;
+    Ok(view)
+}
+
+/// The sum of the folders' sizes, when every folder tells its own.
+fn sum_of_sizes(view: &MailboxView) -> Option<u64> {
+    let mut sum = 0u64;
+    for status in view.folders.values().filter_map(|f| f.status) {
+        sum = sum.saturating_add(status.octets?);
+    }
+    Some(sum)
+}
+
+fn login_failed(error: &ImapError) -> LoginView {
+    let reason = crate::diag::chain(error).join(": ");
+    match &error.kind {
+        ImapErrorKind::Auth { .. } => LoginView::Refused { reason },
+        _ => LoginView::Unreachable { reason },
+    }
+}
