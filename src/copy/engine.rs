@@ -211,7 +211,7 @@ impl Pass<'_, '_> {
             return Err(CopyError::Unbalanced {
                 account: self.context.account.clone(),
                 folder: path.to_string(),
-                counts,
+                counts: Box::new(counts),
             });
         }
         self.report.total.add(&counts);
@@ -411,7 +411,7 @@ impl Pass<'_, '_> {
             return Err(CopyError::Unbalanced {
                 account: self.context.account.clone(),
                 folder: "total".to_owned(),
-                counts: report.total,
+                counts: Box::new(report.total),
             });
         }
         self.context

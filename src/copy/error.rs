@@ -78,7 +78,7 @@ pub enum CopyError {
         account: Address,
         /// Why.
         #[source]
-        source: LedgerError,
+        source: Box<LedgerError>,
     },
     /// Somebody asked to stop.
     #[error("the copy of {account} was interrupted")]
@@ -94,7 +94,7 @@ pub enum CopyError {
         /// The folder at the source, or `total`.
         folder: String,
         /// The sums.
-        counts: CopyCounts,
+        counts: Box<CopyCounts>,
     },
 }
 
@@ -125,7 +125,7 @@ impl CopyError {
             Self::Store { class, .. } => *class,
             Self::TargetFull { .. } => CopyErrorClass::Full,
             Self::Renumbered { .. } => CopyErrorClass::Changed,
-            Self::Ledger { source: LedgerError::Fenced, .. } => CopyErrorClass::Fenced,
+            Self::Ledger { source, .. } if matches!(**source, LedgerError::Fenced) => CopyErrorClass::Fenced,
             Self::Ledger { .. } | Self::Unbalanced { .. } => CopyErrorClass::Failed,
             Self::Interrupted { .. } => CopyErrorClass::Interrupted,
         }

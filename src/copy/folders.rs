@@ -45,6 +45,7 @@ pub(super) async fn prepare(
     let source_tree = tree(source);
     let mut target_tree = tree(there);
     let mut out = Prepared::default();
+    let mut remarks: BTreeMap<FolderPath, String> = BTreeMap::new();
     let mut selectable: BTreeSet<String> =
         there.folders.iter().filter(|f| f.selectable).map(|f| f.name.clone()).collect();
     let wanted: BTreeSet<&FolderPath> =
@@ -58,12 +59,14 @@ pub(super) async fn prepare(
                 && !out.refused.contains_key(&p.source)
         });
         let Some(pair) = next else {
-            out.pairs = pairs.into_iter().map(|p| (p.source.clone(), p)).collect();
+            let told = |p: Pair| Pair { remark: p.remark.or_else(|| remarks.remove(&p.source)), ..p };
+            out.pairs = pairs.into_iter().map(told).map(|p| (p.source.clone(), p)).collect();
             break;
         };
         match make(target, pair, &selectable, &learned, target_tree.delimiter).await? {
             Made::Yes => {
                 selectable.insert(pair.target.clone());
+                remarks.extend(pair.remark.clone().map(|remark| (pair.source.clone(), remark)));
                 learned.known.insert(pair.source.clone(), pair.target.clone());
                 let folder = Folder { path: pair.source.clone(), name: pair.target.clone(), special_use: None };
                 target_tree.folders.push(folder);

@@ -58,7 +58,9 @@ impl Context<'_> {
         let ledger = self.ledger.clone();
         let out = tokio::task::spawn_blocking(move || call(&ledger)).await;
         match out {
-            Ok(result) => result.map_err(|source| CopyError::Ledger { account: self.account.clone(), source }),
+            Ok(result) => {
+                result.map_err(|source| CopyError::Ledger { account: self.account.clone(), source: Box::new(source) })
+            }
             // The runtime is going down, or the call panicked: either way nothing may be sent.
             Err(_) => Err(self.interrupted()),
         }

@@ -16,6 +16,7 @@
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
 //! | `link`, `reading`, `sending`, `locate` | one connection, one window, one search |
 //! | `folder`, `deltas`, `recovery`, `folders`, `engine` | one folder, one pass |
+//! | `verify` | the proof, by another client |
 
 mod deltas;
 mod engine;
@@ -34,6 +35,7 @@ mod reading;
 mod recovery;
 mod sending;
 mod store;
+mod verify;
 mod window;
 
 use std::{sync::Arc, time::Duration};
@@ -41,6 +43,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 pub use error::{CopyError, CopyErrorClass, Side};
+pub use verify::{MailVerification, VerifyRequest, verify_mailbox};
 
 use crate::{
     imap::Connector,
@@ -92,3 +95,6 @@ pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyEr
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ pub fn cut(sizes: &[u64], limit: WindowSize) -> Vec<Range<usize>> {
 #[must_use]
 pub fn halves(range: &Range<usize>) -> Option<[Range<usize>; 2]> {
     let middle = range.start + range.len() / 2;
-    (range.len() > 1).then(|| [range.start..middle, middle..range.end])
+    (range.len() > 1).then_some([range.start..middle, middle..range.end])
 }
 
 #[cfg(test)]

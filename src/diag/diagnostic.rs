@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceSpan};
 use serde::Serialize;
 
+use super::source::Lines;
+
 /// One text that can be pointed into.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceText {
@@ -128,8 +130,9 @@ impl Diagnostics {
         let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false);
         let mut out = String::new();
+        let mut files = Vec::new();
         for diagnostic in &self.0 {
-            let shown = Shown::new(diagnostic);
+            let shown = Shown::new(diagnostic, &mut files);
             if handler.render_report(&mut out, &shown).is_err() {
                 out.push_str(&diagnostic.message);
             }
@@ -141,9 +144,10 @@ impl Diagnostics {
     /// All of them as plain data, for `--format json`.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
+        let mut files = Vec::new();
         let rows = self.0.iter().map(|d| {
             let places = d.labels.iter().map(|l| {
-                let (line, column) = l.span.line_column();
+                let (line, column) = counted(&l.span.source, &mut files).line_column(l.span.offset);
                 JsonPlace { file: &l.span.source.name, line, column, text: &l.text }
             });
             JsonRow {
@@ -156,6 +160,16 @@ impl Diagnostics {
         });
         serde_json::to_value(rows.collect::<Vec<_>>()).unwrap_or_default()
     }
+}
+
+/// The lines of a text, counted once for all diagnostics.
+fn counted(source: &Arc<SourceText>, files: &mut Vec<Lines>) -> Lines {
+    if let Some(known) = files.iter().find(|lines| lines.is_of(source)) {
+        return known.clone();
+    }
+    let lines = Lines::of(source);
+    files.push(lines.clone());
+    lines
 }
 
 #[derive(Serialize)]
@@ -182,27 +196,27 @@ struct Shown {
     code: Option<&'static str>,
     warning: bool,
     help: Option<String>,
-    source: Option<NamedSource<String>>,
+    source: Option<NamedSource<Lines>>,
     labels: Vec<LabeledSpan>,
     related: Vec<Self>,
 }
 
 impl Shown {
-    fn new(d: &Diagnostic) -> Self {
-        let mut files: Vec<Arc<SourceText>> = Vec::new();
+    fn new(d: &Diagnostic, counted_files: &mut Vec<Lines>) -> Self {
+        let mut files: Vec<Lines> = Vec::new();
         for label in &d.labels {
-            if !files.contains(&label.span.source) {
-                files.push(Arc::clone(&label.span.source));
+            if !files.iter().any(|lines| lines.is_of(&label.span.source)) {
+                files.push(counted(&label.span.source, counted_files));
             }
         }
         let mut parts = files.iter().map(|file| {
-            let here = d.labels.iter().filter(|l| l.span.source == *file);
+            let here = d.labels.iter().filter(|l| file.is_of(&l.span.source));
             Self {
                 message: String::new(),
                 code: None,
                 warning: d.warning,
                 help: None,
-                source: Some(NamedSource::new(&file.name, file.text.clone())),
+                source: Some(NamedSource::new(file.name(), file.clone())),
                 labels: here
                     .map(|l| {
                         LabeledSpan::new_with_span(Some(l.text.clone()), SourceSpan::from((l.span.offset, l.span.len)))

@@ -1,9 +1,12 @@
 //! F0: what goes wrong and how it is said. Imports nothing of ours.
 
+mod amount;
 mod diagnostic;
 mod exit;
 mod finding;
+mod source;
 
+pub use amount::*;
 pub use diagnostic::*;
 pub use exit::*;
 pub use finding::*;

@@ -10,7 +10,7 @@ use super::{
     error::{ImapError, ImapErrorKind},
     name::WireName,
     quirks::Quirk,
-    reader::no_nul,
+    reader::sendable,
     uid::expand,
     writer::{Writer, flag_list, stops},
 };
@@ -131,10 +131,10 @@ impl Writer {
     /// sent; anything else means that nobody knows.
     pub async fn append(&mut self, folder: &WireName, message: &AppendMessage) -> Result<Appended, ImapError> {
         let conn = &self.conn;
-        no_nul(conn, "APPEND", folder)?;
+        sendable(conn, "APPEND", folder)?;
         let head = head(message).map_err(|text| conn.error("APPEND", ImapErrorKind::Invalid(text)))?;
         let command = Command::new(conn, "APPEND", "").string(folder.raw()).text(&head);
-        let command = command.message(&message.body, WAIT_ABOVE);
+        let command = command.message(&message.body, wait_above(message));
         let done = self.conn.run(command, &mut |_| ()).await?;
         Ok(self.places(&done, 1).into_iter().next().unwrap_or_default())
     }
@@ -147,7 +147,7 @@ impl Writer {
     pub async fn append_many(&mut self, folder: &WireName, messages: &[AppendMessage]) -> AppendReport {
         let mut outcomes = vec![AppendOutcome::NotSent; messages.len()];
         let mode = self.append_mode();
-        if let Err(error) = self.conn.check("APPEND").and_then(|()| no_nul(&self.conn, "APPEND", folder).map(drop)) {
+        if let Err(error) = self.conn.check("APPEND").and_then(|()| sendable(&self.conn, "APPEND", folder).map(drop)) {
             return AppendReport { mode, outcomes, error: Some(error) };
         }
         let mut ready: Vec<Item<'_>> = Vec::with_capacity(messages.len());
@@ -176,7 +176,7 @@ impl Writer {
     ) -> Result<(), ImapError> {
         let mut command = Command::new(&self.conn, "APPEND", "").string(folder.raw());
         for item in items {
-            command = command.text(&item.head).message(&item.message.body, WAIT_ABOVE);
+            command = command.text(&item.head).message(&item.message.body, wait_above(item.message));
         }
         let set = |outcomes: &mut [AppendOutcome], item: &Item<'_>, outcome| {
             if let Some(slot) = outcomes.get_mut(item.at) {
@@ -219,7 +219,7 @@ impl Writer {
                 && let Some(item) = left.next()
             {
                 let command = Command::new(&self.conn, "APPEND", "").string(folder.raw()).text(&item.head);
-                let command = command.message(&item.message.body, WAIT_ABOVE);
+                let command = command.message(&item.message.body, wait_above(item.message));
                 open.push((self.conn.queue(command), item.at));
             }
             if open.is_empty() {
@@ -271,6 +271,19 @@ impl Writer {
             _ => nowhere,
         }
     }
+}
+
+/// Above how many octets a message waits for the server's consent. A message with flags or a date that a server may not
+/// understand always waits: Dovecot 2.3 answers BAD to those and then runs the lines of the message as commands.
+fn wait_above(message: &AppendMessage) -> u64 {
+    let years = 1970..=2037;
+    let usual_date =
+        message.internal_date.instant().is_some_and(|t| years.contains(&jiff::tz::Offset::UTC.to_datetime(t).year()));
+    let usual_flag = |flag: &String| match flag.strip_prefix('\\') {
+        Some(system) => ["Seen", "Answered", "Flagged", "Deleted", "Draft", "Recent"].contains(&system),
+        None => flag.len() <= 32 && flag.bytes().all(|b| b.is_ascii_alphanumeric() || b"$_-.".contains(&b)),
+    };
+    if usual_date && message.flags.iter().all(usual_flag) { WAIT_ABOVE } else { 0 }
 }
 
 /// A message that can be sent, and its place among all.

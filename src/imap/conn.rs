@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use rand::Rng;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use zeroize::Zeroizing;
 
@@ -44,6 +45,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 struct Open {
     tag: u64,
     command: &'static str,
+    /// Whether a literal went with it before the server could object to what stands before it.
+    unasked: bool,
 }
 
 /// A connection.
@@ -57,6 +60,8 @@ pub(super) struct Conn {
     input: BytesMut,
     framer: Framer,
     output: Output,
+    /// Tags begin with this. It is drawn, so that no text in a message can pass for one of our commands.
+    prefix: String,
     next_tag: u64,
     open: VecDeque<Open>,
     dead: Option<String>,
@@ -75,6 +80,7 @@ pub(super) struct Command {
     text: BytesMut,
     parts: Vec<Out>,
     unwaited: Option<u64>,
+    unasked: bool,
 }
 
 impl Command {
@@ -82,7 +88,7 @@ impl Command {
     pub(super) fn new(conn: &Conn, name: &'static str, args: &str) -> Self {
         let mut text = BytesMut::from(name.as_bytes());
         text.extend_from_slice(args.as_bytes());
-        Self { name, text, parts: Vec::new(), unwaited: conn.capabilities.unwaited_literal() }
+        Self { name, text, parts: Vec::new(), unwaited: conn.capabilities.unwaited_literal(), unasked: false }
     }
 
     pub(super) fn text(mut self, text: &str) -> Self {
@@ -134,6 +140,7 @@ impl Command {
         let unwaited = self.unwaited.is_some_and(|limit| length <= limit.min(wait_above));
         let plus = if unwaited { "+" } else { "" };
         self.text.extend_from_slice(format!("{{{length}{plus}}}\r\n").as_bytes());
+        self.unasked |= unwaited;
         if unwaited { self } else { self.part(Out::Wait) }
     }
 
@@ -157,6 +164,7 @@ impl Conn {
             input: BytesMut::with_capacity(INPUT),
             framer: Framer::default(),
             output: Output::default(),
+            prefix: (0..6).map(|_| char::from(rand::rng().random_range(b'a'..=b'z'))).collect(),
             next_tag: 1,
             open: VecDeque::new(),
             dead: None,
@@ -208,7 +216,7 @@ impl Conn {
         let tag = self.next_tag;
         self.next_tag += 1;
         tracing::trace!(endpoint = %self.endpoint, tag, command = command.name, "send");
-        self.output.push(Out::Text(Bytes::from(format!("r{tag} "))));
+        self.output.push(Out::Text(Bytes::from(format!("{}{tag} ", self.prefix))));
         for part in command.parts {
             self.output.push(part);
         }
@@ -216,7 +224,7 @@ impl Conn {
         tail.extend_from_slice(b"\r\n");
         self.output.push(Out::Text(tail.freeze()));
         self.output.push(Out::End(tag));
-        self.open.push_back(Open { tag, command: command.name });
+        self.open.push_back(Open { tag, command: command.name, unasked: command.unasked });
         tag
     }
 
@@ -261,6 +269,9 @@ impl Conn {
     /// The next answer while commands are open.
     pub(super) async fn step(&mut self) -> Result<Step, ImapError> {
         let command = self.open.front().map_or("idle", |o| o.command);
+        if let Some(reason) = &self.dead {
+            return Err(self.error(command, ImapErrorKind::Unusable(reason.clone())));
+        }
         match self.response(command).await? {
             Response::Tagged { tag, status } => self.settle(&tag, status),
             Response::Continue => {
@@ -278,7 +289,7 @@ impl Conn {
     }
 
     fn settle(&mut self, tag: &str, status: Status) -> Result<Step, ImapError> {
-        let number = tag.strip_prefix('r').and_then(|n| n.parse::<u64>().ok());
+        let number = tag.strip_prefix(self.prefix.as_str()).and_then(|n| n.parse::<u64>().ok());
         let place = number.and_then(|n| self.open.iter().position(|o| o.tag == n));
         let Some(open) = place.and_then(|at| self.open.remove(at)) else {
             let command = self.open.front().map_or("idle", |o| o.command);
@@ -297,6 +308,12 @@ impl Conn {
         } else if unsent && self.output.waits_later() {
             // The server gave up in the middle of a command that asks for its consent again further on.
             self.dead = Some(format!("{} was refused before it was sent to its end", open.command));
+        }
+        if status.kind == StatusKind::Bad && open.unasked {
+            // Dovecot 2.3 does not skip the literal of a command that it cannot read, against RFC 7888 4: the message is
+            // then taken for commands, and every answer may be to one of those.
+            let text = format!("{} was not understood, and the server may have read on in its message", open.command);
+            self.dead = Some(text);
         }
         let kind = refusal(status);
         Ok(Step::Tagged { tag: open.tag, result: Err(self.error(open.command, kind)) })

@@ -86,6 +86,27 @@ impl Connector {
         self.connect().await.map(Writer::new)
     }
 
+    /// A stream to the server, protected as the endpoint wants it and not logged in, for a client of another make that
+    /// checks what this one did. The flag tells whether the greeting was read already, as it must be for STARTTLS.
+    ///
+    /// # Errors
+    /// As [`Connector::connect`], but for the login.
+    pub async fn stream(
+        &self,
+    ) -> Result<(impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static + use<>, bool), ImapError>
+    {
+        let stream = self.tcp().await?;
+        match self.endpoint.security {
+            ImapSecurity::Plain => Ok((stream, false)),
+            ImapSecurity::Tls => Ok((self.protect(stream).await?, false)),
+            ImapSecurity::Starttls => {
+                let mut conn = Conn::new(self.endpoint.to_string(), stream, self.timeouts.login);
+                greeting(&mut conn).await?;
+                Ok((self.starttls(conn).await?, true))
+            }
+        }
+    }
+
     async fn open(&self) -> Result<Conn, ImapError> {
         let stream = self.tcp().await?;
         let stream = match self.endpoint.security {

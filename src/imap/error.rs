@@ -127,7 +127,7 @@ impl ImapError {
         }
     }
 
-    /// Whether the command was answered by the server, with a refusal. The connection can go on.
+    /// Whether the server answered the command with a refusal.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         matches!(self.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. } | ImapErrorKind::Throttled { .. })

@@ -315,18 +315,19 @@ impl Bodies<'_> {
         if !self.open.iter_mut().any(|(_, uids)| uids.remove(&uid)) {
             return Ok(()); // nobody asked, or it came before
         }
-        self.ready.push_back(match body {
-            Some(body) => Fetched::Message(FetchedMessage {
-                uid,
-                flags: line.flags.map(lasting),
-                internal_date: line.internal_date.as_deref().map(InternalDate::parse),
-                body,
-            }),
-            None => {
-                let text = "it has no body for this message (NIL)".to_owned();
-                Fetched::Failed { uid, error: self.reader.conn.error("UID FETCH", ImapErrorKind::Protocol(text)) }
-            }
-        });
+        let Some(body) = body else {
+            // Also what Dovecot says of a message that was deleted meanwhile.
+            let text = "it has no body for this message (NIL)".to_owned();
+            let error = self.reader.conn.error("UID FETCH", ImapErrorKind::Protocol(text));
+            self.doubtful.insert(uid, Some(error));
+            return Ok(());
+        };
+        self.ready.push_back(Fetched::Message(FetchedMessage {
+            uid,
+            flags: line.flags.map(lasting),
+            internal_date: line.internal_date.as_deref().map(InternalDate::parse),
+            body,
+        }));
         Ok(())
     }
 
@@ -345,7 +346,10 @@ impl Bodies<'_> {
                     self.doubtful.insert(uid, error);
                 }
             }
-            Err(e) if !matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => return Err(e),
+            Err(e) if !matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => {
+                self.waiting.extend(chunks(&rest, BODIES, SET)); // they stay unanswered
+                return Err(e);
+            }
             Err(e) => match rest.as_slice() {
                 [] => {}
                 [uid] => {

@@ -7,7 +7,7 @@ use super::{
     error::{ImapError, ImapErrorKind},
     name::WireName,
     quirks::Quirk,
-    reader::{Reader, no_nul},
+    reader::{Reader, sendable},
     response::{ListLine, Response, StatusLine},
 };
 use crate::model::{FolderPath, FolderStatus, SpecialUse};
@@ -268,7 +268,7 @@ impl Reader {
     /// As [`Reader::status`].
     pub async fn status_with(&mut self, name: &WireName, sizes: bool) -> Result<FolderStatus, ImapError> {
         let items = self.status_items(sizes);
-        let octets = no_nul(&self.conn, "STATUS", name)?;
+        let octets = sendable(&self.conn, "STATUS", name)?;
         let command = Command::new(&self.conn, "STATUS", "").string(octets).text(" ").text(&items);
         let mut found = None;
         let mut each = |response| {

@@ -36,6 +36,8 @@ mod frame;
 mod list;
 mod login;
 mod name;
+#[cfg(test)]
+mod oracle;
 mod output;
 mod quirks;
 mod reader;

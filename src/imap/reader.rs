@@ -8,7 +8,7 @@ use super::{
     conn::{Command, Conn},
     error::{ImapError, ImapErrorKind},
     name::WireName,
-    quirks::{Quirk, Quirks},
+    quirks::Quirks,
     response::{Response, Status, StatusKind},
 };
 
@@ -99,7 +99,7 @@ impl Reader {
 
     pub(super) async fn open(&mut self, verb: &'static str, name: &WireName) -> Result<Selected, ImapError> {
         self.selected = None;
-        let mut command = Command::new(&self.conn, verb, "").string(no_nul(&self.conn, verb, name)?);
+        let mut command = Command::new(&self.conn, verb, "").string(sendable(&self.conn, verb, name)?);
         if self.conn.capabilities.condstore() {
             command = command.text(" (CONDSTORE)");
         }
@@ -131,7 +131,7 @@ impl Reader {
         if !self.conn.capabilities.quota() {
             return Ok(None);
         }
-        let octets = no_nul(&self.conn, "GETQUOTAROOT", name)?;
+        let octets = sendable(&self.conn, "GETQUOTAROOT", name)?;
         let command = Command::new(&self.conn, "GETQUOTAROOT", "").string(octets);
         let mut used: Option<u64> = None;
         let mut first_root: Option<Vec<u8>> = None;
@@ -161,17 +161,13 @@ impl Reader {
             let _ = self.conn.run(command, &mut |_| ()).await;
         }
     }
-
-    /// Remembers that sizes prove nothing here.
-    pub fn sizes_are_estimates(&self) {
-        self.quirks.learn(Quirk::SizesAreEstimates);
-    }
 }
 
-/// No string of IMAP can hold a NUL.
-pub(super) fn no_nul<'n>(conn: &Conn, verb: &'static str, name: &'n WireName) -> Result<&'n [u8], ImapError> {
-    if name.raw().contains(&0) {
-        return Err(conn.error(verb, ImapErrorKind::Invalid("the folder's name holds a NUL".to_owned())));
+/// No string of IMAP can hold a NUL, and a line end in a name is of no good.
+pub(super) fn sendable<'n>(conn: &Conn, verb: &'static str, name: &'n WireName) -> Result<&'n [u8], ImapError> {
+    if name.raw().iter().any(|b| matches!(b, 0 | b'\r' | b'\n')) {
+        let text = "the folder's name holds a line end or a NUL".to_owned();
+        return Err(conn.error(verb, ImapErrorKind::Invalid(text)));
     }
     Ok(name.raw())
 }

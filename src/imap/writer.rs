@@ -10,7 +10,7 @@ use super::{
     conn::Command,
     error::{ImapError, ImapErrorKind},
     name::WireName,
-    reader::{Reader, Selected, no_nul},
+    reader::{Reader, Selected, sendable},
     response::Response,
     uid::chunks,
 };
@@ -76,7 +76,7 @@ impl Writer {
     /// When the server refuses and there is no such folder.
     pub async fn create(&mut self, name: &WireName) -> Result<Created, ImapError> {
         let conn = &mut self.reader.conn;
-        let command = Command::new(conn, "CREATE", "").string(no_nul(conn, "CREATE", name)?);
+        let command = Command::new(conn, "CREATE", "").string(sendable(conn, "CREATE", name)?);
         let refusal = match conn.run(command, &mut |_| ()).await {
             Ok(_) => return Ok(Created::New),
             Err(e) if matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => e,
@@ -106,7 +106,7 @@ impl Writer {
     /// When the server refuses.
     pub async fn subscribe(&mut self, name: &WireName) -> Result<(), ImapError> {
         let conn = &mut self.reader.conn;
-        let command = Command::new(conn, "SUBSCRIBE", "").string(no_nul(conn, "SUBSCRIBE", name)?);
+        let command = Command::new(conn, "SUBSCRIBE", "").string(sendable(conn, "SUBSCRIBE", name)?);
         conn.run(command, &mut |_| ()).await.map(drop)
     }
 

@@ -1,6 +1,6 @@
 //! Domains and mail addresses, compared the way mail platforms compare them.
 
-use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,8 @@ impl From<Domain> for String {
 #[schemars(with = "String")]
 pub struct Address {
     local: String,
+    /// The local part as it is compared, where that differs from how it is shown: maps of addresses compare a lot.
+    folded: Option<Box<str>>,
     domain: Domain,
 }
 
@@ -142,7 +144,9 @@ impl Address {
         if local.is_empty() || dots || !local.chars().all(atext) {
             return Err(AddressError::Local(local.to_owned()));
         }
-        Ok(Self { local: local.to_owned(), domain })
+        let upper = local.bytes().any(|b| b.is_ascii_uppercase());
+        let folded = upper.then(|| local.to_ascii_lowercase().into_boxed_str());
+        Ok(Self { local: local.to_owned(), folded, domain })
     }
 
     /// The part before the `@`, in the case it was written.
@@ -160,7 +164,7 @@ impl Address {
     /// The form used as an identity: lower case, A-labels.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}@{}", self.local.to_ascii_lowercase(), self.domain)
+        format!("{}@{}", self.folded(), self.domain)
     }
 
     /// The form for people: case kept, U-labels.
@@ -169,18 +173,14 @@ impl Address {
         format!("{}@{}", self.local, self.domain.unicode())
     }
 
-    fn folded(&self) -> Cow<'_, str> {
-        if self.local.bytes().any(|b| b.is_ascii_uppercase()) {
-            Cow::Owned(self.local.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(&self.local)
-        }
+    fn folded(&self) -> &str {
+        self.folded.as_deref().unwrap_or(&self.local)
     }
 }
 
 impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
-        self.domain == other.domain && self.local.eq_ignore_ascii_case(&other.local)
+        self.domain == other.domain && self.folded() == other.folded()
     }
 }
 
@@ -194,7 +194,7 @@ impl PartialOrd for Address {
 
 impl Ord for Address {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.domain.cmp(&other.domain).then_with(|| self.folded().cmp(&other.folded()))
+        self.domain.cmp(&other.domain).then_with(|| self.folded().cmp(other.folded()))
     }
 }
 

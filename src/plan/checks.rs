@@ -1,5 +1,6 @@
 //! What must hold before the first effect of an account; everything that does not is told at once.
 
+use crate::diag::size;
 use crate::model::{AccountView, Capabilities, CreateBy, LoginView, NoteKind, ObjectState, PlatformId, ServiceState};
 
 use super::{
@@ -10,19 +11,6 @@ use super::{
     mail::{self, Need},
     world::World,
 };
-
-/// Octets as people read them, in binary units with one decimal.
-pub(super) fn size(octets: u64) -> String {
-    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    for (unit, shift) in UNITS {
-        let one = 1u64 << shift;
-        if octets >= one {
-            let tenths = (u128::from(octets) * 10 / u128::from(one)) as u64;
-            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
-        }
-    }
-    format!("{octets} octets")
-}
 
 /// Every reason why nothing can be planned for an account; empty when it can.
 pub(super) fn preflight(world: &World<'_>, gates: &Gates<'_>, case: &Case<'_>) -> Vec<Block> {

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, PlatformKind, Precondition, Work,
-};
+use crate::model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Work};
 use crate::spec::Presence;
 
 use super::{
@@ -301,9 +299,13 @@ pub(super) fn provisional_free(
         let place = world.title(holder.platform);
         return block(format!("the provisional name {} exists on {place}", name.unicode()));
     }
-    let managed = |p: &&PlatformId| world.kind(p).is_some_and(|k| k != PlatformKind::Imap);
-    if managed(&on) && world.gap(on, ObjectClass::Account, &name.key()).is_some() {
-        return Err(incomplete(world, on, ObjectClass::Account));
+    // Whoever may have it on any platform that shares the routing may be among those that were not listed.
+    let hidden = |p: &&PlatformId| {
+        let near = *p == on || world.shares_routing(p, on);
+        near && world.is_managed(p) && world.gap(p, ObjectClass::Account, &name.key()).is_some()
+    };
+    if let Some(platform) = world.inventory.platforms.keys().find(hidden) {
+        return Err(incomplete(world, platform, ObjectClass::Account));
     }
     Ok(())
 }

@@ -190,6 +190,8 @@ struct Sides<'a> {
     origin: Address,
     provisional: Address,
     shared: bool,
+    /// Whether the source can rename.
+    renames: bool,
     at_origin: Seen<'a>,
     at_provisional: Seen<'a>,
 }
@@ -205,15 +207,17 @@ impl<'a> Sides<'a> {
         })?;
         let origin = case.account.mail.source_address.clone().unwrap_or_else(|| case.address.clone());
         let at_origin = world.account(&migrate.from, &origin);
+        // Where nothing can be renamed, an account of that name is somebody else's.
+        let renames = world.platform(&migrate.from).is_some_and(|v| v.capabilities.rename);
         let at_provisional = match at_origin {
-            Seen::Assumed => Seen::Absent,
-            Seen::Here(_) | Seen::Absent | Seen::Unknown => world.account(&migrate.from, &provisional),
+            Seen::Here(_) | Seen::Absent | Seen::Unknown if renames => world.account(&migrate.from, &provisional),
+            Seen::Here(_) | Seen::Absent | Seen::Unknown | Seen::Assumed => Seen::Absent,
         };
         if matches!(at_origin, Seen::Unknown) || matches!(at_provisional, Seen::Unknown) {
             return Err(unreadable(world, &migrate.from));
         }
         let shared = world.shares_routing(&migrate.from, case.target);
-        Ok(Self { migrate, origin, provisional, shared, at_origin, at_provisional })
+        Ok(Self { migrate, origin, provisional, shared, renames, at_origin, at_provisional })
     }
 
     fn source(&self, seen: Seen<'a>, now: &Address, later: Option<Address>) -> Source<'a> {
@@ -271,10 +275,7 @@ fn parallel<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Re
 }
 
 fn stage<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Result<Vec<Block>, Block> {
-    let second = match sides.at_origin {
-        Seen::Assumed => None,
-        Seen::Here(_) | Seen::Absent | Seen::Unknown => sides.migrate.provisional_address(&sides.provisional).ok(),
-    };
+    let second = sides.renames.then(|| sides.migrate.provisional_address(&sides.provisional).ok()).flatten();
     let at_second = second.as_ref().map_or(Seen::Absent, |s| world.account(&sides.migrate.from, s));
     let parked = || {
         let name = second.as_ref().filter(|_| at_second.is_here())?;
@@ -337,15 +338,14 @@ fn free<'a>(
     second: Option<Address>,
 ) -> Result<Free, Block> {
     let from = &sides.migrate.from;
-    let capabilities = world.platform(from).map(|p| &p.capabilities);
-    let renames = capabilities.is_some_and(|c| c.rename);
-    match second.filter(|_| renames) {
+    let resets = world.platform(from).is_some_and(|p| p.capabilities.reset);
+    match second {
         Some(to) => {
             claims::provisional_free(world, &to, from, &sides.origin)?;
             source.later = Some(to.clone());
             Ok(Free::Rename { from: sides.origin.clone(), to })
         }
-        None if capabilities.is_some_and(|c| c.reset) => {
+        None if resets => {
             source.later = None;
             Ok(Free::Reset { address: sides.origin.clone() })
         }
@@ -470,7 +470,7 @@ fn no_slot(world: &World<'_>, case: &Case<'_>, why: NoSlot) -> Block {
         ),
         NoSlot::TooSmall(quota) => Block::own(
             "mailbox-too-large",
-            format!("no free slot of {platform} is large enough; the largest has {}", checks::size(quota)),
+            format!("no free slot of {platform} is large enough; the largest has {}", crate::diag::size(quota)),
             "order a larger slot, or make the mailbox smaller",
         ),
         NoSlot::TooFew { needed, had, offer } => {

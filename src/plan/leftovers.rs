@@ -224,7 +224,7 @@ fn message_sizes(ground: &Ground<'_, '_>, draft: &mut Draft) {
     }
     let copies = draft.actions.iter().any(|a| matches!(a.work, crate::model::Work::Copy(_)));
     for (platform, limit) in limits.into_iter().filter(|_| copies) {
-        let limit = super::checks::size(limit);
+        let limit = crate::diag::size(limit);
         let message = format!(
             "{} takes messages up to {limit}; larger ones are reported by the copy",
             ground.world.title(platform)

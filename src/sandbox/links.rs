@@ -7,13 +7,16 @@ use std::{
 };
 
 use async_trait::async_trait;
+use tempfile::TempDir;
 
 use super::{
+    ImapBackend,
     api::{PublicDns, world::Record},
     corpus::FolderMail,
+    counters::Counters,
     dns::Zones,
-    mail::MemoryStore,
-    residents::mail_name,
+    mail::{DovecotStore, MemoryStore},
+    residents::{MAIL_NAMES, mail_name},
     store::MailStore,
 };
 use crate::model::{Address, Domain, ImapEndpoint, RecordType};
@@ -23,12 +26,29 @@ use crate::model::{Address, Domain, ImapEndpoint, RecordType};
 pub(super) enum Mailboxes {
     /// In memory.
     Memory(Arc<MemoryStore>),
+    /// Two private Dovecots, and the folder that they live in. It goes after they have ended.
+    Dovecot { store: DovecotStore, _folder: TempDir },
 }
 
 impl Mailboxes {
     fn store(&self) -> &dyn MailStore {
         match self {
             Self::Memory(store) => store.as_ref(),
+            Self::Dovecot { store, .. } => store,
+        }
+    }
+
+    /// Starts a server for every service.
+    pub(super) async fn start(backend: ImapBackend, counters: Counters) -> io::Result<Self> {
+        let names = MAIL_NAMES.map(ToOwned::to_owned);
+        match backend {
+            ImapBackend::Memory => Ok(Self::Memory(MemoryStore::start(&names, counters).await?)),
+            ImapBackend::Dovecot => {
+                // Sockets below it have names of at most 108 octets.
+                let folder = tempfile::Builder::new().prefix("rehome-").tempdir()?;
+                let store = DovecotStore::start(folder.path(), &names, counters).await?;
+                Ok(Self::Dovecot { store, _folder: folder })
+            }
         }
     }
 
@@ -36,6 +56,7 @@ impl Mailboxes {
     pub(super) async fn deliver(&self, service: &str, login: &Address, folders: &[FolderMail]) -> io::Result<()> {
         match self {
             Self::Memory(store) => store.deliver(mail_name(service), login, folders),
+            Self::Dovecot { store, .. } => store.deliver(mail_name(service), login, folders).await,
         }
     }
 }

@@ -28,7 +28,7 @@ use counters::Counters;
 use dns::{DnsServer, Zones};
 use links::{Mailboxes, Published};
 use mail::MemoryStore;
-use residents::{MAIL_NAMES, Resident};
+use residents::Resident;
 use store::MailStore;
 
 pub use ready::{Ready, ReadyAccount, ReadyImap};
@@ -40,6 +40,8 @@ pub enum ImapBackend {
     /// An IMAP server in this process. It needs nothing installed and can be told to fail.
     #[default]
     Memory,
+    /// Two private Dovecots, which must be installed. What clients send them is not counted.
+    Dovecot,
 }
 
 /// What a sandbox is made of.
@@ -83,15 +85,10 @@ impl Sandbox {
     /// Furnishes the world, fills the mailboxes and accepts connections.
     ///
     /// # Errors
-    /// When a port cannot be had, or a server cannot be started.
+    /// When a port cannot be had, or a server cannot be started; the text for a missing Dovecot says how to get it.
     pub async fn start(options: Options) -> io::Result<Self> {
         let counters = Counters::new();
-        let mailboxes = Arc::new(match options.imap {
-            ImapBackend::Memory => {
-                let names = MAIL_NAMES.map(ToOwned::to_owned);
-                Mailboxes::Memory(MemoryStore::start(&names, counters.clone()).await?)
-            }
-        });
+        let mailboxes = Arc::new(Mailboxes::start(options.imap, counters.clone()).await?);
         let host = mailboxes.endpoint(residents::EXCHANGE).host;
         let (world, residents) = residents::furnish(options.seed, options.world, &host).map_err(io::Error::other)?;
         let zones = Zones::new();
@@ -132,6 +129,7 @@ impl Sandbox {
     pub fn memory(&self) -> Option<&Arc<MemoryStore>> {
         match self.mailboxes.as_ref() {
             Mailboxes::Memory(store) => Some(store),
+            Mailboxes::Dovecot { .. } => None,
         }
     }
 

@@ -92,7 +92,8 @@ impl Ready {
         }
     }
 
-    /// The same as environment variables, under the names that the specs of the demo refer to.
+    /// The same as environment variables, under the names that the specs of the demo refer to. A spec has all passwords
+    /// in one line: `source_password: { env: "PASSWORD_{address}" }`.
     ///
     /// | variable | value |
     /// |---|---|

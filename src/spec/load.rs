@@ -9,7 +9,7 @@ use std::{
 use super::{
     Loaded, mask, people,
     place::{Locate as _, Place, span},
-    raw::{Document, Read as _, Reader},
+    raw::{Document, Read as _, Reader, VERSION},
     tree::{self, Data, MAX_BYTES, Node},
     validate,
 };
@@ -125,6 +125,7 @@ pub fn parse_bytes(name: &str, bytes: &[u8]) -> Result<Loaded, Diagnostics> {
 type Fetch<'a> = &'a dyn Fn(&str) -> Result<SourceText, Box<Diagnostic>>;
 
 fn build(texts: Vec<SourceText>, unread: Diagnostics, base: &Path, fetch: Fetch<'_>) -> Result<Loaded, Diagnostics> {
+    let mut lost = unread.has_errors();
     let mut problems = unread;
     let mut documents = Vec::new();
     let mut masks = mask::Masks::default();
@@ -134,11 +135,14 @@ fn build(texts: Vec<SourceText>, unread: Diagnostics, base: &Path, fetch: Fetch<
         if let Some(document) = document(&mut reader, single) {
             let tables = tables(&document, &mut problems, &mut masks, fetch);
             documents.push(validate::File { document, tables });
+        } else {
+            lost |= reader.problems.has_errors();
         }
         problems.0.extend(reader.problems.0);
         masks.add(reader.source, reader.secrets);
     }
-    let spec = validate::run(&documents, base, &mut problems);
+    // A file that could not be read at all would only make the others look wrong.
+    let spec = if lost { None } else { validate::run(&documents, base, &mut problems) };
     problems.0.sort_by(|a, b| order(a).cmp(&order(b)));
     masks.apply(&mut problems);
     match spec {
@@ -166,7 +170,11 @@ fn document(reader: &mut Reader, single: bool) -> Option<Document> {
     };
     match &mut root.data {
         Data::Map(pairs) => {
-            pairs.retain(|(key, _)| !matches!(&key.data, Data::Scalar { text, .. } if text.starts_with("x-")));
+            let ignored = |key: &Node| matches!(&key.data, Data::Scalar { text, .. } if text.starts_with("x-"));
+            let (extra, kept) = std::mem::take(pairs).into_iter().partition(|(key, _)| ignored(key));
+            *pairs = kept;
+            // Nobody reads them, and yet they may stand beside what is shown.
+            reader.hide_what_sounds_secret(&Node { data: Data::Map(extra), place: root.place.clone() });
         }
         Data::Null => {
             let message = format!("`{}` is empty", reader.source.name);
@@ -188,7 +196,9 @@ fn document(reader: &mut Reader, single: bool) -> Option<Document> {
             return None;
         }
     }
-    version(&root, reader);
+    if !version(&root, reader) {
+        return None;
+    }
     let document = Document::read(&root, reader);
     if !reader.problems.0.is_empty() {
         reader.hide_what_sounds_secret(&root);
@@ -197,14 +207,30 @@ fn document(reader: &mut Reader, single: bool) -> Option<Document> {
 }
 
 /// The version is looked at before anything else: a file of another version is not judged by the rules of this one.
-fn version(root: &Node, reader: &mut Reader) {
-    let Data::Map(pairs) = &root.data else { return };
-    let has = pairs.iter().any(|(key, _)| matches!(&key.data, Data::Scalar { text, .. } if text == "version"));
-    if !has {
+/// Whether it is to be read on.
+fn version(root: &Node, reader: &mut Reader) -> bool {
+    let Data::Map(pairs) = &root.data else { return false };
+    let written = pairs.iter().find(|(key, _)| matches!(&key.data, Data::Scalar { text, .. } if text == "version"));
+    let Some((_, version)) = written else {
         let missing = Diagnostic::error("spec::version-missing", "the spec does not say its version");
         let place = pairs.first().map_or(Place::new(&reader.source, 0..0), |(key, _)| key.place.clone());
         reader.problems.push(missing.locate(&place, "before this").help("begin the file with `version: 1`"));
-    }
+        return true;
+    };
+    let number = match &version.data {
+        Data::Scalar { text, .. } => text.parse::<u64>().ok(),
+        _ => None,
+    };
+    let Some(number) = number.filter(|number| *number != VERSION) else { return true };
+    let help = if number > VERSION {
+        "a newer rehome wrote this: update rehome".to_owned()
+    } else {
+        format!("write `version: {VERSION}`")
+    };
+    let label = format!("version {VERSION} is read");
+    let message = format!("this rehome does not read version {number}");
+    reader.problem("spec::version-unsupported", message, &version.place, &label, Some(help));
+    false
 }
 
 fn tables(

@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn stars_keep_offsets_and_lines() {
         let text = "a: häß\nb";
-        let hidden = stars(text, &[3..text.len()]);
+        let hidden = stars(text, std::slice::from_ref(&(3..text.len())));
         assert_eq!(hidden, "a: *****\n*");
         assert_eq!(hidden.len(), text.len());
     }

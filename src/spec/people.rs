@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use super::{
     place::{At, Locate as _, Place, span},
-    raw::{AccountEntry, FIELDS, PeopleFile, Read as _, Reader, suggest},
+    raw::{AccountEntry, FIELDS, PeopleFile, Read as _, Reader, sounds_secret, suggest},
     tree::{Data, Node},
 };
 use crate::diag::{Diagnostic, SourceText};
@@ -25,9 +25,26 @@ pub(super) fn read(file: &PeopleFile, reader: &mut Reader) -> Vec<(At<String>, A
         );
         return Vec::new();
     };
+    let rows: Vec<_> = rows.collect();
     let columns = columns(file, &header, &source, reader);
-    let Some(columns) = columns else { return Vec::new() };
-    rows.filter_map(|row| account(&row, &columns, &source, reader)).collect()
+    for (index, (name, _)) in header.iter().enumerate() {
+        // A column that nobody reads is shown with its row all the same.
+        if sounds_secret(name) && !columns.contains_key(&index) {
+            reader.secrets.extend(rows.iter().filter_map(|row| row.get(index)).map(|(_, range)| range.clone()));
+        }
+    }
+    if columns.values().any(|field| *field == "address") {
+        return rows.iter().filter_map(|row| account(row, header.len(), &columns, &source, reader)).collect();
+    }
+    let whole = header.first().map_or(0..0, |(_, first)| first.start..header.last().map_or(0, |(_, last)| last.end));
+    reader.problem(
+        "spec::bad-table",
+        "the table has no column of addresses".to_owned(),
+        &Place::new(&source, whole),
+        "the headers",
+        Some("name a column `address`, or say which one it is: `columns: { address: E-Mail }`".to_owned()),
+    );
+    Vec::new()
 }
 
 /// One field of a table: its text and where it is.
@@ -120,7 +137,7 @@ fn columns(
     header: &[Cell],
     source: &Arc<SourceText>,
     reader: &mut Reader,
-) -> Option<BTreeMap<usize, &'static str>> {
+) -> BTreeMap<usize, &'static str> {
     let mut out = BTreeMap::new();
     let mut mapped: Vec<&str> = Vec::new();
     for (field, name) in file.columns.iter().flat_map(|c| &c.value.0) {
@@ -151,31 +168,15 @@ fn columns(
             unknown_column(text, &Place::new(source, range.clone()), reader);
         }
     }
-    if out.values().any(|field| *field == "address") {
-        return Some(out);
-    }
-    let help = "name a column `address`, or say which one it is: `columns: { address: E-Mail }`";
-    let range = header.first().map_or(0..0, |(_, range)| range.start..header.last().map_or(0, |(_, r)| r.end));
-    reader.problem(
-        "spec::bad-table",
-        "the table has no column of addresses".to_owned(),
-        &Place::new(source, range),
-        "the headers",
-        Some(help.to_owned()),
-    );
-    None
+    out
 }
 
 fn unknown_column(text: &str, place: &Place, reader: &mut Reader) {
-    if text.to_ascii_lowercase().contains("passw") {
-        // Everything below the headers may be a secret: nothing of this file is shown from here on.
-        let end = reader.source.text.len();
-        let body = reader.source.text.find('\n').map_or(end, |at| at + 1);
-        reader.secrets.push(body..end);
+    if sounds_secret(text) {
         let help = "a table holds references only: name the column `source_password_env`, `source_password_file`, \
                     `password_env` or `password_file`. If the values are real and the file was shared, change them";
         let message = format!("the column `{text}` looks like passwords written in clear");
-        reader.problem("spec::inline-secret", message, place, "not shown below", Some(help.to_owned()));
+        reader.problem("spec::inline-secret", message, place, "what is below is not shown", Some(help.to_owned()));
         return;
     }
     let help = match suggest(text, FIELDS) {
@@ -191,6 +192,7 @@ fn unknown_column(text: &str, place: &Place, reader: &mut Reader) {
 /// The block that a row stands for.
 fn account(
     row: &[Cell],
+    width: usize,
     columns: &BTreeMap<usize, &'static str>,
     source: &Arc<SourceText>,
     reader: &mut Reader,
@@ -226,6 +228,12 @@ fn account(
         owner.push((scalar(key, place(range)), value));
     }
     let whole = row.first().map_or(0..0, |(_, first)| first.start..row.last().map_or(first.end, |(_, r)| r.end));
+    if row.len() > width {
+        let message = format!("a row has {} fields, and there are {width} headers", row.len());
+        let help = "put text that holds the delimiter in quotes".to_owned();
+        reader.problem("spec::bad-table", message, &place(&whole), "this row", Some(help));
+        return None;
+    }
     let Some(address) = address else {
         if row.iter().any(|(text, _)| !text.is_empty()) {
             let diagnostic = Diagnostic::error("spec::bad-table", "a row has no address");

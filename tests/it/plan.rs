@@ -5,5 +5,7 @@ mod file;
 mod laws;
 mod model;
 mod notes;
+mod report;
+mod runs;
 mod strategies;
 mod world;

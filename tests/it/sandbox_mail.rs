@@ -2,5 +2,6 @@
 
 mod checker;
 mod faults;
+mod mbsync;
 mod python;
 mod stores;

@@ -248,6 +248,9 @@ impl ReadClient {
                 create_token: self.inner.endpoint.create_token.clone(),
             };
             error.read_body(&body);
+            if let Some(password) = call.password() {
+                error.hide(&password);
+            }
             return Err(Failure::Api(Box::new(error)));
         }
         let value = if body.is_empty() {
@@ -319,6 +322,13 @@ impl Deref for WriteClient {
 impl<'a> Call<'a> {
     fn reading(path: &'a ApiPath, cursor: Option<&'a str>) -> Self {
         Self { verb: Verb::Get, path, body: String::new(), cursor, signed: true }
+    }
+
+    /// The password that the body sets, if it sets one.
+    fn password(&self) -> Option<String> {
+        let body: Value = serde_json::from_str(&self.body).ok()?;
+        let spec = body.get("targetSpec").unwrap_or(&body);
+        spec.get("password")?.as_str().filter(|p| !p.is_empty()).map(str::to_owned)
     }
 
     fn name(&self) -> String {

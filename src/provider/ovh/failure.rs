@@ -137,6 +137,14 @@ impl ApiError {
         }
     }
 
+    /// Takes a secret out of everything that people are shown: a platform may quote what it refuses.
+    pub(super) fn hide(&mut self, secret: &str) {
+        let texts = [&mut self.message].into_iter().chain(self.details.values_mut());
+        for text in texts {
+            *text = text.replace(secret, "***");
+        }
+    }
+
     fn mutating(&self) -> bool {
         self.method != "GET"
     }

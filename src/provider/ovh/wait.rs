@@ -45,6 +45,30 @@ where
     }
 }
 
+/// Sends a write that claims an address, and sends it again for a tenth of the longest wait while the answer is that
+/// something has the address: when it was given up elsewhere a moment ago, not every part of a platform knows yet. Such
+/// an answer says that nothing was done.
+///
+/// The wait is short because the address belongs to nobody meanwhile.
+pub(super) async fn claiming<T, F, Fut>(patience: Patience, mut claim: F) -> Result<T, Failure>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, Failure>>,
+{
+    let start = Instant::now();
+    let mut pause = patience.first_pause;
+    loop {
+        match claim().await {
+            Err(e) if e.class() == ErrorClass::Conflict && start.elapsed() + pause < patience.longest / 10 => {
+                tracing::debug!(error = %e, ?pause, "will be claimed again");
+            }
+            other => return other,
+        }
+        tokio::time::sleep(pause).await;
+        pause = longer(pause, patience.first_pause);
+    }
+}
+
 /// Half as long again, up to ten times the first pause.
 fn longer(pause: Duration, first: Duration) -> Duration {
     (pause + pause / 2).min(first * 10)

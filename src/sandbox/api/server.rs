@@ -106,15 +106,11 @@ impl Shared {
     }
 
     async fn answer(&self, call: &Call) -> Reply {
-        if call.method == "GET"
-            && let Some(login) = call.segments.iter().rev().find_map(|s| Address::parse(s).ok())
-        {
-            let services = self.core().world.services_of(&login);
-            for service in services {
+        if call.method == "GET" {
+            let shown = self.core().world.mailboxes_shown(&call.segments);
+            for (service, login) in shown {
                 self.measure(&service, &login).await;
             }
-        } else if call.method == "GET" && (call.path.ends_with("/usage") || call.path.starts_with("/v2/")) {
-            self.measure_all().await;
         }
         let answer = route(&mut self.core(), call);
         self.wake.notify_one();

@@ -11,6 +11,7 @@ mod leaf;
 mod platform;
 mod read;
 mod secret;
+mod secret_schema;
 mod size;
 
 pub(super) use account::*;

@@ -1,9 +1,7 @@
 //! References to secrets. A plain value where a reference belongs is a secret written in clear: it is refused and never
 //! shown, not even in the snippet.
 
-use std::{borrow::Cow, path::PathBuf};
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::path::PathBuf;
 
 use super::{
     leaf::List,
@@ -80,13 +78,16 @@ const REFERENCES: [&str; 4] = ["env", "file", "command", "keyring"];
 const REFERENCE_HELP: &str = "a spec holds references only: `{ env: NAME }`, `{ file: path }` or `{ command: [program, argument] }`. \
                               If the value is real and the file was shared, change the secret";
 
-/// The one key of a mapping that says which kind of reference it is.
+/// An entry of a mapping.
+type Entry<'n> = (At<&'n str>, &'n Node);
+
+/// The one entry of a mapping that says which kind of reference it is, and the others.
 fn choice<'n>(
     node: &'n Node,
     reader: &mut Reader,
     known: &[&str],
     whose: &str,
-) -> Option<(At<&'n str>, &'n Node, Vec<(At<&'n str>, &'n Node)>)> {
+) -> Option<(At<&'n str>, &'n Node, Vec<Entry<'n>>)> {
     if !matches!(node.data, Data::Map(_) | Data::Null) {
         reader.hide(node);
         let message = format!("{whose} is written in clear");
@@ -297,73 +298,5 @@ impl Read for SourceAccess {
         } else {
             reference(key.value, value, reader).map(Self::Given)
         }
-    }
-}
-
-impl JsonSchema for Secret {
-    fn schema_name() -> Cow<'static, str> {
-        "Secret".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        SecretRef::json_schema(generator)
-    }
-}
-
-impl JsonSchema for Password {
-    fn schema_name() -> Cow<'static, str> {
-        "Password".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let secret = generator.subschema_for::<Secret>();
-        json_schema!({ "anyOf": [secret, {
-            "description": "A password is generated at apply and delivered, so that its user and a later run have it.",
-            "type": "object",
-            "properties": { "generate": {
-                "type": "object",
-                "properties": { "deliver": { "oneOf": [
-                    {
-                        "description": "A file that only its owner can read. A later run reads it back.",
-                        "type": "object",
-                        "properties": { "file": { "type": "string" } },
-                        "required": ["file"],
-                        "additionalProperties": false,
-                    },
-                    {
-                        "description": "A program that gets the password on standard input.",
-                        "type": "object",
-                        "properties": {
-                            "command": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
-                            "read": secret,
-                        },
-                        "required": ["command", "read"],
-                        "additionalProperties": false,
-                    },
-                ] } },
-                "required": ["deliver"],
-                "additionalProperties": false,
-            } },
-            "required": ["generate"],
-            "additionalProperties": false,
-        }] })
-    }
-}
-
-impl JsonSchema for SourceAccess {
-    fn schema_name() -> Cow<'static, str> {
-        "SourcePassword".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let secret = generator.subschema_for::<Secret>();
-        let password = generator.subschema_for::<Password>();
-        json_schema!({ "anyOf": [secret, {
-            "description": "The password of the source account is changed to this, once the account has its provisional name.",
-            "type": "object",
-            "properties": { "reset": password },
-            "required": ["reset"],
-            "additionalProperties": false,
-        }] })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{World, domains::absent_with, template};
+use super::{World, absent::absent_with, template};
 use crate::{
     diag::{Diagnostic, Diagnostics},
-    model::{Address, Delegation, MailFilter, Profile, SlotId},
+    model::{Address, Delegation, MailFilter, PlatformKind, Profile, SlotId},
     spec::{
         place::{At, Locate as _, Place},
         raw::{Account, DefaultMail, Defaults, Filter, Mail, Password, SourceAccess},
@@ -19,13 +19,15 @@ pub(super) struct Layers<'a> {
     own: &'a Account,
     domain: Option<&'a Defaults>,
     top: Option<&'a Defaults>,
+    /// On a plain IMAP host, which cannot set what defaults say of mailboxes.
+    plain: bool,
 }
 
 impl<'a> Layers<'a> {
     /// The layers of an account.
     pub fn of(world: &World<'a>, address: &Address, own: &'a Account) -> Self {
         let domain = world.written.domains.get(address.domain()).and_then(|(_, d)| d.defaults.as_ref());
-        Self { own, domain: domain.map(|d| &d.value), top: world.written.defaults.map(|d| &d.value) }
+        Self { own, domain: domain.map(|d| &d.value), top: world.written.defaults.map(|d| &d.value), plain: false }
     }
 
     fn first<T>(
@@ -34,6 +36,15 @@ impl<'a> Layers<'a> {
         default: impl Fn(&'a Defaults) -> Option<&'a T>,
     ) -> Option<&'a T> {
         own(self.own).or_else(|| self.domain.and_then(&default)).or_else(|| self.top.and_then(&default))
+    }
+
+    /// A setting of the mailbox itself.
+    fn setting<T>(
+        &self,
+        own: impl Fn(&'a Account) -> Option<&'a T>,
+        default: impl Fn(&'a Defaults) -> Option<&'a T>,
+    ) -> Option<&'a T> {
+        if self.plain { own(self.own) } else { self.first(own, default) }
     }
 
     fn mail<T>(
@@ -49,7 +60,7 @@ impl<'a> Layers<'a> {
 
     /// The quota that counts.
     pub fn quota(&self) -> Option<&'a At<crate::spec::raw::Size>> {
-        self.first(|a| a.quota.as_ref(), |d| d.quota.as_ref())
+        self.setting(|a| a.quota.as_ref(), |d| d.quota.as_ref())
     }
 
     /// The password that counts.
@@ -82,7 +93,9 @@ pub(super) fn build(world: &mut World<'_>, problems: &mut Diagnostics) {
         if let Some(state) = absent {
             absent_account(address, own, &state.place, problems);
         }
-        built.insert(address.clone(), account(&Layers::of(world, address, own), address, problems));
+        let mut layers = Layers::of(world, address, own);
+        layers.plain = world.kind_of_domain(address.domain()) == Some(PlatformKind::Imap);
+        built.insert(address.clone(), account(&layers, address, problems));
     }
     for (domain, accounts) in homeless {
         let help = world.nearest_domain(domain);
@@ -114,14 +127,14 @@ fn account(layers: &Layers<'_>, address: &Address, problems: &mut Diagnostics) -
             first_name: text(&own.first_name),
             last_name: text(&own.last_name),
             quota_octets: layers.quota().map(|q| q.value.0),
-            hidden: layers.first(|a| a.hidden.as_ref(), |d| d.hidden.as_ref()).map(|h| h.value),
+            hidden: layers.setting(|a| a.hidden.as_ref(), |d| d.hidden.as_ref()).map(|h| h.value),
         },
         password: layers.password().map(|p| template::password(p.value.source(), address)),
         mail: mail(layers, address),
         aliases: own.aliases.as_ref().map(|aliases| aliases.value.values().cloned().collect()),
         delegates: delegates(own, problems),
         slot: text(&own.slot).map(SlotId),
-        offer: layers.first(|a| a.offer.as_ref(), |d| d.offer.as_ref()).map(|o| o.value.clone()),
+        offer: layers.setting(|a| a.offer.as_ref(), |d| d.offer.as_ref()).map(|o| o.value.clone()),
         protect: own.protect.as_ref().is_some_and(|p| p.value),
     }
 }

@@ -67,8 +67,7 @@ fn collect<'a>(world: &'a World<'_>) -> Claims<'a> {
             out.entry(&alias.value).or_default().push((Owner::Alias(address), &alias.place));
         }
     }
-    for (address, spec) in world.spec.redirections.iter().filter(|(_, r)| present(r.state)) {
-        let _ = spec;
+    for (address, _) in world.spec.redirections.iter().filter(|(_, r)| present(r.state)) {
         if let Some((place, raw)) = world.written.redirections.get(address) {
             out.entry(address).or_default().push((Owner::Redirection(raw), place));
         }

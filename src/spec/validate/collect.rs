@@ -8,7 +8,7 @@ use crate::{
     model::{self, Address, PlatformId},
     spec::{
         place::{At, Locate as _, Place},
-        raw::{Account, Contact, Defaults, Domain, Group, Platform, Redirection, VERSION},
+        raw::{Account, Contact, Defaults, Domain, Group, Platform, Redirection},
     },
 };
 
@@ -30,7 +30,6 @@ impl<'a> Written<'a> {
         let mut all = Self::default();
         for file in files {
             let d = &file.document;
-            version(file, problems);
             if let Some(defaults) = &d.defaults {
                 match all.defaults {
                     Some(first) => problems.push(twice("`defaults`", &defaults.place, &first.place)),
@@ -66,23 +65,6 @@ impl<'a> Written<'a> {
     /// Where a domain is written.
     pub fn has_domain(&self, domain: &model::Domain) -> bool {
         self.domains.contains_key(domain)
-    }
-}
-
-fn version(file: &File, problems: &mut Diagnostics) {
-    let Some(version) = &file.document.version else { return };
-    let number = version.value.0;
-    if number != VERSION {
-        let help = if number > VERSION {
-            "a newer rehome wrote this: update rehome".to_owned()
-        } else {
-            format!("write `version: {VERSION}`")
-        };
-        problems.push(
-            Diagnostic::error("spec::version-unsupported", format!("this rehome does not read version {number}"))
-                .locate(&version.place, format!("version {VERSION} is read"))
-                .help(help),
-        );
     }
 }
 

@@ -5,12 +5,12 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::{World, known_platform, template};
+use super::{World, absent::absent_with, known_platform, template};
 use crate::{
     diag::{Diagnostic, Diagnostics},
     model::{Domain, Footer, PlatformId, PlatformKind},
     spec::{
-        place::{At, Locate as _, Place},
+        place::{At, Locate as _},
         raw::{self, ZONE_WRITERS, listed, suggest},
         types::{DnsSpec, DomainSpec, FooterSpec, MigrateSpec, Presence, SourceFate, Strategy},
     },
@@ -68,25 +68,6 @@ fn absent(name: &Domain, raw: &raw::Domain, problems: &mut Diagnostics) {
         ("defaults", raw.defaults.as_ref().map(|f| &f.place)),
     ];
     absent_with(&format!("the domain `{name}`"), raw.state.as_ref().map(|s| &s.place), &wishes, problems);
-}
-
-/// Reports wishes about something that should not exist.
-pub(super) fn absent_with(
-    what: &str,
-    state: Option<&Place>,
-    wishes: &[(&str, Option<&Place>)],
-    problems: &mut Diagnostics,
-) {
-    let given: Vec<_> = wishes.iter().filter_map(|(field, place)| place.map(|place| (*field, place))).collect();
-    let (Some(state), Some((_, first))) = (state, given.first()) else { return };
-    let fields: Vec<_> = given.iter().map(|(field, _)| *field).collect();
-    let message = format!("{what} should be absent and yet have {}", listed(&fields));
-    problems.push(
-        Diagnostic::error("spec::absent-with-wishes", message)
-            .locate(state, "it is to be deleted")
-            .locate(first, "a wish about it")
-            .help("keep `state: absent` alone, or drop it"),
-    );
 }
 
 fn migration(

@@ -16,11 +16,14 @@ use crate::{
     },
 };
 
-/// The shortest local part on the mail platforms of OVHcloud (R:ovh-api 2.0b).
+/// The shortest local part on Email Pro, MX Plan and Zimbra (OVHcloud's guides to their first configuration).
 const OVH_SHORTEST: usize = 2;
 
+/// Quotas over a limit, by where they are written, by platform and by limit: a default is one finding.
+type Over<'a> = BTreeMap<(&'a str, usize, &'static str, u64), (&'a At<Size>, Vec<&'a Address>)>;
+
 pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
-    let mut over: BTreeMap<(&str, usize, &'static str, u64), (&At<Size>, Vec<&Address>)> = BTreeMap::new();
+    let mut over = Over::new();
     for (address, account) in world.present() {
         let Some(kind) = world.kind_of_domain(address.domain()) else { continue };
         let Some((place, own)) = world.written.accounts.get(address) else { continue };
@@ -62,8 +65,8 @@ fn mailbox_limit(kind: PlatformKind, offer: Option<&str>) -> Option<(Size, &'sta
 fn name(kind: PlatformKind, address: &Address, place: &Place, problems: &mut Diagnostics) {
     let local = address.local();
     let limit = local_limit(kind);
-    let fits =
-        kind == PlatformKind::Imap || ((OVH_SHORTEST..=limit).contains(&local.len()) && local_characters(kind, local));
+    let fits = matches!(kind, PlatformKind::Imap | PlatformKind::OvhExchange)
+        || ((OVH_SHORTEST..=limit).contains(&local.len()) && local_characters(kind, local));
     if !fits {
         let message = format!("{} may refuse to create `{address}`", kind.title());
         problems.push(Diagnostic::warning("spec::local-part", message).locate(place, "an unusual name").help(format!(

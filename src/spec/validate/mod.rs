@@ -2,6 +2,7 @@
 //!
 //! Building is lenient, so that one mistake is reported once: a platform without a kind is still a known platform.
 
+mod absent;
 mod access;
 mod accounts;
 mod claims;
@@ -69,6 +70,7 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
     objects::build(&mut world, problems);
     for rule in [
         strategy::check,
+        absent::check,
         access::check,
         claims::check,
         provisional::check,
@@ -127,7 +129,7 @@ fn known_platform(written: &Written<'_>, name: &str, place: &Place, problems: &m
     let help = match suggest(name, names.iter().copied()) {
         Some(best) => format!("did you mean `{best}`?"),
         None if names.is_empty() => "declare it under `platforms:`".to_owned(),
-        None => format!("the platforms of this spec are {}", super::raw::listed(&names)),
+        None => format!("declared under `platforms`: {}", super::raw::listed(&names)),
     };
     problems.push(
         Diagnostic::error("spec::unknown-platform", format!("there is no platform `{name}`"))

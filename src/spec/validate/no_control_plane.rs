@@ -1,6 +1,8 @@
 //! What a plain IMAP host cannot have: there is no interface to create, delete or change anything but mail.
 
-use super::World;
+use std::collections::BTreeSet;
+
+use super::{World, accounts::Layers};
 use crate::{
     diag::{Diagnostic, Diagnostics},
     model::{Address, PlatformId, PlatformKind},
@@ -17,8 +19,8 @@ pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
         if world.kind_of_domain(address.domain()) == Some(PlatformKind::Imap) {
             account(address, own, problems);
         }
-        reset(world, address, own, problems);
     }
+    passwords(world, problems);
     let imap = |platform: Option<&PlatformId>| platform.and_then(|p| world.kind(p)) == Some(PlatformKind::Imap);
     for (address, spec) in &world.spec.redirections {
         let platform = spec.via.as_ref().or_else(|| world.spec.platform_of(address));
@@ -91,21 +93,29 @@ fn account(address: &Address, own: &Account, problems: &mut Diagnostics) {
     for (what, place) in fields.into_iter().filter_map(|(what, place)| place.map(|place| (what, place))) {
         refuse(what, place, &help, problems);
     }
-    if let Some(Password::Generate { place, .. }) = own.password.as_ref().map(|p| &p.value) {
-        let help = "its accounts exist already: give the present password, `password: { env: NEW_PASSWORD }`";
-        refuse("passwords that could be set", place, help, problems);
-    }
 }
 
-/// A password can be reset only where there is an interface for it.
-fn reset(world: &World<'_>, address: &Address, own: &Account, problems: &mut Diagnostics) {
-    let source = world.spec.migration_of(address).map(|m| &m.from);
-    if source.and_then(|p| world.kind(p)) != Some(PlatformKind::Imap) {
-        return;
-    }
-    let password = own.mail.as_ref().and_then(|m| m.value.source_password.as_ref());
-    if let Some(SourceAccess::Reset { place, .. }) = password.map(|p| &p.value) {
-        let help = "give the present password, `source_password: { env: OLD_PASSWORD }`, or the platform an `admin`";
-        refuse("passwords that could be reset", place, help, problems);
+/// Passwords can be set and reset only where there is an interface for it. A default is one finding.
+fn passwords(world: &World<'_>, problems: &mut Diagnostics) {
+    let mut seen = BTreeSet::new();
+    for (address, (_, own)) in &world.written.accounts {
+        let layers = Layers::of(world, address, own);
+        let migrate = world.spec.migration_of(address);
+        let target = world.kind_of_domain(address.domain()) == Some(PlatformKind::Imap);
+        let password = if migrate.is_some() { layers.password() } else { own.password.as_ref() };
+        if let Some(Password::Generate { place, .. }) = password.filter(|_| target).map(|p| &p.value)
+            && seen.insert(place.order())
+        {
+            let help = "its accounts exist already: give the present password, `password: { env: NEW_PASSWORD }`";
+            refuse("passwords that could be set", place, help, problems);
+        }
+        let source = migrate.and_then(|m| world.kind(&m.from)) == Some(PlatformKind::Imap);
+        if let Some(SourceAccess::Reset { place, .. }) = layers.source_password().filter(|_| source).map(|p| &p.value)
+            && seen.insert(place.order())
+        {
+            let help =
+                "give the present password, `source_password: { env: OLD_PASSWORD }`, or the platform an `admin`";
+            refuse("passwords that could be reset", place, help, problems);
+        }
     }
 }

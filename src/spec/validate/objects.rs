@@ -1,6 +1,6 @@
 //! Redirections, groups and contacts.
 
-use super::{World, domains::absent_with, known_platform};
+use super::{World, absent::absent_with, known_platform};
 use crate::{
     diag::{Diagnostic, Diagnostics},
     model::{Address, ContactView, Domain, GroupSettings, PlatformId},

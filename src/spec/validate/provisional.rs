@@ -12,19 +12,20 @@ use crate::{
     },
 };
 
-/// The longest local part on the mail platforms of OVHcloud, and anywhere (RFC 5321 4.5.3.1.1).
+/// The longest local part on Email Pro, MX Plan and Zimbra (OVHcloud's guides to their first configuration), and
+/// anywhere (RFC 5321 4.5.3.1.1).
 const OVH_LOCAL: usize = 32;
 const ANY_LOCAL: usize = 64;
 
-/// The longest local part of an account on platforms of that kind.
+/// The longest local part of an account on platforms of that kind. For Exchange no shorter limit is documented.
 pub(super) fn local_limit(kind: PlatformKind) -> usize {
-    if kind == PlatformKind::Imap { ANY_LOCAL } else { OVH_LOCAL }
+    if matches!(kind, PlatformKind::Imap | PlatformKind::OvhExchange) { ANY_LOCAL } else { OVH_LOCAL }
 }
 
-/// Whether platforms of that kind take a local part with those characters (R:ovh-api 2.0b).
+/// Whether platforms of that kind take a local part with those characters (the same guides).
 pub(super) fn local_characters(kind: PlatformKind, local: &str) -> bool {
     let special = match kind {
-        PlatformKind::Imap => return true,
+        PlatformKind::Imap | PlatformKind::OvhExchange => return true,
         PlatformKind::OvhZimbra => ".+-_",
         _ => ".-_",
     };

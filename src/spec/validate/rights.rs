@@ -18,8 +18,7 @@ pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
             check_delegate(world, address, &delegate.value, problems);
         }
     }
-    for (group, spec) in world.spec.groups.iter().filter(|(_, g)| g.state == Presence::Present) {
-        let _ = spec;
+    for (group, _) in world.spec.groups.iter().filter(|(_, g)| g.state == Presence::Present) {
         let Some((_, raw)) = world.written.groups.get(group) else { continue };
         for (what, list) in [("member", &raw.members), ("manager", &raw.managers)] {
             for person in list.iter().flat_map(|list| &list.value.0) {

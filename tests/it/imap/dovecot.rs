@@ -117,6 +117,18 @@ impl Dovecot {
         fs::read_to_string(self.dir.path().join("dovecot.log")).unwrap_or_default()
     }
 
+    /// Runs `doveadm` on the server's mail.
+    pub fn doveadm(&self, args: &[&str]) {
+        let out = Command::new("doveadm")
+            .arg("-c")
+            .arg(self.dir.path().join("dovecot.conf"))
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+
     /// A connector without TLS.
     pub fn connector(&self, user: &str, password: &str) -> Connector {
         let endpoint = ImapEndpoint { host: "127.0.0.1".to_owned(), port: self.port, security: ImapSecurity::Plain };

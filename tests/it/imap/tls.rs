@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rehome::{
     imap::{Connector, ImapErrorKind, TlsProblem, TlsRoots},
     model::ImapSecurity,
@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::script::{Wire, connector};
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub type Authority = CertifiedIssuer<'static, KeyPair>;
 
 pub fn authority(name: &str) -> Authority {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -25,12 +25,22 @@ pub fn authority(name: &str) -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn issue(by: &Authority, names: &[&str], years: (i32, i32)) -> Arc<ServerConfig> {
+fn certificate(by: &Authority, names: &[&str], years: (i32, i32)) -> (Certificate, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
     params.not_before = date_time_ymd(years.0, 1, 1);
     params.not_after = date_time_ymd(years.1, 1, 1);
-    let certificate = params.signed_by(&key, by).unwrap();
+    (params.signed_by(&key, by).unwrap(), key)
+}
+
+/// A certificate for these names and its key, as PEM.
+pub fn pem(by: &Authority, names: &[&str]) -> (String, String) {
+    let (certificate, key) = certificate(by, names, (2020, 2090));
+    (certificate.pem(), key.serialize_pem())
+}
+
+fn issue(by: &Authority, names: &[&str], years: (i32, i32)) -> Arc<ServerConfig> {
+    let (certificate, key) = certificate(by, names, years);
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rehome::model::{
     AccountView, Action, Address, Change, CopyCounts, Delegation, DomainView, GroupView, Inventory, MailWork,
-    ObjectState, PlatformId, PlatformView, Precondition, RedirectionView, Slot, SlotId, Verified, Work,
+    ObjectState, PlatformId, PlatformKind, PlatformView, Precondition, RedirectionView, Slot, SlotId, Verified, Work,
 };
 
 use super::world::{World, account_view, domain_view, mailbox};
@@ -37,7 +37,8 @@ pub fn apply(world: &mut World) {
 
 fn owners(inventory: &Inventory, address: &Address) -> Vec<String> {
     let mut out = Vec::new();
-    for (platform, view) in &inventory.platforms {
+    let routed = inventory.platforms.iter().filter(|(_, v)| v.kind != PlatformKind::Imap);
+    for (platform, view) in routed {
         if view.accounts.contains_key(address) {
             out.push(format!("account of {platform}"));
         }

@@ -19,11 +19,32 @@ use rehome::{
 pub const DOMAIN: &str = "mydomain.ovh";
 pub const GB: u64 = 1 << 30;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct World {
     pub spec: Spec,
     pub inventory: Inventory,
     pub state: State,
+}
+
+/// Short enough to read when a law fails.
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (name, view) in &self.inventory.platforms {
+            writeln!(f, "{name} {}: slots {} domains {:?}", view.kind, view.slots.len(), view.domains.keys())?;
+            for (address, seen) in &view.accounts {
+                let rights: Vec<_> = seen.delegations.iter().map(|d| &d.to).collect();
+                writeln!(f, "  {address} aliases {:?} delegates {rights:?}", seen.aliases)?;
+            }
+            writeln!(f, "  redirections {:?} groups {:?}", view.redirections, view.groups)?;
+        }
+        for (address, spec) in &self.spec.accounts {
+            writeln!(f, "wants {address} {:?} protect {}", spec.state, spec.protect)?;
+            writeln!(f, "  aliases {:?} delegates {:?}", spec.aliases, spec.delegates)?;
+        }
+        writeln!(f, "wants redirections {:?} groups {:?}", self.spec.redirections, self.spec.groups)?;
+        let migrate: Vec<_> = self.spec.domains.values().filter_map(|d| d.migrate.as_ref()).collect();
+        writeln!(f, "migrates {migrate:?} passwords {:?}", self.state.passwords)
+    }
 }
 
 pub fn a(local: &str) -> Address {

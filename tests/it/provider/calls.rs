@@ -330,3 +330,40 @@ async fn what_a_platform_cannot_hold_is_refused_without_a_call() {
     assert_eq!(error.class, ErrorClass::Unsupported);
     assert!(api.requests().await.is_empty());
 }
+
+#[tokio::test]
+async fn an_address_that_lingers_elsewhere_is_claimed_again_for_a_while() {
+    let api = Api::email_pro().await;
+    let slot = "3f9a1c2b@configureme.me";
+    let new = "new@mydomain.ovh";
+    api.get(&at(slot), json!({ "configured": false, "state": "ok", "taskPendingId": 0 })).await;
+    let gone = || ResponseTemplate::new(404).set_body_json(json!({ "message": "does not exist" }));
+    api.times("GET", &at(new), gone(), 2).await;
+    api.get(&at(new), account(new)).await;
+    let used = ResponseTemplate::new(409).set_body_json(json!({ "message": "This address is already used" }));
+    api.times("PUT", &at(slot), used, 3).await;
+    api.answer("PUT", &at(slot), 200, json!(null)).await;
+    api.answer("POST", &format!("{}/changePassword", at(new)), 200, json!({ "id": 1, "status": "todo" })).await;
+    let create = Change::AccountCreate {
+        address: addr(new),
+        slot: Some(rehome::model::SlotId::from(slot)),
+        profile: rehome::model::Profile::default(),
+        password: from_env(),
+    };
+    let secret = Secret::new("Long-enough-1".to_owned());
+    open(&api.pro()).unwrap().perform(&create, Some(&secret)).await.map_err(|e| shown(&e)).unwrap();
+    assert_eq!(api.count("PUT", &at(slot)).await, 4);
+}
+
+#[tokio::test]
+async fn a_password_that_the_platform_quotes_is_not_shown() {
+    let api = Api::email_pro().await;
+    api.get(&at(JOHN), account(JOHN)).await;
+    let body = json!({ "message": "`Hunter2-hunter2` is too weak", "details": { "unauthorizedActionsByIAM": "Hunter2-hunter2" } });
+    api.answer("POST", &format!("{}/changePassword", at(JOHN)), 400, body).await;
+    let change = Change::AccountPassword { address: addr(JOHN), password: from_env() };
+    let secret = Secret::new("Hunter2-hunter2".to_owned());
+    let error = open(&api.pro()).unwrap().perform(&change, Some(&secret)).await.unwrap_err();
+    let text = format!("{} {error:?}", shown(&error));
+    assert!(text.contains("`***` is too weak") && !text.contains("Hunter2"), "{text}");
+}

@@ -13,7 +13,7 @@ use rehome::{
         Address, Change, ContactView, Credentials, Domain, DomainType, Footer, GroupJoin, GroupSettings, ImapEndpoint,
         ImapSecurity, PlatformId, PlatformKind, PlatformView, Profile, RedirectionView, Right, Secret, SlotId,
     },
-    provider::{DomainReady, Patience, PlatformConfig, Probe, Scope, open, open_reader},
+    provider::{DomainReady, ErrorClass, Patience, PlatformConfig, Probe, Scope, open, open_reader},
     sandbox::{
         api::{
             Api, Links, PublicDns,
@@ -324,6 +324,114 @@ async fn redirections(r: &Rehearsal, config: &PlatformConfig, copies: bool) {
     }
     let seen = r.step(config, Change::RedirectionRemove { from }).await;
     assert!(seen.redirections.is_empty());
+}
+
+/// An Email Pro service whose tasks of that kind fail.
+async fn failing(function: &str) -> (Rehearsal, PlatformConfig) {
+    let service = "emailpro-ab12345-1";
+    let r = Rehearsal::start(|w| hosted(w, Family::EmailPro, service)).await;
+    r.api.edit(|w| w.settings.failing.insert(function.to_owned()));
+    let config = r.config(PlatformKind::OvhEmailPro, service);
+    (r, config)
+}
+
+#[tokio::test]
+async fn a_rename_whose_task_fails_is_refused_and_nothing_moved() {
+    let (r, config) = failing("setAccount").await;
+    let change = Change::AccountRename { from: john(), to: addr("john01@mydomain.ovh") };
+    let error = open(&config).unwrap().perform(&change, None).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Refused, "{}", shown(&error));
+    assert_eq!(open_reader(&config).unwrap().probe(&change).await.unwrap(), Probe::NotDone);
+    assert!(r.observe(&config).await.accounts.contains_key(&john()));
+}
+
+#[tokio::test]
+async fn an_account_whose_password_failed_is_in_doubt_and_finished_later() {
+    let (r, config) = failing("changePassword").await;
+    let change = create(Some(r.observe(&config).await.slots[0].id.clone()));
+    let secret = Secret::new(PASSWORD.to_owned());
+    let error = open(&config).unwrap().perform(&change, Some(&secret)).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::InDoubt, "{}", shown(&error));
+    assert_eq!(open_reader(&config).unwrap().probe(&change).await.unwrap(), Probe::NotDone);
+    r.api.edit(|w| w.settings.failing.clear());
+    open(&config).unwrap().perform(&change, Some(&secret)).await.map_err(|e| shown(&e)).unwrap();
+    assert_eq!(r.login("emailpro-ab12345-1", "new@mydomain.ovh").as_deref(), Some(PASSWORD));
+    let accounts = r.observe(&config).await.accounts;
+    assert_eq!(accounts.len(), 3, "one slot was filled, not two");
+}
+
+#[tokio::test]
+async fn an_alias_whose_task_fails_is_refused() {
+    let (_r, config) = failing("addAlias").await;
+    let change = Change::AliasAdd { account: john(), alias: addr("j.smith@mydomain.ovh") };
+    let error = open(&config).unwrap().perform(&change, None).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Refused, "{}", shown(&error));
+}
+
+#[tokio::test]
+async fn a_change_waits_for_the_task_that_is_already_running() {
+    let (_r, config) = failing("nothing").await;
+    let provider = open(&config).unwrap();
+    let john01 = addr("john01@mydomain.ovh");
+    let rename = Change::AccountRename { from: john(), to: john01.clone() };
+    let fields = Change::AccountUpdate { address: john(), profile: profile("Johnny") };
+    // Both at once: whichever the platform takes second waits, or finds the account renamed.
+    let (renamed, updated) = tokio::join!(provider.perform(&rename, None), provider.perform(&fields, None));
+    renamed.map_err(|e| shown(&e)).unwrap();
+    assert!(updated.is_ok() || updated.is_err_and(|e| e.class == ErrorClass::NotFound));
+    assert_eq!(provider.probe(&rename).await.unwrap(), Probe::Done);
+}
+
+#[tokio::test]
+async fn a_swap_across_two_services_gives_the_address_to_the_target() {
+    let (source, target) = ("hosted-ab12345-1", "emailpro-ab12345-1");
+    let r = Rehearsal::start(|w| {
+        hosted(w, Family::Exchange, source);
+        w.add_hosted(Family::EmailPro, target, "pro1.mail.ovh.net", 1);
+        w.add_domain(target, &domain("mydomain.ovh"), false);
+    })
+    .await;
+    let from = r.config(PlatformKind::OvhExchange, source);
+    let to = r.config(PlatformKind::OvhEmailPro, target);
+    let made = Change::AccountCreate {
+        address: john(),
+        slot: Some(r.observe(&to).await.slots[0].id.clone()),
+        profile: profile("John"),
+        password: from_env(),
+    };
+    let secret = Secret::new(PASSWORD.to_owned());
+    let early = open(&to).unwrap().perform(&made, Some(&secret)).await.unwrap_err();
+    assert_eq!(early.class, ErrorClass::Conflict, "the source still has it: {}", shown(&early));
+    assert_eq!(r.observe(&to).await.slots.len(), 1, "and the slot is still free");
+    r.step(&from, Change::AccountRename { from: john(), to: addr("john01@mydomain.ovh") }).await;
+    let seen = r.step(&to, made).await;
+    assert!(seen.accounts.contains_key(&john()) && seen.slots.is_empty());
+}
+
+#[tokio::test]
+async fn a_domain_takes_accounts_once_its_proof_is_published() {
+    let service = "emailpro-ab12345-1";
+    let r = Rehearsal::start(|w| {
+        hosted(w, Family::EmailPro, service);
+        w.settings.validate_domains = true;
+    })
+    .await;
+    let config = r.config(PlatformKind::OvhEmailPro, service);
+    let other = domain("other.ovh");
+    let add = Change::DomainAdd { domain: other.clone(), kind: None, mx_relay: None };
+    open(&config).unwrap().perform(&add, None).await.map_err(|e| shown(&e)).unwrap();
+    r.api.idle().await;
+    let reader = open_reader(&config).unwrap();
+    let ready = reader.domain_ready(&other).await.unwrap();
+    assert!(matches!(&ready, DomainReady::Waiting(why) if why.contains("CNAME ovh.com")), "{ready:?}");
+    let proof = r.observe(&config).await.domains[&other].ownership.clone().unwrap();
+    assert!(proof.name.ends_with(".other.ovh"), "{proof:?}");
+    r.api.edit(|w| {
+        let domain = w.hosted.get_mut(service).and_then(|s| s.domains.get_mut(&other)).unwrap();
+        domain.validated = true;
+        domain.state = "ok".to_owned();
+    });
+    assert_eq!(reader.domain_ready(&other).await.unwrap(), DomainReady::Ready);
 }
 
 #[tokio::test]

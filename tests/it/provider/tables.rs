@@ -14,7 +14,10 @@ fn yes(b: bool) -> String {
     if b { "yes".to_owned() } else { "-".to_owned() }
 }
 
-fn rows() -> Vec<(&'static str, fn(&Capabilities) -> String)> {
+/// The name of a row, and what stands in it.
+type Row = (&'static str, fn(&Capabilities) -> String);
+
+fn rows() -> Vec<Row> {
     vec![
         ("Domains can be added and removed", |c| yes(c.domains)),
         ("Domain type and relay", |c| yes(c.domain_type)),

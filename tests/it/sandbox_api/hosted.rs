@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+use rehome::sandbox::api::world::TaskStatus;
 use serde_json::{Value, json};
 
 use super::harness::{EMAIL_PRO, EXCHANGE, MX_PLAN, Stage, domain, exchange, furnish, pro};
@@ -282,4 +284,41 @@ async fn a_new_domain_configures_a_zone_of_the_same_customer() {
     );
     let old = stage.get(&exchange("/domain/blue.example")).await.ok();
     assert_eq!((&old["mxIsValid"], &old["mxRecord"]), (&json!(false), &json!(["mx.old.example"])));
+}
+
+/// Whatever clients do at once, no address ever has two holders: the law that makes rename-then-create safe to rehearse.
+#[tokio::test]
+async fn no_storm_of_renames_and_aliases_gives_an_address_two_holders() {
+    let stage = Stage::with(furnish(7), Duration::from_millis(2)).await;
+    let mut rng = SmallRng::seed_from_u64(42);
+    let (mut accepted, mut refused) = (0, 0);
+    for _ in 0..300 {
+        let service = if rng.random() { EXCHANGE } else { EMAIL_PRO };
+        let below = if service == EXCHANGE { exchange } else { pro };
+        let accounts: Vec<String> =
+            stage.api.edit(|w| w.hosted[service].accounts.values().map(|a| a.address.to_string()).collect());
+        let account = below(&format!("/account/{}", accounts[rng.random_range(0..accounts.len())]));
+        let login = format!("user{}", rng.random_range(0..6));
+        let got = match rng.random_range(0..4) {
+            0 => stage.post(&format!("{account}/alias"), json!({ "alias": format!("{login}@blue.example") })).await,
+            1 => stage.delete(&account).await,
+            _ => stage.put(&account, json!({ "login": login, "domain": "blue.example" })).await,
+        };
+        match got.status {
+            200 => accepted += 1,
+            _ => refused += 1,
+        }
+        let mut held: Vec<String> = stage.api.edit(|w| {
+            let accounts = w.hosted.values().flat_map(|s| s.accounts.values());
+            accounts.flat_map(|a| a.aliases.iter().chain([&a.address]).map(ToString::to_string)).collect()
+        });
+        held.sort();
+        let all = held.len();
+        held.dedup();
+        assert_eq!(held.len(), all);
+    }
+    assert!(accepted > 50 && refused > 50, "{accepted} {refused}");
+    stage.api.idle().await;
+    assert!(stage.api.edit(|w| w.tasks.values().all(|t| t.status() == TaskStatus::Done)));
+    assert!(stage.api.edit(|w| w.reserved.is_empty() && w.busy.is_empty()));
 }

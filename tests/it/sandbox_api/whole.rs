@@ -5,7 +5,7 @@ use std::time::Duration;
 use rehome::{
     model::RecordType,
     sandbox::{
-        Options, Ready, Sandbox, World,
+        ImapBackend, Options, Ready, Sandbox, World,
         residents::{DOMAINS, EMAIL_PRO, EXCHANGE, EXCHANGE_2, MX_PLAN, ZIMBRA, mail_name},
     },
 };
@@ -109,6 +109,39 @@ async fn a_rename_takes_the_mail_along_and_a_switch_and_a_reset_close_the_door()
     sandbox.api().idle().await;
     let store = sandbox.memory().unwrap();
     assert!(store.contents(mail_name(EXCHANGE), &address("john.smith01@blue.example")).is_err());
+}
+
+#[tokio::test]
+async fn dovecot_keeps_the_mailboxes_just_as_well() {
+    if rehome::sandbox::mail::dovecot::find().is_err() {
+        assert!(std::env::var_os("REHOME_REQUIRE_SERVERS").is_none(), "dovecot is not installed");
+        skipped();
+        return;
+    }
+    let options = Options {
+        imap: ImapBackend::Dovecot,
+        world: World::Fleet { people: 4, messages: 30 },
+        task_delay: Duration::from_millis(5),
+        ..Options::default()
+    };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let ready = sandbox.ready();
+    let ada = &ready.accounts[0];
+    let before = open(&ready, EXCHANGE, "ada.adler@blue.example", &ada.password).await.unwrap();
+    assert!(before > 0);
+    let path = exchange("/account/ada.adler%40blue.example");
+    call(&sandbox, "PUT", &path, Some(json!({ "login": "ada01" }))).await.ok();
+    sandbox.api().idle().await;
+    assert_eq!(open(&ready, EXCHANGE, "ada.adler@blue.example", &ada.password).await, None);
+    assert_eq!(open(&ready, EXCHANGE, "ada01@blue.example", &ada.password).await, Some(before));
+    call(&sandbox, "DELETE", &exchange("/account/ada01%40blue.example"), None).await.ok();
+    sandbox.api().idle().await;
+    assert_eq!(open(&ready, EXCHANGE, "ada01@blue.example", &ada.password).await, None);
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test must say so")]
+fn skipped() {
+    eprintln!("SKIPPED: dovecot is not installed");
 }
 
 #[tokio::test]

@@ -367,3 +367,45 @@ fn unusual_names_are_doubtful() {
       help: the part before the `@` has 2 to 32 letters, digits and a few of `.-_+`
     ");
 }
+
+#[test]
+fn a_whole_spec_with_one_account_per_feature_is_accepted() {
+    let loaded = accepted(
+        r#"version: 1
+platforms:
+  exchange:
+    kind: ovh-exchange
+    organization: hosted-ab12345-1
+    service: hosted-ab12345-1
+    credentials:
+      application_key:    { env: OVH_APPLICATION_KEY }
+      application_secret: { env: OVH_APPLICATION_SECRET }
+      consumer_key:       { env: OVH_CONSUMER_KEY }
+  emailpro:
+    kind: ovh-email-pro
+    service: emailpro-ab12345-1
+    credentials: { same_as: exchange }
+domains:
+  mydomain.ovh:
+    platform: emailpro
+    type: non-authoritative
+    migrate: { from: exchange, strategy: swap, provisional: "{local}01", source: keep }
+    dns: { manage: ovh-zone, verify: [mx, spf, dkim, dmarc, autodiscover, autoconfig] }
+accounts:
+  john.smith@mydomain.ovh:
+    name: John Smith
+    password: { generate: { deliver: { file: secrets/john.smith } } }
+    mail: { source_password: { env: JOHN_OLD_PASSWORD } }
+    aliases: [j.smith@mydomain.ovh]
+    delegates: [{ to: jane@mydomain.ovh, rights: [full-access, send-as] }]
+redirections:
+  info@mydomain.ovh: { to: [john.smith@mydomain.ovh, desk@partner.example], keep_copy: false }
+groups:
+  team@mydomain.ovh: { members: [john.smith@mydomain.ovh], managers: [john.smith@mydomain.ovh] }
+"#,
+    );
+    let codes: Vec<_> = loaded.warnings.0.iter().map(|w| w.code).collect();
+    assert_eq!(codes, ["spec::unknown-delegate"], "jane is not an account of the spec");
+    let john = loaded.spec.accounts.values().next().unwrap();
+    assert_eq!(john.delegates.as_ref().map(|d| d.len()), Some(2));
+}

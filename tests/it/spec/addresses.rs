@@ -2,6 +2,17 @@
 
 use super::{BASE, refused, refused_below, refused_files, warned_below};
 
+/// The other way round: a source with narrow names.
+const BACK: &str = r#"version: 1
+x-keys: &keys { client_id: { env: A }, client_secret: { env: B } }
+platforms:
+  exchange: { kind: ovh-exchange, service: ex-1, credentials: *keys }
+  emailpro: { kind: ovh-email-pro, service: pro-1, credentials: *keys }
+domains:
+  mydomain.ovh: { platform: exchange, migrate: { from: emailpro, provisional: "PROVISIONAL" } }
+defaults: { password: { env: "NEW_{local}" }, mail: { source_password: { env: "OLD_{local}" } } }
+"#;
+
 #[test]
 fn an_address_has_one_owner() {
     insta::assert_snapshot!(
@@ -266,14 +277,19 @@ fn aliases_live_on_the_platform_of_their_account() {
 
 #[test]
 fn provisional_names_are_short_enough() {
-    insta::assert_snapshot!(refused_below("accounts:\n  a-name-of-thirty-one-characters@mydomain.ovh:\n"), @r#"
+    insta::assert_snapshot!(refused(&format!("{}accounts:\n  a-name-of-thirty-one-characters@mydomain.ovh:\n", BACK.replace("PROVISIONAL", "{local}01"))), @r#"
     spec::provisional-too-long
 
       × the provisional name `a-name-of-thirty-one-characters01` of `a-name-of-thirty-one-
-      │ characters@mydomain.ovh` has 33 characters, and Exchange takes 32
-        ╭─[spec.yaml:11:3]
-     10 │ accounts:
-     11 │   a-name-of-thirty-one-characters@mydomain.ovh:
+      │ characters@mydomain.ovh` has 33 characters, and Email Pro takes 32
+        ╭─[spec.yaml:7:79]
+      6 │ domains:
+      7 │   mydomain.ovh: { platform: exchange, migrate: { from: emailpro, provisional: "{local}01" } }
+        ·                                                                               ─────┬─────
+        ·                                                                                    ╰── named by this
+      8 │ defaults: { password: { env: "NEW_{local}" }, mail: { source_password: { env: "OLD_{local}" } } }
+      9 │ accounts:
+     10 │   a-name-of-thirty-one-characters@mydomain.ovh:
         ·   ──────────────────────┬─────────────────────
         ·                         ╰── this account
         ╰────
@@ -305,21 +321,19 @@ fn provisional_names_are_free() {
 #[test]
 fn provisional_names_have_characters_that_the_platform_takes() {
     insta::assert_snapshot!(
-        refused(&format!("{}accounts:\n  ann@mydomain.ovh:\n", BASE.replace("from: exchange", "from: exchange, provisional: \"{local}+old\""))),
+        refused(&format!("{}accounts:\n  ann@mydomain.ovh:\n", BACK.replace("PROVISIONAL", "{local}+old"))),
         @r#"
     spec::provisional-invalid
 
-      × the provisional name `ann+old` has characters that Exchange does not take
-        ╭─[spec.yaml:6:79]
-      5 │ domains:
-      6 │   mydomain.ovh: { platform: emailpro, migrate: { from: exchange, provisional: "{local}+old" } }
+      × the provisional name `ann+old` has characters that Email Pro does not take
+        ╭─[spec.yaml:7:79]
+      6 │ domains:
+      7 │   mydomain.ovh: { platform: exchange, migrate: { from: emailpro, provisional: "{local}+old" } }
         ·                                                                               ──────┬──────
         ·                                                                                     ╰── named by this
-      7 │ defaults:
-      8 │   password: { generate: { deliver: { file: "secrets/{address}" } } }
-      9 │   mail: { source_password: { env: "OLD_{local}" } }
-     10 │ accounts:
-     11 │   ann@mydomain.ovh:
+      8 │ defaults: { password: { env: "NEW_{local}" }, mail: { source_password: { env: "OLD_{local}" } } }
+      9 │ accounts:
+     10 │   ann@mydomain.ovh:
         ·   ────────┬───────
         ·           ╰── this account
         ╰────

@@ -1,6 +1,11 @@
 //! Domains and migrations that cannot work.
 
-use super::{refused, refused_below};
+use rehome::{
+    model::Domain,
+    spec::{SourceFate, Strategy},
+};
+
+use super::{accepted, refused, refused_below};
 
 /// Platforms of several kinds, to be followed by `domains:`.
 const KINDS: &str = r"version: 1
@@ -457,4 +462,65 @@ fn accounts_of_an_undeclared_domain_are_one_finding() {
         ╰────
       help: did you mean `mydomain.ovh`?
     ");
+}
+
+#[test]
+fn a_domain_that_should_be_absent_is_empty() {
+    insta::assert_snapshot!(
+        refused_domain("  a.ovh: { platform: exchange, state: absent }\naccounts:\n  ann@a.ovh:\nredirections:\n  in@a.ovh: { to: [x@y.example] }\n"),
+        @"
+    spec::absent-with-wishes
+
+      × `a.ovh` should be absent and yet hold 2 addresses
+        ╭─[spec.yaml:9:39]
+      8 │ domains:
+      9 │   a.ovh: { platform: exchange, state: absent }
+        ·                                       ───┬──
+        ·                                          ╰── the domain is to be deleted
+     10 │ accounts:
+     11 │   ann@a.ovh:
+        ·   ────┬────
+        ·       ╰── and this lives in it
+     12 │ redirections:
+        ╰────
+      help: a domain goes once nothing is left in it; leave it present until then
+    "
+    );
+}
+
+#[test]
+fn the_strategy_fits_the_platforms_when_none_is_said() {
+    let text = format!(
+        "{KINDS}  a.ovh: {{ platform: emailpro, migrate: {{ from: exchange }} }}\n  b.ovh: {{ platform: emailpro, migrate: {{ from: legacy }} }}\n  c.ovh: {{ platform: emailpro, migrate: {{ from: host }} }}\n"
+    );
+    let spec = accepted(&text).spec;
+    let of = |name: &str| spec.domains[&Domain::parse(name).unwrap()].migrate.clone().unwrap();
+    assert_eq!(of("a.ovh").strategy, Strategy::Swap);
+    assert_eq!(of("b.ovh").strategy, Strategy::Stage);
+    assert_eq!(of("c.ovh").strategy, Strategy::Parallel);
+    assert_eq!(of("a.ovh").provisional, "{local}01");
+    assert_eq!(of("a.ovh").source, SourceFate::Keep);
+}
+
+#[test]
+fn defaults_that_a_plain_host_cannot_set_are_refused_once_or_left_out() {
+    let text = format!(
+        "{KINDS}  a.ovh: {{ platform: host, migrate: {{ from: exchange }} }}\ndefaults:\n  quota: 5 GB\n  password: {{ generate: {{ deliver: {{ file: \"s/{{local}}\" }} }} }}\n  mail: {{ source_password: {{ env: \"{{local}}\" }} }}\naccounts:\n  ann@a.ovh:\n  bob@a.ovh:\n"
+    );
+    insta::assert_snapshot!(refused(&text), @r#"
+    spec::not-for-kind
+
+      × a plain IMAP host has no passwords that could be set
+        ╭─[spec.yaml:12:44]
+     11 │   quota: 5 GB
+     12 │   password: { generate: { deliver: { file: "s/{local}" } } }
+        ·                                            ─────┬─────
+        ·                                                 ╰── not through IMAP
+     13 │   mail: { source_password: { env: "{local}" } }
+        ╰────
+      help: its accounts exist already: give the present password, `password: { env: NEW_PASSWORD }`
+    "#);
+    let spec =
+        accepted(&text.replace("{ generate: { deliver: { file: \"s/{local}\" } } }", "{ env: \"NEW_{local}\" }")).spec;
+    assert!(spec.accounts.values().all(|a| a.profile.quota_octets.is_none()));
 }

@@ -111,7 +111,9 @@ fn text_below(folder: &str) -> String {
 
 fn codes(text: &str, before: &str) -> BTreeSet<String> {
     let rest = text.split(before).skip(1);
-    let word = |part: &str| part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect::<String>();
+    let word = |part: &str| {
+        part.chars().take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-').collect::<String>()
+    };
     rest.map(word).filter(|code| !code.is_empty()).collect()
 }
 
@@ -145,4 +147,16 @@ fn every_key_is_documented() {
     let docs = fs::read_to_string(root("docs/spec.md")).unwrap();
     let missing: Vec<_> = all.iter().filter(|key| !docs.contains(&format!("`{key}`"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_specs_of_the_documentation_are_valid() {
+    let docs = fs::read_to_string(root("docs/spec.md")).unwrap();
+    let blocks: Vec<_> = docs.split("```yaml\n").skip(1).filter_map(|b| b.split("```").next()).collect();
+    let whole: Vec<_> = blocks.iter().filter(|b| b.contains("platforms:")).collect();
+    assert!(!whole.is_empty());
+    for block in whole {
+        let loaded = spec::parse("docs.yaml", block).map_err(|p| p.render(false, 100)).unwrap();
+        assert!(loaded.warnings.0.is_empty(), "{}", loaded.warnings.render(false, 100));
+    }
 }

@@ -93,7 +93,7 @@ fn accounts_that_all_use_one_anchor_are_no_bomb() {
     let mut text = BASE.to_owned();
     text.push_str("x-person: &person { quota: 5 GB, hidden: false }\naccounts:\n");
     for i in 0..5_000 {
-        text.push_str(&format!("  p{i}@mydomain.ovh: {{ <<: *person, name: P {i} }}\n"));
+        text.push_str(&format!("  p{i}.person@mydomain.ovh: {{ <<: *person, name: P {i} }}\n"));
     }
     let loaded = spec::parse("fleet.yaml", &text).map_err(|p| p.render(false, 100)).unwrap();
     assert!(loaded.spec.accounts.values().all(|a| a.profile.quota_octets == Some(5 << 30)));

@@ -206,3 +206,26 @@ fn a_person_in_the_table_and_in_the_file_is_declared_twice() {
         ╰────
     ");
 }
+
+#[test]
+fn a_row_with_too_many_fields_is_refused() {
+    insta::assert_snapshot!(with_table("{ csv: people.csv }", "address,name\nann@mydomain.ovh,Miller, Ann\n"), @"
+    spec::bad-table
+
+      × a row has 3 fields, and there are 2 headers
+       ╭─[people.csv:2:1]
+     1 │ address,name
+     2 │ ann@mydomain.ovh,Miller, Ann
+       · ──────────────┬─────────────
+       ·               ╰── this row
+       ╰────
+      help: put text that holds the delimiter in quotes
+    ");
+}
+
+#[test]
+fn a_column_of_passwords_that_is_not_read_is_hidden_too() {
+    let columns = "{ csv: people.csv, columns: { address: Mail } }";
+    let shown = with_table(columns, "Mail,Password,quota\nann@mydomain.ovh,hunter2,lots\n");
+    assert!(!shown.contains("hunter2") && shown.contains("lots"), "{shown}");
+}

@@ -1,6 +1,8 @@
 //! Platforms that cannot work.
 
-use super::refused;
+use rehome::model::PlatformId;
+
+use super::{accepted, refused};
 
 #[test]
 fn each_kind_says_what_it_lacks() {
@@ -113,7 +115,7 @@ fn a_plain_host_has_no_api() {
        ·                                                                                            ┬
        ·                                                                                            ╰── not declared under `platforms`
        ╰────
-      help: the platforms of this spec are `b`
+      help: declared under `platforms`: `b`
     ");
 }
 
@@ -165,7 +167,7 @@ fn same_as_leads_somewhere() {
        ·                                                                 ─┬
        ·                                                                  ╰── not declared under `platforms`
        ╰────
-      help: the platforms of this spec are `a`, `b` and `c`
+      help: declared under `platforms`: `a`, `b` and `c`
     "
     );
 }
@@ -234,4 +236,52 @@ fn an_admin_is_one_of_two_and_complete() {
             with the same keys
     "
     );
+}
+
+#[test]
+fn a_platform_has_a_plain_name() {
+    insta::assert_snapshot!(refused("version: 1\nplatforms:\n  a/b: { kind: imap, imap: { host: h.example } }\n"), @"
+    spec::bad-name
+
+      × `a/b` is no name for a platform
+       ╭─[spec.yaml:3:3]
+     2 │ platforms:
+     3 │   a/b: { kind: imap, imap: { host: h.example } }
+       ·   ─┬─
+       ·    ╰── letters, digits and `-`, `_`, `.` only
+       ╰────
+    ");
+}
+
+#[test]
+fn passwords_in_clear_over_the_network_are_doubtful() {
+    let text =
+        |host| format!("version: 1\nplatforms: {{ a: {{ kind: imap, imap: {{ host: {host}, security: plain }} }} }}\n");
+    insta::assert_snapshot!(accepted(&text("h.example")).warnings.render(false, 100), @"
+    spec::plain-imap
+
+      ⚠ passwords go to `h.example` in clear
+       ╭─[spec.yaml:2:66]
+     1 │ version: 1
+     2 │ platforms: { a: { kind: imap, imap: { host: h.example, security: plain } } }
+       ·                                                                  ──┬──
+       ·                                                                    ╰── no protection
+       ╰────
+      help: use `tls` or `starttls` where you can
+    ");
+    for near in ["localhost", "127.0.0.1", "\"::1\""] {
+        assert!(accepted(&text(near)).warnings.0.is_empty(), "{near}");
+    }
+}
+
+#[test]
+fn same_as_shares_credentials_and_the_endpoint() {
+    let spec = accepted(
+        "version: 1\nplatforms:\n  a: { kind: ovh-email-pro, service: s, endpoint: ovh-ca, credentials: { client_id: { env: A }, client_secret: { env: B } } }\n  b: { kind: ovh-exchange, service: s, credentials: { same_as: a } }\n  c: { kind: ovh-exchange, service: s, credentials: { same_as: b }, endpoint: ovh-eu }\n",
+    )
+    .spec;
+    let of = |name: &str| &spec.platforms[&PlatformId::from(name)];
+    assert_eq!(of("c").credentials, of("a").credentials);
+    assert_eq!(of("b").endpoint.as_deref(), Some("ovh-ca"));
+    assert_eq!(of("c").endpoint.as_deref(), Some("ovh-eu"));
 }

@@ -213,8 +213,8 @@ fn passwords_in_a_table_are_masked() {
        ╭─[people.csv:1:9]
      1 │ address,password
        ·         ────┬───
-       ·             ╰── not shown below
-     2 │ ***********************
+       ·             ╰── what is below is not shown
+     2 │ ann@nowhere.ovh,*******
        ╰────
       help: a table holds references only: name the column `source_password_env`,
             `source_password_file`, `password_env` or `password_file`. If the values are real and the
@@ -225,7 +225,7 @@ fn passwords_in_a_table_are_masked() {
       × `ann@nowhere.ovh` is in the domain `nowhere.ovh`, which is not declared
        ╭─[people.csv:2:1]
      1 │ address,password
-     2 │ ***********************
+     2 │ ann@nowhere.ovh,*******
        · ───────┬───────
        ·        ╰── its domain is not under `domains`
        ╰────

@@ -13,7 +13,7 @@ use crate::{
             client::WriteClient,
             failure::Failure,
             json::{Lenient as _, label},
-            wait::{Look, until},
+            wait::{Look, claiming, until},
         },
     },
 };
@@ -28,7 +28,8 @@ impl V1 {
     ) -> Result<Made, Failure> {
         if self.find(&self.account(to)).await?.is_none() {
             self.rested(&self.account(from), &format!("account {from}")).await?;
-            write.put(&self.account(from), &name_fields(to)).await?;
+            let (path, fields) = (self.account(from), name_fields(to));
+            claiming(write.patience(), || write.put(&path, &fields)).await?;
             self.arrival(from, to).await.map_err(Failure::after_sending)?;
         }
         if from != to && self.has_alias(to, from).await? {
@@ -115,7 +116,7 @@ impl V1 {
         self.rested(&path, &format!("slot {slot}")).await.map_err(taken)?;
         let mut fields = name_fields(address);
         merge(&mut fields, profile_fields(profile));
-        write.put(&path, &fields).await.map_err(taken)?;
+        claiming(write.patience(), || write.put(&path, &fields)).await.map_err(taken)?;
         let slot = Address::parse(slot.as_str())
             .map_err(|e| Failure::stopped(ErrorClass::Refused, format!("slot `{slot}` has no address: {e}")))?;
         self.arrival(&slot, address).await.map_err(Failure::after_sending)

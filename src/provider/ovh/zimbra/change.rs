@@ -14,6 +14,7 @@ use crate::{
             client::WriteClient,
             failure::Failure,
             json::Lenient as _,
+            wait::claiming,
         },
     },
 };
@@ -211,7 +212,8 @@ impl Zimbra {
             None => {
                 let row = there(self.account(from).await?, &from.to_string())?;
                 let path = self.of("account", &row)?;
-                self.put(write, &path, &json!({ "email": to.to_string() })).await?;
+                let fields = json!({ "email": to.to_string() });
+                claiming(write.patience(), || self.put(write, &path, &fields)).await?;
                 self.rested(&path, &format!("giving {from} the address {to}")).await.map_err(Failure::after_sending)?;
                 row
             }
@@ -252,7 +254,8 @@ impl Zimbra {
             spec.insert("slotId".to_owned(), Value::from(slot.as_str()));
             spec.insert("offer".to_owned(), Value::from(current(&found).text("offer").unwrap_or("STARTER")));
         }
-        write.post(&self.base.join(&["account"]), &json!({ "targetSpec": spec })).await?;
+        let (list, body) = (self.base.join(&["account"]), json!({ "targetSpec": spec }));
+        claiming(write.patience(), || write.post(&list, &body)).await?;
         Ok(())
     }
 

@@ -79,7 +79,29 @@ impl World {
     /// The services that have a mailbox of that address.
     #[must_use]
     pub fn services_of(&self, login: &Address) -> Vec<String> {
-        self.mailboxes().into_iter().filter(|(_, a)| a == login).map(|(service, _)| service).collect()
+        let hosted = self.hosted.values().filter(|s| s.account(login).is_some_and(|a| a.configured));
+        let local = login.local().to_ascii_lowercase();
+        let legacy = self.legacy.get(login.domain()).filter(|l| l.accounts.contains_key(&local));
+        let zimbra = self.zimbra.values().filter(|p| p.accounts.values().any(|a| a.current.address == *login));
+        let names = hosted.map(|s| s.name.clone()).chain(legacy.map(|l| l.domain.to_string()));
+        names.chain(zimbra.map(|p| p.id.clone())).collect()
+    }
+
+    /// The mailboxes whose size an answer shows: that of an address in the path, that of `.../account/{name}/usage`,
+    /// and those of a Zimbra platform whose accounts are read.
+    #[must_use]
+    pub fn mailboxes_shown(&self, path: &[String]) -> Vec<(String, Address)> {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let login = match path.as_slice() {
+            ["zimbra", "platform", id, "account", ..] => {
+                let accounts = self.zimbra.get(*id).into_iter().flat_map(|p| p.accounts.values());
+                return accounts.map(|a| ((*id).to_owned(), a.current.address.clone())).collect();
+            }
+            ["email", "domain", domain, "account", name, "usage"] => Address::parse(&format!("{name}@{domain}")).ok(),
+            path => path.iter().rev().find_map(|segment| Address::parse(segment).ok()),
+        };
+        let Some(login) = login else { return Vec::new() };
+        self.services_of(&login).into_iter().map(|service| (service, login.clone())).collect()
     }
 
     /// Notes how full a mailbox is.

@@ -1,0 +1,440 @@
+//! A mail store in memory that fails where a test wants it to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    copy::store::{
+        Answer, Appended, Change, Fetch, Fetched, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal, Store,
+        StoreError, StoreErrorKind, Why,
+    },
+    imap::{Body, InternalDate},
+    model::{FolderPath, FolderStatus},
+};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    pub(super) flags: BTreeSet<String>,
+    pub(super) date: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Folder {
+    pub(super) validity: u32,
+    pub(super) next: u32,
+    pub(super) messages: BTreeMap<u32, Message>,
+    pub(super) modseq: u64,
+    pub(super) subscribed: bool,
+}
+
+/// What happens to messages whose append is cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Landing {
+    Never,
+    Now,
+    /// When the folder is opened for the second time after.
+    Late,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Batch {
+    Multi,
+    Single,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) folders: BTreeMap<String, Folder>,
+    pub(super) uidplus: bool,
+    pub(super) batch: Batch,
+    /// APPENDUID names the UID before the right one.
+    pub(super) lies: bool,
+    /// Stored messages get another header line.
+    pub(super) alters: bool,
+    /// Names that differ in case are one folder.
+    pub(super) folds: bool,
+    pub(super) keywords: bool,
+    pub(super) room: Option<usize>,
+    /// A message with this text is refused.
+    pub(super) refuses: Option<&'static str>,
+    /// A message with this text breaks the connection, when sent or when read.
+    pub(super) breaks: Option<&'static str>,
+    /// The n-th append command (from 1) is cut off after half of its messages.
+    pub(super) cut: Option<(u64, Landing)>,
+    /// The connection cannot be made any more after the cut.
+    pub(super) dead_after_cut: bool,
+    /// Expunge this UID of this folder when its body is asked for.
+    pub(super) vanishes: Option<(String, u32)>,
+    pub(super) dead: bool,
+    pub(super) appends: u64,
+    /// Commands that changed something.
+    pub(super) changes: u64,
+    /// Bodies handed out.
+    pub(super) reads: u64,
+    late: Vec<(u32, String, Message)>,
+    validity: u32,
+}
+
+#[derive(Clone)]
+pub(super) struct World(pub(super) Arc<Mutex<Inner>>);
+
+impl World {
+    pub(super) fn new(validity: u32) -> Self {
+        let inner = Inner {
+            folders: BTreeMap::new(),
+            uidplus: true,
+            batch: Batch::Multi,
+            lies: false,
+            alters: false,
+            folds: false,
+            keywords: true,
+            room: None,
+            refuses: None,
+            breaks: None,
+            cut: None,
+            dead_after_cut: false,
+            vanishes: None,
+            dead: false,
+            appends: 0,
+            changes: 0,
+            reads: 0,
+            late: Vec::new(),
+            validity,
+        };
+        let world = Self(Arc::new(Mutex::new(inner)));
+        world.make("INBOX");
+        world
+    }
+
+    pub(super) fn with<T>(&self, f: impl FnOnce(&mut Inner) -> T) -> T {
+        f(&mut self.0.lock().unwrap())
+    }
+
+    pub(super) fn make(&self, name: &str) {
+        self.with(|w| w.make(name));
+    }
+
+    pub(super) fn put(&self, folder: &str, flags: &[&str], date: &str, bytes: &str) -> u32 {
+        let message = Message {
+            flags: flags.iter().map(|f| (*f).to_owned()).collect(),
+            date: date.to_owned(),
+            bytes: bytes.as_bytes().to_vec(),
+        };
+        self.with(|w| w.put(folder, message))
+    }
+
+    /// Every message, in UID order by folder.
+    pub(super) fn mail(&self) -> BTreeMap<String, Vec<Message>> {
+        let list = |f: &Folder| f.messages.values().cloned().collect();
+        self.with(|w| w.folders.iter().map(|(n, f)| (n.clone(), list(f))).collect())
+    }
+}
+
+impl Inner {
+    fn make(&mut self, name: &str) {
+        self.validity += 1;
+        let folder = Folder { validity: self.validity, next: 1, modseq: 1, ..Folder::default() };
+        self.folders.insert(name.to_owned(), folder);
+    }
+
+    fn put(&mut self, folder: &str, message: Message) -> u32 {
+        let folder = self.folders.get_mut(folder).unwrap();
+        let uid = folder.next;
+        folder.next += 1;
+        folder.modseq += 1;
+        folder.messages.insert(uid, message);
+        uid
+    }
+
+    fn key(&self, name: &str) -> String {
+        let same = |n: &&String| n.to_lowercase() == name.to_lowercase();
+        self.folders.keys().find(same).filter(|_| self.folds).cloned().unwrap_or_else(|| name.to_owned())
+    }
+
+    fn find(&self, name: &str) -> Result<&Folder, StoreError> {
+        self.folders.get(&self.key(name)).ok_or_else(|| refused(Why::NoFolder))
+    }
+
+    fn land(&mut self) {
+        for (mut wait, folder, message) in std::mem::take(&mut self.late) {
+            wait -= 1;
+            if wait == 0 {
+                self.put(&folder, message);
+            } else {
+                self.late.push((wait, folder, message));
+            }
+        }
+    }
+}
+
+fn refused(why: Why) -> StoreError {
+    StoreError { kind: StoreErrorKind::Refused(why), source: "refused".into() }
+}
+
+fn lost() -> StoreError {
+    StoreError { kind: StoreErrorKind::Lost, source: "the connection broke".into() }
+}
+
+fn status(folder: &Folder) -> FolderStatus {
+    FolderStatus {
+        uid_validity: folder.validity,
+        uid_next: folder.next,
+        messages: u32::try_from(folder.messages.len()).unwrap(),
+        highest_modseq: Some(folder.modseq),
+        octets: None,
+    }
+}
+
+struct Connection {
+    world: World,
+    open: Option<String>,
+    broken: bool,
+}
+
+#[async_trait]
+impl Store for World {
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
+    async fn look(&self) -> Result<Box<dyn Look>, StoreError> {
+        if self.with(|w| w.dead) {
+            return Err(lost());
+        }
+        Ok(Box::new(Connection { world: self.clone(), open: None, broken: false }))
+    }
+
+    async fn change(&self) -> Result<Box<dyn Change>, StoreError> {
+        if self.with(|w| w.dead) {
+            return Err(lost());
+        }
+        Ok(Box::new(Connection { world: self.clone(), open: None, broken: false }))
+    }
+}
+
+impl Connection {
+    fn alive(&self) -> Result<(), StoreError> {
+        if self.broken || self.world.with(|w| w.dead) { Err(lost()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Look for Connection {
+    async fn list(&mut self) -> Result<Listing, StoreError> {
+        self.alive()?;
+        let folder = |(name, folder): (&String, &Folder)| Listed {
+            name: name.clone(),
+            path: FolderPath(name.split('/').map(str::to_owned).collect()),
+            selectable: true,
+            subscribed: folder.subscribed,
+            special_use: None,
+            status: Some(status(folder)),
+        };
+        let folders = self.world.with(|w| w.folders.iter().map(folder).collect());
+        Ok(Listing { delimiter: Some('/'), prefix: String::new(), folders })
+    }
+
+    async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
+        self.alive()?;
+        self.world.with(|w| w.find(folder).map(status))
+    }
+
+    async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
+        self.alive()?;
+        self.open = Some(folder.to_owned());
+        self.world.with(|w| {
+            w.land();
+            let status = status(w.find(folder)?);
+            Ok(Opened { uid_validity: status.uid_validity, uid_next: status.uid_next, messages: status.messages })
+        })
+    }
+
+    async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
+        self.alive()?;
+        let open = self.open.clone().unwrap();
+        self.world.with(|w| {
+            let folder = w.find(&open)?;
+            let last_uid = folder.messages.keys().last().copied();
+            // `first:*` always names the last message.
+            let wanted = |uid: &u32| {
+                (*uid >= first && last.is_none_or(|l| *uid <= l)) || (last.is_none() && Some(*uid) == last_uid)
+            };
+            let meta = |(uid, m): (&u32, &Message)| Meta {
+                uid: *uid,
+                flags: m.flags.clone(),
+                date: Some(InternalDate::parse(&m.date)),
+                size: m.bytes.len() as u64 + 3, // an estimate
+            };
+            Ok(folder.messages.iter().filter(|(uid, _)| wanted(uid)).map(meta).collect())
+        })
+    }
+
+    async fn bodies(&mut self, uids: &[u32]) -> Fetch {
+        let mut out = Fetch::default();
+        let open = self.open.clone().unwrap();
+        for uid in uids {
+            if let Err(error) = self.alive() {
+                return Fetch { error: Some(error), ..out };
+            }
+            let got = self.world.with(|w| {
+                if w.vanishes == Some((open.clone(), *uid)) {
+                    w.folders.get_mut(&open).unwrap().messages.remove(uid);
+                }
+                w.reads += 1;
+                let message = w.find(&open).ok()?.messages.get(uid).cloned()?;
+                Some((w.breaks.is_some_and(|text| contains(&message.bytes, text)), message))
+            });
+            match got {
+                None => out.got.push((*uid, Fetched::Gone)),
+                Some((true, _)) => self.broken = true,
+                Some((false, message)) => out.got.push((*uid, Fetched::Body(Body::from(message.bytes)))),
+            }
+        }
+        let error = self.alive().err();
+        Fetch { error, ..out }
+    }
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|w| w == text.as_bytes())
+}
+
+#[async_trait]
+impl Change for Connection {
+    async fn create(&mut self, folder: &str) -> Result<(), StoreError> {
+        self.alive()?;
+        self.world.with(|w| {
+            w.changes += 1;
+            if w.folders.contains_key(&w.key(folder)) {
+                return Err(refused(Why::Exists));
+            }
+            w.make(folder);
+            Ok(())
+        })
+    }
+
+    async fn subscribe(&mut self, folder: &str) -> Result<(), StoreError> {
+        self.alive()?;
+        self.world.with(|w| {
+            w.changes += 1;
+            let key = w.key(folder);
+            w.folders.get_mut(&key).ok_or_else(|| refused(Why::NoFolder))?.subscribed = true;
+            Ok(())
+        })
+    }
+
+    async fn open(&mut self, folder: &str) -> Result<Option<BTreeSet<String>>, StoreError> {
+        self.alive()?;
+        self.open = Some(folder.to_owned());
+        self.world.with(|w| {
+            w.find(folder)?;
+            let any = w.keywords.then(|| "\\*".to_owned());
+            Ok(Some(any.into_iter().chain(["\\Seen".to_owned()]).collect()))
+        })
+    }
+
+    async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {
+        if let Err(error) = self.alive() {
+            return Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error) };
+        }
+        let stored: Vec<Message> = messages.iter().map(read).collect();
+        let (answer, broken) = self.world.with(|w| w.append(folder, stored));
+        self.broken = broken;
+        answer
+    }
+
+    async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError> {
+        self.alive()?;
+        let open = self.open.clone().unwrap();
+        self.world.with(|w| {
+            w.changes += 1;
+            for uid in uids {
+                if let Some(message) = w.folders.get_mut(&open).unwrap().messages.get_mut(uid) {
+                    message.flags.clone_from(flags);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn append_limit(&self) -> Option<u64> {
+        Some(5000)
+    }
+}
+
+fn read(out: &Outgoing) -> Message {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    out.body.reader().read_to_end(&mut bytes).unwrap();
+    let date = out.date.as_ref().unwrap().text().to_owned();
+    Message { flags: out.flags.clone(), date, bytes }
+}
+
+impl Inner {
+    fn append(&mut self, folder: &str, messages: Vec<Message>) -> (Answer, bool) {
+        let folder = &self.key(folder);
+        self.appends += 1;
+        self.changes += 1;
+        let n = messages.len();
+        let unknown = |closed| Answer { results: vec![Appended::Unknown { closed }; n], error: Some(lost()) };
+        if let Some((at, landing)) = self.cut
+            && self.appends == at
+        {
+            // Half of a pipeline arrives, or the whole of a batch.
+            let arrived = if self.batch == Batch::Multi { n } else { n.div_ceil(2) };
+            for message in messages.into_iter().take(arrived) {
+                match landing {
+                    Landing::Never => {}
+                    Landing::Now => drop(self.put(folder, message)),
+                    Landing::Late => self.late.push((2, folder.clone(), message)),
+                }
+            }
+            self.dead = self.dead_after_cut;
+            return (unknown(false), true);
+        }
+        let bad = |w: &Self, m: &Message| {
+            let full = w.room.is_some_and(|room| w.folders.values().map(|f| f.messages.len()).sum::<usize>() >= room);
+            let why = if full { Some(Why::Full) } else { None };
+            why.or(w.refuses.filter(|text| contains(&m.bytes, text)).map(|_| Why::Rejected))
+        };
+        let breaks = |w: &Self, m: &Message| w.breaks.is_some_and(|text| contains(&m.bytes, text));
+        let refusal = |why| Refusal { why, text: "no".to_owned() };
+        if self.batch == Batch::Multi {
+            if messages.iter().any(|m| breaks(self, m)) {
+                return (unknown(true), true);
+            }
+            let room = self.room.map(|room| room - self.folders.values().map(|f| f.messages.len()).sum::<usize>());
+            let over = room.is_some_and(|room| messages.len() > room).then_some(Why::Full);
+            if let Some(why) = over.or_else(|| messages.iter().find_map(|m| bad(self, m))) {
+                let one = if n > 1 { Appended::BatchRefused(refusal(why)) } else { Appended::Refused(refusal(why)) };
+                return (Answer { results: vec![one; n], error: None }, false);
+            }
+        }
+        let mut results = Vec::new();
+        for message in messages {
+            if breaks(self, &message) {
+                results.resize(n, Appended::Unknown { closed: true });
+                return (Answer { results, error: Some(lost()) }, true);
+            }
+            results.push(match bad(self, &message) {
+                Some(why) => Appended::Refused(refusal(why)),
+                None => Appended::Stored(self.store(folder, message)),
+            });
+        }
+        (Answer { results, error: None }, false)
+    }
+
+    fn store(&mut self, folder: &str, mut message: Message) -> Option<(u32, u32)> {
+        if self.alters {
+            message.bytes.splice(0..0, *b"X-Seen-By: me\r\n");
+        }
+        let uid = self.put(folder, message);
+        let validity = self.folders.get(folder).unwrap().validity;
+        self.uidplus.then_some((validity, if self.lies { uid.saturating_sub(1) } else { uid }))
+    }
+}

@@ -1,0 +1,50 @@
+//! Amounts as people read them.
+
+/// Octets in binary units with one decimal: `6.9 GiB`. Below one KiB, plain octets.
+#[must_use]
+pub fn size(octets: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    for (unit, shift) in UNITS {
+        let one = 1u64 << shift;
+        if octets >= one {
+            let tenth = octets % one * 10 / one;
+            return format!("{}.{tenth} {unit}", octets / one);
+        }
+    }
+    format!("{octets} octets")
+}
+
+/// A number with separators of thousands: `56,511`.
+#[must_use]
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A number and its noun: `1 action`, `2,000 actions`.
+#[must_use]
+pub fn plural(n: usize, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(n as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_readable_at_their_edges() {
+        let sizes = [0, 1023, 1024, 1536, (1 << 30) - 1, 1 << 30, u64::MAX];
+        let shown = sizes.map(size);
+        assert_eq!(shown, ["0 octets", "1023 octets", "1.0 KiB", "1.5 KiB", "1023.9 MiB", "1.0 GiB", "16777215.9 TiB"]);
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!((plural(1, "action"), plural(1200, "action")), ("1 action".into(), "1,200 actions".into()));
+    }
+}

@@ -1,0 +1,88 @@
+//! What several servers say to one question.
+
+use std::collections::BTreeMap;
+
+use super::{Complete as _, finding};
+use crate::{
+    diag::{Finding, Severity},
+    model::{DnsView, Question, Verdict},
+};
+
+/// The distinct answers, each with the servers that gave it.
+pub(super) struct Answers<'a> {
+    question: Question,
+    /// No values stand for "there is no such record".
+    known: BTreeMap<&'a [String], Vec<&'a str>>,
+    unknown: Vec<(&'a str, String)>,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn collect(view: &'a DnsView, question: &Question) -> Self {
+        let mut out = Self { question: question.clone(), known: BTreeMap::new(), unknown: Vec::new() };
+        for (server, told) in &view.servers {
+            match told.answers.get(question) {
+                Some(verdict) if verdict.is_known() => out.known.entry(verdict.values()).or_default().push(server),
+                Some(verdict) => out.unknown.push((server, why(verdict))),
+                None => out.unknown.push((server, "it was not asked".to_owned())),
+            }
+        }
+        out
+    }
+
+    /// The answers without those who gave them; empty values stand for "there is no such record".
+    pub(super) fn known(self) -> impl Iterator<Item = &'a [String]> {
+        self.known.into_keys()
+    }
+
+    /// The findings on each answer, with those on the answers' differences.
+    pub(super) fn judge(self, judge: impl Fn(&[String]) -> Vec<Finding>) -> Vec<Finding> {
+        let subject = format!("{} {}", self.question.name, self.question.rtype);
+        let mut out = Vec::new();
+        if !self.unknown.is_empty() {
+            let told: Vec<String> = self.unknown.iter().map(|(server, why)| format!("{server}: {why}")).collect();
+            let whole = if self.known.is_empty() { "no server" } else { "not every server" };
+            let message = format!("{whole} could tell the {} records of {}", self.question.rtype, self.question.name);
+            out.push(
+                finding("dns-unknown", Severity::Unknown, &subject, message)
+                    .actual(told.join("; "))
+                    .fix("ask again later; as long as it is unknown, nothing is concluded from it"),
+            );
+        }
+        if self.known.len() < 2 {
+            out.extend(self.known.keys().flat_map(|values| judge(values)));
+            return out;
+        }
+        let told: Vec<String> =
+            self.known.iter().map(|(v, servers)| format!("{}: {}", servers.join(", "), shown(v))).collect();
+        let message = format!("the servers differ in the {} records of {}", self.question.rtype, self.question.name);
+        out.push(
+            finding("servers-differ", Severity::Error, &subject, message)
+                .actual(told.join("; "))
+                .fix("wait until all servers have the same zone; when they stay different, ask the DNS provider"),
+        );
+        for (values, servers) in &self.known {
+            // What is fine at one server is no consolation while another differs.
+            let wrong = judge(values).into_iter().filter(|f| f.severity != Severity::Ok);
+            out.extend(wrong.map(|f| Finding { message: format!("{} (at {})", f.message, servers.join(", ")), ..f }));
+        }
+        out
+    }
+}
+
+/// Values for people.
+pub(super) fn shown(values: &[String]) -> String {
+    if values.is_empty() { "no record".to_owned() } else { values.join(", ") }
+}
+
+fn why(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::ServFail => "it failed to answer (SERVFAIL)".to_owned(),
+        Verdict::Refused => "it refused to answer (REFUSED)".to_owned(),
+        Verdict::Timeout => "it did not answer in time".to_owned(),
+        Verdict::Unreachable { reason } => reason.clone(),
+        Verdict::Lame => "it has no authority for the zone".to_owned(),
+        Verdict::Loop => "aliases lead in a circle or too far".to_owned(),
+        Verdict::Malformed { reason } => format!("its answer cannot be understood: {reason}"),
+        Verdict::Found { .. } | Verdict::NoData | Verdict::NxDomain => "it answered".to_owned(),
+    }
+}

@@ -1,0 +1,112 @@
+//! Keys that sign (RFC 6376 3.6.1, RFC 8301).
+
+use std::collections::BTreeMap;
+
+use super::{Complete as _, Scene, answers::shown, finding, severity, zone_line};
+use crate::{
+    diag::{Finding, Severity},
+    model::{DnsTopic, ExpectedRecord, RecordType},
+};
+
+pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
+    let wanted = scene.expected(DnsTopic::Dkim);
+    if wanted.is_empty() {
+        let subject = format!("{} DKIM", scene.domain);
+        let message = format!("the platform names no keys for {}", scene.domain);
+        return vec![finding("dkim-not-offered", Severity::Info, subject, message)];
+    }
+    wanted.into_iter().flat_map(|record| one(scene, record)).collect()
+}
+
+fn one(scene: &Scene<'_>, record: &ExpectedRecord) -> Vec<Finding> {
+    let key_there = record.rtype == RecordType::Cname
+        && scene.answers(&record.name, RecordType::Txt).known().any(|values| !values.is_empty());
+    scene.judge(&record.name, record.rtype, |values| match record.rtype {
+        RecordType::Cname => alias(record, values, key_there),
+        _ => key(record, values),
+    })
+}
+
+fn draft(record: &ExpectedRecord, values: &[String], code: &str, how_bad: Severity, message: String) -> Finding {
+    finding(code, how_bad, &record.name, message)
+        .expected(format!("{} {}", record.rtype, record.value))
+        .actual(shown(values))
+}
+
+fn publish(record: &ExpectedRecord) -> String {
+    format!("publish\n{}", zone_line(record))
+}
+
+/// The platform keeps the key; the domain holds an alias to it.
+fn alias(record: &ExpectedRecord, values: &[String], key_there: bool) -> Vec<Finding> {
+    let name = &record.name;
+    let out = match values {
+        [target] if target.eq_ignore_ascii_case(&record.value) => {
+            draft(record, values, "dkim-ok", Severity::Ok, format!("{name} leads to the platform's key"))
+        }
+        [] if key_there => {
+            let message = format!("{name} holds a key of its own instead of an alias to the platform's");
+            draft(record, values, "dkim-wrong-type", severity(record.need), message).fix(publish(record))
+        }
+        [] => {
+            let message = format!("{name} is missing: the platform cannot sign with this key");
+            draft(record, values, "dkim-missing", severity(record.need), message).fix(publish(record))
+        }
+        _ => {
+            let message = format!("{name} leads elsewhere than to the platform's key");
+            draft(record, values, "dkim-wrong-target", Severity::Error, message).fix(publish(record))
+        }
+    };
+    vec![out]
+}
+
+/// The key itself.
+fn key(record: &ExpectedRecord, values: &[String]) -> Vec<Finding> {
+    let name = &record.name;
+    let found =
+        |code, how_bad, message: String| vec![draft(record, values, code, how_bad, message).fix(publish(record))];
+    let value = match values {
+        [] => {
+            let message = format!("{name} is missing: signatures with this key cannot be checked");
+            return found("dkim-missing", severity(record.need), message);
+        }
+        [value] => value,
+        _ => {
+            let message = format!("{name} holds {} records: which of them is the key is undefined", values.len());
+            return found("dkim-multiple", Severity::Error, message);
+        }
+    };
+    let Some(tags) = tags(value).filter(|t| t.get("v").is_none_or(|v| v == "DKIM1")) else {
+        return found("dkim-syntax", Severity::Error, format!("{name} holds something that is no key"));
+    };
+    let material = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    match tags.get("p").map(|p| material(p)) {
+        None => {
+            found("dkim-syntax", Severity::Error, format!("{name} holds something that is no key: `p=` is missing"))
+        }
+        Some(p) if p.is_empty() => found("dkim-revoked", Severity::Error, format!("the key at {name} is revoked")),
+        Some(p) => {
+            let wanted = self::tags(&record.value).and_then(|t| t.get("p").map(|p| material(p)));
+            if wanted.is_some_and(|w| w != p) {
+                return found(
+                    "dkim-wrong-key",
+                    Severity::Error,
+                    format!("{name} holds another key than the platform's"),
+                );
+            }
+            vec![draft(record, values, "dkim-ok", Severity::Ok, format!("{name} holds the key"))]
+        }
+    }
+}
+
+/// A tag list (RFC 6376 3.2); `None` when it is none, or a tag stands twice.
+pub(super) fn tags(text: &str) -> Option<BTreeMap<String, String>> {
+    let mut out = BTreeMap::new();
+    for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
+        let (name, value) = part.split_once('=')?;
+        if out.insert(name.trim().to_owned(), value.trim().to_owned()).is_some() {
+            return None;
+        }
+    }
+    (!out.is_empty()).then_some(out)
+}

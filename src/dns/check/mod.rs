@@ -1,0 +1,162 @@
+//! Answers held against expectations. Pure: the same view gives the same findings.
+
+mod answers;
+mod clients;
+mod dkim;
+mod dmarc;
+mod mx;
+mod ownership;
+mod spf;
+#[cfg(test)]
+mod table;
+
+use std::collections::BTreeSet;
+
+pub(super) use dmarc::policy_names;
+pub use spf::merge as merge_spf;
+
+use self::answers::Answers;
+use crate::{
+    diag::{Finding, Severity},
+    model::{DnsTopic, DnsView, Domain, ExpectedRecord, Need, Question, RecordType},
+};
+
+/// Judges the DNS of a domain, topic by topic.
+///
+/// Where servers differ, each answer is judged, and a finding names who says what. A question that no server answered
+/// gives [`Severity::Unknown`] and nothing else.
+#[must_use]
+pub fn check(
+    domain: &Domain,
+    topics: &BTreeSet<DnsTopic>,
+    expected: &[ExpectedRecord],
+    view: &DnsView,
+) -> Vec<Finding> {
+    let scene = Scene { domain, expected, view };
+    if let Some(failure) = &view.failure {
+        return vec![
+            finding("dns-no-server", Severity::Unknown, domain, "no authoritative server could be asked")
+                .actual(failure.clone())
+                .fix("check the delegation of the domain and the connection of this machine, then run it again"),
+        ];
+    }
+    if view.servers.is_empty() {
+        return vec![finding("dns-no-server", Severity::Unknown, domain, "the DNS of the domain was not looked at")];
+    }
+    let mut out = scene.servers();
+    for topic in topics {
+        out.extend(match topic {
+            DnsTopic::Mx => mx::check(&scene),
+            DnsTopic::Spf => spf::check(&scene),
+            DnsTopic::Dkim => dkim::check(&scene),
+            DnsTopic::Dmarc => dmarc::check(&scene),
+            DnsTopic::Autodiscover => clients::autodiscover(&scene),
+            DnsTopic::Autoconfig => clients::autoconfig(&scene),
+            DnsTopic::Ownership => ownership::check(&scene),
+        });
+    }
+    let mut told = BTreeSet::new();
+    out.retain(|f| told.insert(f.clone()));
+    out
+}
+
+/// Everything that a topic may look at.
+struct Scene<'a> {
+    domain: &'a Domain,
+    expected: &'a [ExpectedRecord],
+    view: &'a DnsView,
+}
+
+impl<'a> Scene<'a> {
+    /// What is expected for a topic.
+    fn expected(&self, topic: DnsTopic) -> Vec<&'a ExpectedRecord> {
+        self.expected.iter().filter(|r| r.topic == topic).collect()
+    }
+
+    /// What all servers say to a question.
+    fn answers(&self, name: &str, rtype: RecordType) -> Answers<'a> {
+        Answers::collect(self.view, &Question { name: name.to_owned(), rtype })
+    }
+
+    /// Judges a question: unknown and differing answers here, the rest by `judge`, which gets no values for "missing".
+    fn judge(&self, name: &str, rtype: RecordType, judge: impl Fn(&[String]) -> Vec<Finding>) -> Vec<Finding> {
+        self.answers(name, rtype).judge(judge)
+    }
+
+    /// What is wrong with the servers themselves.
+    fn servers(&self) -> Vec<Finding> {
+        let mut out = Vec::new();
+        let answering = |s: &crate::model::ServerView| s.serial.is_some() || s.answers.values().any(|v| v.is_known());
+        for (name, _) in self.view.servers.iter().filter(|(_, s)| !s.authoritative && answering(s)) {
+            let message = format!("{name} is a name server of {} and answers without authority for it", self.domain);
+            let fix = "remove it from the NS records or let it serve the zone";
+            out.push(finding("server-lame", Severity::Warning, name, message).fix(fix));
+        }
+        let serials: BTreeSet<u32> = self.view.servers.values().filter_map(|s| s.serial).collect();
+        if serials.len() > 1 {
+            let told = self.view.servers.iter().filter_map(|(n, s)| Some(format!("{n}: {}", s.serial?)));
+            out.push(
+                finding(
+                    "serials-differ",
+                    Severity::Info,
+                    self.domain,
+                    "the servers hold different versions of the zone",
+                )
+                .actual(told.collect::<Vec<_>>().join(", "))
+                .fix("wait until the secondary servers have caught up"),
+            );
+        }
+        out
+    }
+}
+
+/// A finding without expectation, reality and cure yet.
+fn finding(code: &str, severity: Severity, subject: impl ToString, message: impl Into<String>) -> Finding {
+    Finding {
+        code: code.to_owned(),
+        severity,
+        subject: subject.to_string(),
+        message: message.into(),
+        expected: None,
+        actual: None,
+        fix: None,
+    }
+}
+
+/// Completes findings.
+trait Complete {
+    fn expected(self, text: impl Into<String>) -> Self;
+    fn actual(self, text: impl Into<String>) -> Self;
+    fn fix(self, text: impl Into<String>) -> Self;
+}
+
+impl Complete for Finding {
+    fn expected(self, text: impl Into<String>) -> Self {
+        Self { expected: Some(text.into()), ..self }
+    }
+
+    fn actual(self, text: impl Into<String>) -> Self {
+        Self { actual: Some(text.into()), ..self }
+    }
+
+    fn fix(self, text: impl Into<String>) -> Self {
+        Self { fix: Some(text.into()), ..self }
+    }
+}
+
+/// How bad it is when a record with that need is not as it should be.
+fn severity(need: Need) -> Severity {
+    match need {
+        Need::Required => Severity::Error,
+        Need::Recommended => Severity::Warning,
+        Need::Optional => Severity::Info,
+    }
+}
+
+/// A record as one would type it into a zone.
+fn zone_line(record: &ExpectedRecord) -> String {
+    match record.rtype {
+        RecordType::Txt => format!("{}. {} \"{}\"", record.name, record.rtype, record.value),
+        _ => format!("{}. {} {}.", record.name, record.rtype, record.value),
+    }
+}

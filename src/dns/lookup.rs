@@ -1,0 +1,283 @@
+//! One question to one server.
+//!
+//! A stub resolver is the wrong tool here: it hides the AA bit, clamps TTLs to a day, loses SRV records behind an alias
+//! and turns a refusal into "no records". So questions are sent by hand, and every answer keeps its meaning.
+
+use std::{collections::BTreeSet, io, net::SocketAddr, time::Duration};
+
+use hickory_proto::{
+    op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},
+    rr::{DNSClass, RData, Record, RecordType as WireType},
+    serialize::binary::{BinDecodable, BinEncodable},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UdpSocket},
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::wire;
+use crate::model::{Question, Verdict};
+
+/// The largest datagram that is asked for; larger ones get lost on the way (RFC 9715).
+const PAYLOAD: u16 = 1232;
+/// How far aliases are followed.
+const ALIASES: usize = 8;
+
+/// How questions are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// The wait for one answer. A silent server is asked three times, the last time without EDNS.
+    pub timeout: Duration,
+    /// Whether only answers with authority count. Off for questions to a resolver, which are then asked recursively.
+    pub authority: bool,
+}
+
+impl Default for Client {
+    /// Three seconds, with authority.
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(3), authority: true }
+    }
+}
+
+/// Why there is no answer at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Nobody answered in time.
+    Timeout,
+    /// The network refused.
+    Unreachable(String),
+    /// What came back is not a DNS message.
+    Malformed(String),
+}
+
+impl From<io::Error> for Silence {
+    fn from(e: io::Error) -> Self {
+        Self::Unreachable(e.to_string())
+    }
+}
+
+impl From<Silence> for Verdict {
+    fn from(silence: Silence) -> Self {
+        match silence {
+            Silence::Timeout => Self::Timeout,
+            Silence::Unreachable(reason) => Self::Unreachable { reason },
+            Silence::Malformed(reason) => Self::Malformed { reason },
+        }
+    }
+}
+
+impl Client {
+    /// Asks one server one question. Aliases are followed as far as this server knows them.
+    pub async fn lookup(&self, server: SocketAddr, question: &Question) -> Verdict {
+        let mut at = question.clone();
+        let mut seen = BTreeSet::new();
+        let mut slowest = 0;
+        loop {
+            if !seen.insert(at.name.clone()) || seen.len() > ALIASES {
+                return Verdict::Loop;
+            }
+            let message = match self.exchange(server, &at).await {
+                Ok(message) => message,
+                Err(silence) => return silence.into(),
+            };
+            match read(&message, &at, self.authority) {
+                Read::Verdict(Verdict::Found { values, ttl }) => {
+                    return Verdict::Found { values, ttl: ttl.max(slowest) };
+                }
+                // The alias is a fact; that this server does not serve its target is none.
+                Read::Verdict(Verdict::Refused | Verdict::Lame) if seen.len() > 1 => {
+                    let reason =
+                        format!("{} is an alias of {}, which this server does not serve", question.name, at.name);
+                    return Verdict::Unreachable { reason };
+                }
+                Read::Verdict(verdict) => return verdict,
+                Read::Alias { target, ttl } => {
+                    slowest = slowest.max(ttl);
+                    at.name = target;
+                }
+            }
+        }
+    }
+
+    /// Asks one server one question and gives the whole answer, checked to be one to this question.
+    pub(super) async fn exchange(&self, server: SocketAddr, question: &Question) -> Result<Message, Silence> {
+        let mut outcome = Err(Silence::Timeout);
+        for edns in [true, true, false] {
+            let request = self.request(question, edns)?;
+            outcome = self.over_udp(server, &request).await;
+            match &outcome {
+                Err(Silence::Timeout) => {}
+                // Servers from before EDNS do not understand the question (RFC 6891 7).
+                Ok(m) if edns && matches!(m.metadata.response_code, ResponseCode::FormErr | ResponseCode::NotImp) => {
+                    let plain = self.request(question, false)?;
+                    outcome = self.over_udp(server, &plain).await;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        match outcome {
+            Ok(message) if message.metadata.truncation => self.over_tcp(server, &self.request(question, true)?).await,
+            other => other,
+        }
+    }
+
+    fn request(&self, question: &Question, edns: bool) -> Result<Message, Silence> {
+        let malformed = || Silence::Malformed(format!("`{}` is not a domain name", question.name));
+        let name = wire::name(&question.name).ok_or_else(malformed)?;
+        let mut message = Message::new(rand::random(), MessageType::Query, OpCode::Query);
+        message.metadata.recursion_desired = !self.authority;
+        message.add_query(Query::query(name, wire::wire_type(question.rtype)));
+        if edns {
+            let mut own = Edns::new();
+            own.set_max_payload(PAYLOAD).set_version(0);
+            message.set_edns(own);
+        }
+        Ok(message)
+    }
+
+    async fn over_udp(&self, server: SocketAddr, request: &Message) -> Result<Message, Silence> {
+        let local = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let socket = UdpSocket::bind(local).await?;
+        // A connected socket takes answers from this server alone.
+        socket.connect(server).await?;
+        socket.send(&encode(request)?).await?;
+        let until = Instant::now() + self.timeout;
+        let mut buffer = vec![0; 65_536];
+        loop {
+            let n = timeout_at(until, socket.recv(&mut buffer)).await.map_err(|_| Silence::Timeout)??;
+            let bytes = buffer.get(..n).unwrap_or_default();
+            // Forged or late answers are passed over: the right one may still come.
+            if bytes.get(..2) != Some(&request.metadata.id.to_be_bytes()) {
+                continue;
+            }
+            let message = decode(bytes)?;
+            if answers(&message, request) {
+                return Ok(message);
+            }
+        }
+    }
+
+    async fn over_tcp(&self, server: SocketAddr, request: &Message) -> Result<Message, Silence> {
+        let told = |e: Silence| match e {
+            Silence::Unreachable(reason) => {
+                Silence::Unreachable(format!("the answer needs TCP, which failed: {reason}"))
+            }
+            other => other,
+        };
+        let bytes = timeout(self.timeout, tcp(server, encode(request)?)).await.map_err(|_| Silence::Timeout)?;
+        let message = decode(&bytes.map_err(|e| told(e.into()))?)?;
+        if answers(&message, request) {
+            return Ok(message);
+        }
+        Err(Silence::Malformed("the answer is to another question".to_owned()))
+    }
+}
+
+async fn tcp(server: SocketAddr, request: Vec<u8>) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(server).await?;
+    let length = u16::try_from(request.len()).map_err(|_| io::Error::other("the question is too long"))?;
+    stream.write_all(&[length.to_be_bytes().as_slice(), &request].concat()).await?;
+    let mut answer = vec![0; usize::from(stream.read_u16().await?)];
+    stream.read_exact(&mut answer).await?;
+    Ok(answer)
+}
+
+fn encode(message: &Message) -> Result<Vec<u8>, Silence> {
+    message.to_bytes().map_err(|e| Silence::Malformed(e.to_string()))
+}
+
+fn decode(bytes: &[u8]) -> Result<Message, Silence> {
+    Message::from_bytes(bytes).map_err(|e| Silence::Malformed(format!("the answer cannot be read: {e}")))
+}
+
+/// Whether a message answers a request: same number, same question.
+fn answers(message: &Message, request: &Message) -> bool {
+    // Names are compared without case: some servers answer in their own.
+    let same = |a: &Query, b: &Query| {
+        a.query_type() == b.query_type()
+            && a.query_class() == b.query_class()
+            && wire::text(a.name()) == wire::text(b.name())
+    };
+    message.metadata.message_type == MessageType::Response
+        && message.metadata.id == request.metadata.id
+        && match (message.queries.as_slice(), request.queries.as_slice()) {
+            ([a], [b]) => same(a, b),
+            // Some servers leave the question out of a refusal.
+            ([], _) => message.metadata.response_code != ResponseCode::NoError,
+            _ => false,
+        }
+}
+
+/// What a message says about a question.
+enum Read {
+    Verdict(Verdict),
+    /// The name is an alias, and what it stands for is not in this message.
+    Alias {
+        target: String,
+        ttl: u32,
+    },
+}
+
+fn read(message: &Message, question: &Question, authority: bool) -> Read {
+    let verdict = match message.metadata.response_code {
+        ResponseCode::NoError | ResponseCode::NXDomain => None,
+        ResponseCode::ServFail => Some(Verdict::ServFail),
+        ResponseCode::Refused => Some(Verdict::Refused),
+        ResponseCode::NotAuth => Some(Verdict::Lame),
+        other => Some(Verdict::Malformed { reason: format!("the server answered {other}") }),
+    };
+    if let Some(verdict) = verdict {
+        return Read::Verdict(verdict);
+    }
+    if authority && !message.metadata.authoritative {
+        return Read::Verdict(Verdict::Lame);
+    }
+    let wanted = wire::wire_type(question.rtype);
+    let mut owner = question.name.trim_end_matches('.').to_ascii_lowercase();
+    let mut seen = BTreeSet::from([owner.clone()]);
+    let mut slowest = 0;
+    while wanted != WireType::CNAME
+        && let Some((target, ttl)) = alias(&message.answers, &owner)
+    {
+        if !seen.insert(target.clone()) || seen.len() > ALIASES {
+            return Read::Verdict(Verdict::Loop);
+        }
+        owner = target;
+        slowest = slowest.max(ttl);
+    }
+    let own: Vec<&Record> = of(&message.answers, &owner).filter(|r| r.record_type() == wanted).collect();
+    if own.is_empty() {
+        return match message.metadata.response_code {
+            ResponseCode::NXDomain => Read::Verdict(Verdict::NxDomain),
+            _ if seen.len() > 1 => Read::Alias { target: owner, ttl: slowest },
+            _ => Read::Verdict(Verdict::NoData),
+        };
+    }
+    let mut values: Vec<String> = own.iter().filter_map(|r| wire::present(&r.data)).collect();
+    if values.len() < own.len() {
+        return Read::Verdict(Verdict::Malformed { reason: "a record cannot be read".to_owned() });
+    }
+    values.sort();
+    values.dedup();
+    // What changes becomes visible everywhere only when the longest has run out.
+    let ttl = own.iter().map(|r| lifetime(r.ttl)).max().unwrap_or(0).max(slowest);
+    Read::Verdict(Verdict::Found { values, ttl })
+}
+
+fn alias(records: &[Record], owner: &str) -> Option<(String, u32)> {
+    of(records, owner).find_map(|r| match &r.data {
+        RData::CNAME(target) => Some((wire::text(&target.0), lifetime(r.ttl))),
+        _ => None,
+    })
+}
+
+fn of<'a>(records: &'a [Record], owner: &'a str) -> impl Iterator<Item = &'a Record> {
+    records.iter().filter(move |r| r.dns_class == DNSClass::IN && wire::text(&r.name) == owner)
+}
+
+/// A TTL with the highest bit set counts as zero (RFC 2181 8).
+fn lifetime(ttl: u32) -> u32 {
+    if ttl > i32::MAX as u32 { 0 } else { ttl }
+}

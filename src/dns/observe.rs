@@ -1,0 +1,140 @@
+//! What every authoritative server of a domain answers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
+
+use futures::{StreamExt as _, stream};
+use hickory_proto::{op::ResponseCode, rr::RData};
+
+use super::{
+    discover::{self, Server},
+    lookup::Client,
+};
+use crate::model::{DnsTopic, DnsView, Domain, ExpectedRecord, Question, RecordType, ServerView, Verdict};
+
+/// Questions that one server gets at a time: more looks like an attack.
+const AT_ONCE: usize = 2;
+
+/// Asks each server everything that [`check`](super::check) needs for these topics. Without servers, those that the
+/// delegation names are found through the system's resolver. Never fails: what went wrong is in the view.
+pub async fn observe(
+    domain: &Domain,
+    expected: &[ExpectedRecord],
+    topics: &BTreeSet<DnsTopic>,
+    servers: &[SocketAddr],
+) -> DnsView {
+    Client::default().observe(domain, expected, topics, servers).await
+}
+
+impl Client {
+    /// The same as [`observe`] with another patience.
+    pub async fn observe(
+        &self,
+        domain: &Domain,
+        expected: &[ExpectedRecord],
+        topics: &BTreeSet<DnsTopic>,
+        servers: &[SocketAddr],
+    ) -> DnsView {
+        let found = if servers.is_empty() {
+            discover::servers(domain).await
+        } else {
+            Ok(servers.iter().map(|a| Server { label: a.to_string(), address: *a }).collect())
+        };
+        let servers = match found {
+            Ok(servers) => servers,
+            Err(failure) => return DnsView { servers: BTreeMap::new(), failure: Some(failure) },
+        };
+        let questions = questions(domain, expected, topics);
+        let views = stream::iter(servers).map(|server| {
+            let questions = &questions;
+            async move { (server.label, self.ask(server.address, domain, questions).await) }
+        });
+        DnsView { servers: views.buffer_unordered(16).collect().await, failure: None }
+    }
+
+    async fn ask(&self, server: SocketAddr, domain: &Domain, questions: &BTreeSet<Question>) -> ServerView {
+        let mut view = ServerView::default();
+        let apex = Question { name: domain.to_string(), rtype: RecordType::Soa };
+        match self.exchange(server, &apex).await {
+            Ok(message) => {
+                view.authoritative = message.metadata.authoritative
+                    && matches!(message.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
+                // Of a domain inside a zone, the SOA comes along with "no such record".
+                view.serial = message.answers.iter().chain(&message.authorities).find_map(|r| match &r.data {
+                    RData::SOA(soa) => Some(soa.serial),
+                    _ => None,
+                });
+            }
+            // A server that is silent once is not asked ten times more.
+            Err(silence) => {
+                let verdict = Verdict::from(silence);
+                view.answers = questions.iter().map(|q| (q.clone(), verdict.clone())).collect();
+                return view;
+            }
+        }
+        view.answers = self.ask_all(server, questions.clone()).await;
+        let more = follow_ups(domain, &view.answers);
+        view.answers.extend(self.ask_all(server, more).await);
+        view
+    }
+
+    async fn ask_all(&self, server: SocketAddr, questions: BTreeSet<Question>) -> BTreeMap<Question, Verdict> {
+        let asked = stream::iter(questions).map(|question| async move {
+            let verdict = self.lookup(server, &question).await;
+            (question, verdict)
+        });
+        asked.buffer_unordered(AT_ONCE).collect().await
+    }
+}
+
+/// The questions behind a set of topics.
+#[must_use]
+pub fn questions(domain: &Domain, expected: &[ExpectedRecord], topics: &BTreeSet<DnsTopic>) -> BTreeSet<Question> {
+    let mut out = BTreeSet::new();
+    let mut ask = |name: String, rtype| {
+        out.insert(Question { name, rtype });
+    };
+    for topic in topics {
+        match topic {
+            DnsTopic::Mx => ask(domain.to_string(), RecordType::Mx),
+            DnsTopic::Spf => ask(domain.to_string(), RecordType::Txt),
+            DnsTopic::Dmarc => {
+                // A policy may stand above the domain (RFC 9989 4.10), and by mistake at the domain itself.
+                ask(domain.to_string(), RecordType::Txt);
+                for name in super::check::policy_names(domain) {
+                    ask(name, RecordType::Txt);
+                }
+            }
+            DnsTopic::Autodiscover => {
+                ask(format!("_autodiscover._tcp.{domain}"), RecordType::Srv);
+                ask(format!("autodiscover.{domain}"), RecordType::Cname);
+                ask(format!("autodiscover.{domain}"), RecordType::A);
+            }
+            DnsTopic::Autoconfig => {
+                ask(format!("autoconfig.{domain}"), RecordType::Cname);
+                ask(format!("autoconfig.{domain}"), RecordType::A);
+            }
+            DnsTopic::Dkim | DnsTopic::Ownership => {}
+        }
+    }
+    for record in expected.iter().filter(|r| topics.contains(&r.topic)) {
+        ask(record.name.clone(), record.rtype);
+        // A key may stand there itself where an alias to it was expected.
+        if record.topic == DnsTopic::Dkim && record.rtype == RecordType::Cname {
+            ask(record.name.clone(), RecordType::Txt);
+        }
+    }
+    out
+}
+
+/// What the first answers make worth asking: whether mail servers inside the domain are hosts.
+fn follow_ups(domain: &Domain, answers: &BTreeMap<Question, Verdict>) -> BTreeSet<Question> {
+    let mx = Question { name: domain.to_string(), rtype: RecordType::Mx };
+    let values = answers.get(&mx).map(Verdict::values).unwrap_or_default();
+    let hosts = values.iter().filter_map(|v| v.split_once(' ')).map(|(_, host)| host);
+    let inside = hosts.filter(|h| *h == domain.as_str() || h.ends_with(&format!(".{domain}")));
+    let types = [RecordType::Cname, RecordType::A, RecordType::Aaaa];
+    inside.flat_map(|h| types.map(|rtype| Question { name: h.to_owned(), rtype })).collect()
+}

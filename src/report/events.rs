@@ -1,0 +1,66 @@
+//! Events as plain lines, for logs of continuous integration.
+
+use crate::{
+    diag::{count, size},
+    model::Event,
+};
+
+use super::style::clean;
+
+/// The line for an event; `None` for those that a log does not need. Who calls it limits how often progress is said.
+#[must_use]
+pub fn event_line(event: &Event) -> Option<String> {
+    let line = match event {
+        Event::RunStarted { run, plan, actions, resumed } => {
+            let how = if *resumed { "goes on" } else { "begins" };
+            format!("{run} {how}: plan {}, {} actions", plan.short(), count(*actions as u64))
+        }
+        Event::ActionStarted { .. } => return None,
+        Event::ActionWaiting { action, reason } => format!("wait  {action}: {reason}"),
+        Event::ActionDone { action, detail, adopted } => {
+            let adopted = if *adopted { " (was done before)" } else { "" };
+            let detail = detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
+            format!("done  {action}{adopted}{detail}")
+        }
+        Event::ActionUndone { action, reason } => format!("undo  {action}: {reason}"),
+        Event::ActionFailed { action, errors, help, blocked } => {
+            let mut line = format!("FAIL  {action}: {}", errors.join(": "));
+            if let Some(help) = help {
+                line.push_str(&format!(" [{help}]"));
+            }
+            if !blocked.is_empty() {
+                line.push_str(&format!(" ({} actions wait for it)", count(blocked.len() as u64)));
+            }
+            line
+        }
+        Event::CopyProgress { account, folder, done, total, octets } => {
+            format!("copy  {account} {folder}: {} of {} messages, {}", count(*done), count(*total), size(*octets))
+        }
+        Event::CopyDone { account, counts } => {
+            let failed: u64 = counts.failed.values().sum();
+            let excluded: u64 = counts.excluded.values().sum();
+            let balance = if counts.balances() { "" } else { "; THE SUMS DO NOT BALANCE" };
+            format!(
+                "copy  {account}: {} at the source, {} copied, {} there already, {} left out, {} failed, {}{balance}",
+                count(counts.source),
+                count(counts.copied),
+                count(counts.present),
+                count(excluded),
+                count(failed),
+                size(counts.octets)
+            )
+        }
+        Event::VerifyProgress { account, done, total } => {
+            format!("check {account}: {} of {} messages", count(*done), count(*total))
+        }
+        Event::Throttled { host, reason, millis } => {
+            format!("slow  {host}: {reason}; pausing {}.{} s", millis / 1000, millis % 1000 / 100)
+        }
+        Event::Warning { message } => format!("warn  {message}"),
+        Event::RunFinished { run, exit, done, failed, pending } => {
+            let (done, failed, pending) = (count(*done as u64), count(*failed as u64), count(*pending as u64));
+            format!("{run} ended with exit {exit}: {done} done, {failed} failed, {pending} not started")
+        }
+    };
+    Some(clean(&line).replace('\n', " "))
+}

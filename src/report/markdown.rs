@@ -1,0 +1,244 @@
+//! A plan for a review: what destroys is always in full view, the rest is folded, and a size limit never cuts a table.
+
+use crate::{
+    diag::{count, plural},
+    model::{Action, GuardOutcome, Note, NoteKind, Undo},
+    plan::{Open, Plan, guards},
+};
+
+use super::{
+    phrase::{self, Phrase},
+    text,
+};
+
+/// How much of the foldable part is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    /// A row per action, an entry per note.
+    Full,
+    /// The names alone.
+    Names,
+    /// Counts alone.
+    Counts,
+}
+
+/// A plan as GitHub-flavoured Markdown of at most `max_bytes` octets (65,536 is the limit of a comment there).
+///
+/// The first line is a marker by which a bot finds its comment again. When everything does not fit, the folded part
+/// shrinks to names, then to counts; rows that destroy stay, and if even those do not fit the text says how many are
+/// missing and where they are.
+#[must_use]
+pub fn plan_markdown(plan: &Plan, max_bytes: Option<usize>) -> String {
+    let limit = max_bytes.unwrap_or(usize::MAX);
+    for detail in [Detail::Full, Detail::Names, Detail::Counts] {
+        let out = render(plan, detail, usize::MAX);
+        if out.len() <= limit {
+            return out;
+        }
+    }
+    let graves = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).count();
+    // The largest number of rows that fits, by halving.
+    let (mut fits, mut over) = (0, graves + 1);
+    while fits + 1 < over {
+        let middle = usize::midpoint(fits, over);
+        if render(plan, Detail::Counts, middle).len() <= limit {
+            fits = middle;
+        } else {
+            over = middle;
+        }
+    }
+    render(plan, Detail::Counts, fits)
+}
+
+fn render(plan: &Plan, detail: Detail, graves: usize) -> String {
+    let domains: Vec<&str> = plan.body.strategies.keys().map(crate::model::Domain::as_str).collect();
+    let strategies = phrase::strategies(plan);
+    let colon = if strategies.is_empty() { "" } else { ": " };
+    let mut out = format!(
+        "<!-- rehome:plan {} {} -->\n### Mail plan `{}`{colon}{}\n\n",
+        domains.first().copied().unwrap_or("-"),
+        plan.id,
+        plan.id.short(),
+        escape(&strategies)
+    );
+    if plan.is_empty() {
+        out.push_str("Nothing to do: what the spec describes is so.\n");
+    } else {
+        let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();
+        out.push_str(&format!("**{}.**{mail}\n", phrase::totals(plan)));
+    }
+    out.push_str(&caution(plan, &guards(plan), detail));
+    out.push_str(&grave_rows(plan, graves));
+    out.push_str(&sections(plan, detail));
+    out.push_str(&notes(&plan.body.notes, detail));
+    if !plan.is_empty() {
+        let undo = phrase::undo_summary(plan);
+        let undo = if undo.is_empty() { String::new() } else { format!("Undo: {}. ", escape(&undo)) };
+        out.push_str(&format!("\n{undo}Applies exactly this with `rehome apply` and the plan file.\n"));
+    }
+    out
+}
+
+fn caution(plan: &Plan, open: &[Open], detail: Detail) -> String {
+    let point = phrase::point_of_no_return(plan);
+    if open.is_empty() && point.is_none() {
+        return String::new();
+    }
+    let shown = if detail == Detail::Full { 5 } else { 1 };
+    let mut out = String::from("\n> [!CAUTION]\n");
+    for guard in open {
+        let what = match guard.outcome {
+            GuardOutcome::Ack => format!("agree with `--ack {}`", guard.code),
+            GuardOutcome::Deny => "refused".to_owned(),
+        };
+        out.push_str(&format!("> - **{}** ({}), {what}\n", guard.code, plural(guard.actions.len(), "action")));
+        for message in guard.messages.iter().take(shown) {
+            out.push_str(&format!(">   - {}\n", escape(message)));
+        }
+        if guard.messages.len() > shown {
+            out.push_str(&format!(">   - and {} more\n", count((guard.messages.len() - shown) as u64)));
+        }
+    }
+    if let Some((at, action)) = point {
+        let all = count(plan.body.actions.len() as u64);
+        out.push_str(&format!(
+            "> - Point of no return: action {} of {all}, {}\n",
+            count(at as u64),
+            code(action.id.as_str())
+        ));
+    }
+    out
+}
+
+fn table(rows: impl Iterator<Item = String>) -> String {
+    let mut out = String::from("\n| | Action | Object | Change | Undo |\n|--|--|--|--|--|\n");
+    out.extend(rows);
+    out
+}
+
+fn row(action: &Action) -> String {
+    let phrase = Phrase::of(action);
+    let guard = if action.guard.is_some() { " !" } else { "" };
+    let undo = match &action.undo {
+        Undo::Irreversible(why) => format!("**impossible**: {}", escape(why)),
+        other => escape(&phrase::undo(other)),
+    };
+    let symbol = if phrase.symbol == '|' { "\\|".to_owned() } else { phrase.symbol.to_string() };
+    format!(
+        "| `{symbol}`{guard} | {} | {} | {} | {undo} |\n",
+        phrase.verb,
+        escape(&phrase.object),
+        escape(&phrase.detail)
+    )
+}
+
+fn grave_rows(plan: &Plan, limit: usize) -> String {
+    let graves: Vec<&Action> = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).collect();
+    if graves.is_empty() {
+        return String::new();
+    }
+    let mut out = if limit == 0 { String::new() } else { table(graves.iter().take(limit).map(|a| row(a))) };
+    if graves.len() > limit {
+        let missing = plural(graves.len() - limit, "more row");
+        out.push_str(&format!("\n**{missing} of this kind did not fit: read the plan file before you agree.**\n"));
+    }
+    out
+}
+
+fn sections(plan: &Plan, detail: Detail) -> String {
+    let mut out = String::new();
+    let mut rest = plan.body.actions.as_slice();
+    while let Some(first) = rest.first() {
+        let n = rest.iter().take_while(|a| a.phase == first.phase).count();
+        let (section, others) = rest.split_at(n);
+        rest = others;
+        let plain: Vec<&Action> = section.iter().filter(|a| !phrase::is_grave(a)).collect();
+        if plain.is_empty() {
+            continue;
+        }
+        let title = format!("{} ({})", first.phase.title(), count(plain.len() as u64));
+        out.push_str(&match detail {
+            Detail::Full => folded(&title, &table(plain.iter().map(|a| row(a)))),
+            Detail::Names => folded(&title, &format!("\n{}\n", names(&plain))),
+            Detail::Counts => format!("\n- {title}\n"),
+        });
+    }
+    out
+}
+
+fn folded(title: &str, body: &str) -> String {
+    format!("\n<details><summary>{title}</summary>\n{body}\n</details>\n")
+}
+
+fn names(actions: &[&Action]) -> String {
+    let name = |a: &&Action| {
+        let phrase = Phrase::of(a);
+        format!("{} {}", phrase.verb, escape(&phrase.object))
+    };
+    actions.iter().map(name).collect::<Vec<_>>().join("; ")
+}
+
+fn notes(notes: &[Note], detail: Detail) -> String {
+    let mut out = String::new();
+    for (kind, codes) in text::by_code(notes) {
+        let all: Vec<&Note> = codes.into_values().flatten().collect();
+        let title = format!("{} ({})", text::note_title(kind), count(all.len() as u64));
+        // What stops something is in view as long as there is room.
+        let open = matches!(kind, NoteKind::Blocked | NoteKind::Ambiguous);
+        let shown = match detail {
+            Detail::Full => all.len(),
+            Detail::Names => all.len().min(20),
+            Detail::Counts => 0,
+        };
+        let mut list: String = all.iter().take(shown).map(|note| entry(note)).collect();
+        if shown > 0 && all.len() > shown {
+            list.push_str(&format!("- and {} more\n", count((all.len() - shown) as u64)));
+        }
+        out.push_str(&match (shown, open) {
+            (0, _) => format!("\n- {title}\n"),
+            (_, true) => format!("\n#### {title}\n\n{list}"),
+            (_, false) => folded(&title, &format!("\n{list}")),
+        });
+    }
+    out
+}
+
+fn entry(note: &Note) -> String {
+    let mut out = format!("- **{}** `{}`: {}", escape(&note.subject), note.code, escape(&note.message));
+    if let Some(help) = &note.help {
+        match help.split_once('\n') {
+            None => out.push_str(&format!(". {}", escape(help))),
+            Some((text, lines)) => {
+                let lines: String = lines.lines().map(|l| format!("  {l}\n")).collect();
+                out.push_str(&format!(". {}\n\n  ````yaml\n{lines}  ````", escape(text)));
+            }
+        }
+    }
+    out.push('\n');
+    out
+}
+
+/// A name as code, whatever it contains.
+fn code(text: &str) -> String {
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}
+
+/// Text that Markdown and HTML leave as it is, on one line.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\n' => out.push_str("<br>"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' | '#' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

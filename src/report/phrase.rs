@@ -1,0 +1,352 @@
+//! How an action is said: a symbol, a verb, an object, and what changes.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    diag::{count, plural, size},
+    model::{
+        AccessMethod, Action, Address, Change, ContactView, DomainType, GroupSettings, MailWork, PasswordSource,
+        PlatformId, Profile, Undo, Work,
+    },
+    plan::Plan,
+};
+
+use super::style::{Paint, clean};
+
+/// An action in words.
+pub(super) struct Phrase {
+    pub(super) symbol: char,
+    pub(super) verb: &'static str,
+    pub(super) object: String,
+    pub(super) detail: String,
+}
+
+impl Phrase {
+    pub(super) fn of(action: &Action) -> Self {
+        match &action.work {
+            Work::Platform { platform, change } => match (change_phrase(platform, change), &action.swap) {
+                // Half of a move: nothing is lost, the other half takes the address.
+                (phrase, Some(_)) if phrase.symbol == '-' && !matches!(change, Change::AccountReset { .. }) => {
+                    Self { symbol: '>', verb: freeing(change).unwrap_or(phrase.verb), ..phrase }
+                }
+                (phrase, _) => phrase,
+            },
+            Work::DomainReady { platform, domain } => {
+                Self::new('|', "wait for domain", domain.unicode(), format!("until {platform} accepts it"))
+            }
+            Work::Copy(work) => {
+                let from = format!("from {} {}", work.source.platform, work.source.address.unicode());
+                Self::new('=', "copy", target(work), join([Some(from), pass(work), estimate(work)]))
+            }
+            Work::VerifyMail(work) => Self::new(
+                '?',
+                "verify mail",
+                target(work),
+                format!("against {} {}", work.source.platform, work.source.address.unicode()),
+            ),
+            Work::VerifyDns { platform, domain, topics } => {
+                let topics: Vec<&str> = topics.iter().map(|t| t.word()).collect();
+                Self::new('?', "verify DNS", domain.unicode(), format!("{} for {platform}", topics.join(", ")))
+            }
+        }
+    }
+
+    fn new(symbol: char, verb: &'static str, object: String, detail: String) -> Self {
+        Self { symbol, verb, object: clean(&object), detail: clean(&detail).replace('\n', " ") }
+    }
+
+    pub(super) fn paint(&self) -> Paint {
+        match self.symbol {
+            '+' => Paint::Good,
+            '~' => Paint::Change,
+            '>' => Paint::Move,
+            '-' => Paint::Bad,
+            '|' => Paint::Quiet,
+            _ => Paint::None,
+        }
+    }
+}
+
+/// The verb of a removal that only makes room.
+fn freeing(change: &Change) -> Option<&'static str> {
+    match change {
+        Change::AliasRemove { .. } => Some("free alias"),
+        Change::RedirectionRemove { .. } => Some("free redirection"),
+        Change::GroupRemove { .. } => Some("free group"),
+        _ => None,
+    }
+}
+
+fn target(work: &MailWork) -> String {
+    work.target.address.unicode()
+}
+
+fn pass(work: &MailWork) -> Option<String> {
+    (work.pass > 1).then(|| format!("pass {}", work.pass))
+}
+
+fn estimate(work: &MailWork) -> Option<String> {
+    let estimate = work.estimate.filter(|_| work.pass == 1)?;
+    let octets = estimate.octets.map(|o| format!(", {}", size(o))).unwrap_or_default();
+    Some(format!("about {} messages{octets}", count(estimate.messages)))
+}
+
+fn join<const N: usize>(parts: [Option<String>; N]) -> String {
+    parts.into_iter().flatten().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+fn addresses<'a>(all: impl IntoIterator<Item = &'a Address>) -> String {
+    all.into_iter().map(Address::unicode).collect::<Vec<_>>().join(", ")
+}
+
+fn change_phrase(platform: &PlatformId, change: &Change) -> Phrase {
+    let on = || format!("on {platform}");
+    let (symbol, verb) = words(change);
+    let (object, detail) = match change {
+        Change::DomainAdd { domain, kind, mx_relay } => (domain.unicode(), typed(&on(), *kind, mx_relay.as_deref())),
+        Change::DomainUpdate { domain, kind, mx_relay } => {
+            (domain.unicode(), typed(&on(), Some(*kind), mx_relay.as_deref()))
+        }
+        Change::DomainRemove { domain } | Change::FooterSet { domain, .. } | Change::FooterRemove { domain } => {
+            (domain.unicode(), on())
+        }
+        Change::AccountRename { from, to } => (from.unicode(), format!("to {} on {platform}", to.unicode())),
+        Change::AccountCreate { address, slot, profile, password } => {
+            let slot = slot.as_ref().map(|s| format!("in slot {s}"));
+            (address.unicode(), join([Some(on()), slot, Some(profile_words(profile)), Some(password_words(password))]))
+        }
+        Change::AccountUpdate { address, profile } => {
+            (address.unicode(), join([Some(profile_words(profile)), Some(on())]))
+        }
+        Change::AccountPassword { address, password } => {
+            (address.unicode(), join([Some(on()), Some(password_words(password))]))
+        }
+        Change::AccountReset { address } => (address.unicode(), on()),
+        Change::AliasAdd { account, alias } => (alias.unicode(), format!("for {} on {platform}", account.unicode())),
+        Change::AliasRemove { account, alias } => (alias.unicode(), format!("of {} on {platform}", account.unicode())),
+        Change::RedirectionSet { from, to, keep_copy } => {
+            let copy = keep_copy.then(|| "keeps a copy".to_owned());
+            (from.unicode(), join([Some(format!("to {}", addresses(to))), copy, Some(on())]))
+        }
+        Change::RedirectionRemove { from } => (from.unicode(), on()),
+        Change::GroupCreate { group, settings } | Change::GroupUpdate { group, settings } => {
+            (group.unicode(), join([Some(settings_words(settings)), Some(on())]))
+        }
+        Change::GroupRemove { group } => (group.unicode(), on()),
+        Change::GroupMemberAdd { group, member } => (member.unicode(), format!("to {} on {platform}", group.unicode())),
+        Change::GroupMemberRemove { group, member } => {
+            (member.unicode(), format!("from {} on {platform}", group.unicode()))
+        }
+        Change::GroupManagerAdd { group, manager } => {
+            (manager.unicode(), format!("to {} on {platform}", group.unicode()))
+        }
+        Change::GroupManagerRemove { group, manager } => {
+            (manager.unicode(), format!("from {} on {platform}", group.unicode()))
+        }
+        Change::DelegationGrant { account, to, right } => {
+            (account.unicode(), format!("{} to {} on {platform}", right.word(), to.unicode()))
+        }
+        Change::DelegationRevoke { account, to, right } => {
+            (account.unicode(), format!("{} from {} on {platform}", right.word(), to.unicode()))
+        }
+        Change::ContactAdd { contact, fields } | Change::ContactUpdate { contact, fields } => {
+            (contact.unicode(), join([Some(contact_words(fields)), Some(on())]))
+        }
+        Change::ContactRemove { contact } => (contact.unicode(), on()),
+    };
+    Phrase::new(symbol, verb, object, detail)
+}
+
+fn words(change: &Change) -> (char, &'static str) {
+    match change {
+        Change::DomainAdd { .. } => ('+', "add domain"),
+        Change::DomainUpdate { .. } => ('~', "update domain"),
+        Change::DomainRemove { .. } => ('-', "remove domain"),
+        Change::AccountRename { .. } => ('>', "rename"),
+        Change::AccountCreate { .. } => ('+', "create"),
+        Change::AccountUpdate { .. } => ('~', "update"),
+        Change::AccountPassword { .. } => ('~', "set password"),
+        Change::AccountReset { .. } => ('-', "reset"),
+        Change::AliasAdd { .. } => ('+', "add alias"),
+        Change::AliasRemove { .. } => ('-', "remove alias"),
+        Change::RedirectionSet { .. } => ('+', "redirect"),
+        Change::RedirectionRemove { .. } => ('-', "stop redirecting"),
+        Change::GroupCreate { .. } => ('+', "create group"),
+        Change::GroupUpdate { .. } => ('~', "update group"),
+        Change::GroupRemove { .. } => ('-', "remove group"),
+        Change::GroupMemberAdd { .. } => ('+', "add member"),
+        Change::GroupMemberRemove { .. } => ('-', "remove member"),
+        Change::GroupManagerAdd { .. } => ('+', "add manager"),
+        Change::GroupManagerRemove { .. } => ('-', "remove manager"),
+        Change::DelegationGrant { .. } => ('+', "grant"),
+        Change::DelegationRevoke { .. } => ('-', "revoke"),
+        Change::ContactAdd { .. } => ('+', "add contact"),
+        Change::ContactUpdate { .. } => ('~', "update contact"),
+        Change::ContactRemove { .. } => ('-', "remove contact"),
+        Change::FooterSet { .. } => ('~', "set footer"),
+        Change::FooterRemove { .. } => ('-', "remove footer"),
+    }
+}
+
+fn typed(on: &str, kind: Option<DomainType>, relay: Option<&str>) -> String {
+    let kind = kind.map(|k| match k {
+        DomainType::Authoritative => "authoritative".to_owned(),
+        DomainType::NonAuthoritative => "non-authoritative".to_owned(),
+    });
+    join([Some(on.to_owned()), kind, relay.map(|r| format!("relay {r}"))])
+}
+
+fn yes_no(value: bool, yes: &str, no: &str) -> String {
+    if value { yes.to_owned() } else { no.to_owned() }
+}
+
+fn profile_words(profile: &Profile) -> String {
+    let name = |what: &str, name: &Option<String>| name.as_ref().map(|n| format!("{what} \"{n}\""));
+    join([
+        name("name", &profile.display_name),
+        name("first name", &profile.first_name),
+        name("last name", &profile.last_name),
+        profile.quota_octets.map(|q| format!("quota {}", size(q))),
+        profile.hidden.map(|h| yes_no(h, "hidden", "listed")),
+    ])
+}
+
+fn settings_words(settings: &GroupSettings) -> String {
+    join([
+        settings.display_name.as_ref().map(|n| format!("name \"{n}\"")),
+        settings.members_only.map(|m| yes_no(m, "for the platform's users only", "open to outside senders")),
+        settings.join.map(|j| format!("joining {j:?}").to_lowercase()),
+        settings.leave.map(|l| format!("leaving {l:?}").to_lowercase()),
+        settings.hidden.map(|h| yes_no(h, "hidden", "listed")),
+        settings.max_receive_mb.map(|mb| format!("messages up to {mb} MB")),
+    ])
+}
+
+fn contact_words(fields: &ContactView) -> String {
+    let name = |what: &str, name: &Option<String>| name.as_ref().map(|n| format!("{what} \"{n}\""));
+    join([
+        name("name", &fields.display_name),
+        name("first name", &fields.first_name),
+        name("last name", &fields.last_name),
+        fields.hidden.map(|h| yes_no(h, "hidden", "listed")),
+    ])
+}
+
+fn password_words(password: &PasswordSource) -> String {
+    match password {
+        PasswordSource::Given(secret) => format!("password from {secret}"),
+        PasswordSource::Generate(delivery) => format!("new password to {delivery}"),
+    }
+}
+
+/// How a mailbox is opened, without any secret.
+pub(super) fn way_in(access: &AccessMethod) -> String {
+    match access {
+        AccessMethod::Password { password } => format!("password from {password}"),
+        AccessMethod::Master { user, password, .. } => format!("master user {user}, password from {password}"),
+        AccessMethod::Authzid { user, password } => format!("administrator {user}, password from {password}"),
+    }
+}
+
+/// How an action is taken back.
+pub(super) fn undo(undo: &Undo) -> String {
+    match undo {
+        Undo::Nothing => "nothing to undo".to_owned(),
+        Undo::Change { platform, change } => {
+            let phrase = change_phrase(platform, change);
+            match change {
+                Change::AccountRename { to, .. } => format!("rename back to {}", to.unicode()),
+                Change::RedirectionSet { .. } => format!("redirect {} {}", phrase.object, phrase.detail),
+                _ if phrase.symbol == '~' => format!("{} {}: {}", phrase.verb, phrase.object, phrase.detail),
+                _ => format!("{} {}", phrase.verb, phrase.object),
+            }
+        }
+        Undo::Manual(how) => format!("by hand: {how}"),
+        Undo::Irreversible(why) => format!("impossible: {why}"),
+    }
+}
+
+/// Which domains move how.
+pub(super) fn strategies(plan: &Plan) -> String {
+    let all = &plan.body.strategies;
+    match all.len() {
+        0 => String::new(),
+        1..=3 => all.iter().map(|(d, s)| format!("{} ({})", d.unicode(), s.word())).collect::<Vec<_>>().join(", "),
+        n => plural(n, "domain"),
+    }
+}
+
+/// The actions counted by what they do: `2 create, 1 rename`.
+pub(super) fn totals(plan: &Plan) -> String {
+    const ORDER: [(char, &str); 7] = [
+        ('+', "create"),
+        ('>', "move"),
+        ('~', "update"),
+        ('=', "copy"),
+        ('?', "verify"),
+        ('|', "wait"),
+        ('-', "delete"),
+    ];
+    let mut counts: BTreeMap<char, u64> = BTreeMap::new();
+    for action in &plan.body.actions {
+        *counts.entry(Phrase::of(action).symbol).or_default() += 1;
+    }
+    let known = ORDER.iter().filter_map(|(symbol, word)| Some(format!("{} {word}", count(*counts.get(symbol)?))));
+    known.collect::<Vec<_>>().join(", ")
+}
+
+/// The mail that a plan is about to copy, counted once per account.
+pub(super) fn mail(plan: &Plan) -> Option<String> {
+    let mut seen: BTreeMap<&Address, &MailWork> = BTreeMap::new();
+    for action in &plan.body.actions {
+        if let Work::Copy(work) = &action.work {
+            seen.entry(&work.account).or_insert(work);
+        }
+    }
+    if seen.is_empty() {
+        return None;
+    }
+    let known: Vec<_> = seen.values().filter_map(|w| w.estimate).collect();
+    let boxes =
+        if seen.len() == 1 { "1 mailbox".to_owned() } else { format!("{} mailboxes", count(seen.len() as u64)) };
+    let messages = known.iter().map(|e| e.messages).sum();
+    let octets: Option<u64> = known.iter().map(|e| e.octets).sum();
+    let octets = octets.map(|o| format!(", {}", size(o))).unwrap_or_default();
+    let unknown = seen.len() - known.len();
+    Some(match (known.is_empty(), unknown) {
+        (true, _) => format!("Mail of {boxes}, size not known yet."),
+        (false, 0) => format!("About {} messages in {boxes}{octets}.", count(messages)),
+        (false, n) => format!(
+            "At least {} messages in {boxes}{octets}; {} not looked into yet.",
+            count(messages),
+            count(n as u64)
+        ),
+    })
+}
+
+/// The first action that cannot be taken back, with its place in the plan from 1.
+pub(super) fn point_of_no_return(plan: &Plan) -> Option<(usize, &Action)> {
+    let mut numbered = plan.body.actions.iter().enumerate();
+    numbered.find(|(_, a)| matches!(a.undo, Undo::Irreversible(_))).map(|(at, a)| (at + 1, a))
+}
+
+/// How much of a plan can be taken back.
+pub(super) fn undo_summary(plan: &Plan) -> String {
+    let (mut by_itself, mut by_hand, mut never) = (0usize, 0usize, 0usize);
+    for action in &plan.body.actions {
+        match action.undo {
+            Undo::Change { .. } => by_itself += 1,
+            Undo::Manual(_) => by_hand += 1,
+            Undo::Irreversible(_) => never += 1,
+            Undo::Nothing => {}
+        }
+    }
+    let part = |n: usize, how: &str| (n > 0).then(|| format!("{} {how}", count(n as u64)));
+    join([part(by_itself, "can be taken back by rehome"), part(by_hand, "only by hand"), part(never, "not at all")])
+}
+
+/// Whether a row destroys something or needs somebody's word: it is never folded away.
+pub(super) fn is_grave(action: &Action) -> bool {
+    let deletes = Phrase::of(action).symbol == '-';
+    action.guard.is_some() || matches!(action.undo, Undo::Irreversible(_)) || deletes
+}

@@ -1,0 +1,153 @@
+//! Plans as people read them.
+
+use insta::assert_snapshot;
+use rehome::{
+    model::{Delegation, DnsTopic, DomainType, PlatformKind, Right},
+    plan::Plan,
+    report::{Options, Style, plan_json, plan_markdown, plan_text},
+    spec::{Presence, RedirectionSpec, SourceFate, SourcePassword, Strategy},
+};
+
+use super::world::{World, a, d, generate, p};
+
+/// A little of everything.
+fn sample() -> Plan {
+    let mut world = World::moving(PlatformKind::OvhExchange, PlatformKind::OvhZimbra, Strategy::Swap);
+    for (name, messages) in [("john", 31_204), ("jane", 9_877)] {
+        world = world.wants(name).has("old", name, messages);
+    }
+    world = world.wants("taken").has("old", "taken", 1).has("old", "taken01", 1).has("old", "press", 3);
+    world.view("new").domains.clear();
+    world.view("old").domains.get_mut(&d("mydomain.ovh")).unwrap().kind = Some(DomainType::Authoritative);
+    world.migrate().source = SourceFate::Reset;
+    world.seen("old", "john").aliases = [a("j.smith"), a("js")].into();
+    world.account("john").profile.display_name = Some("John Smith".to_owned());
+    world.account("john").aliases = Some([a("j.smith")].into());
+    world.account("john").delegates = Some([Delegation { to: a("jane"), right: Right::SendAs }].into());
+    world.account("jane").mail.source_password = Some(SourcePassword::Reset(generate("jane.old")));
+    world.account("jane").protect = true;
+    world.inventory.mailboxes.remove(&(p("old"), a("jane")));
+    world.spec.redirections.insert(
+        a("info"),
+        RedirectionSpec {
+            state: Presence::Present,
+            to: [a("john"), a("desk@partner.example")].into(),
+            keep_copy: false,
+            via: None,
+        },
+    );
+    world.spec.domains.get_mut(&d("mydomain.ovh")).unwrap().dns.verify = [DnsTopic::Mx, DnsTopic::Spf].into();
+    world.plan()
+}
+
+fn many(n: usize) -> Plan {
+    let mut world = World::swap();
+    for i in 0..n {
+        let name = format!("user{i:05}");
+        world = world.wants(&name).has("old", &name, 10);
+        world.slot(&format!("more{i:05}@configureme.me"), None);
+    }
+    world.plan()
+}
+
+#[test]
+fn a_plan_on_a_terminal() {
+    assert_snapshot!(plan_text(&sample(), &Options { width: 120, ..Options::default() }));
+}
+
+#[test]
+fn a_plan_in_a_review() {
+    assert_snapshot!(plan_markdown(&sample(), None));
+}
+
+#[test]
+fn an_empty_plan() {
+    assert_snapshot!(plan_text(&World::swap().plan(), &Options::default()), @r#"
+    Plan 84472c0cb0cd   mydomain.ovh (swap)
+    Nothing to do: what the spec describes is so.
+    "#);
+}
+
+#[test]
+fn lines_keep_to_the_width() {
+    for width in [60, 80, 100] {
+        let text = plan_text(&sample(), &Options { width, verbose: true, ..Options::default() });
+        let long: Vec<&str> = text.lines().filter(|l| l.chars().count() > width && !l.contains("--")).collect();
+        // A single word, such as the name of an action, may be longer than a narrow terminal.
+        let broken: Vec<_> = long.iter().filter(|l| l.split_whitespace().count() > 8).collect();
+        assert!(broken.is_empty(), "{width}: {broken:#?}");
+    }
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let plain = plan_text(&sample(), &Options::default());
+    let colored = plan_text(&sample(), &Options { style: Style::Color, ..Options::default() });
+    assert!(colored.contains("\u{1b}["));
+    let stripped = anstream_strip(&colored);
+    assert_eq!(stripped, plain);
+}
+
+fn anstream_strip(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+#[test]
+fn many_rows_are_counted_on_a_terminal_and_all_there_on_demand() {
+    let plan = many(300);
+    let text = plan_text(&plan, &Options::default());
+    assert!(text.lines().count() < 100, "{}", text.lines().count());
+    assert!(text.contains("... and 590 more (use -v)"), "{text}");
+    let all = plan_text(&plan, &Options { verbose: true, ..Options::default() });
+    assert_eq!(all.matches("  rename ").count(), 300);
+}
+
+#[test]
+fn markdown_fits_its_limit_and_never_folds_what_destroys() {
+    let mut world = World::swap();
+    for i in 0..300 {
+        let name = format!("user{i:05}");
+        world = world.wants(&name).has("old", &name, 10);
+        world.slot(&format!("more{i:05}@configureme.me"), None);
+    }
+    world = world.wants("gone").has("new", "gone", 1);
+    world.account("gone").state = Presence::Absent;
+    let plan = world.plan();
+    let full = plan_markdown(&plan, None);
+    for limit in [full.len(), 60_000, 20_000, 4_000, 2_000] {
+        let text = plan_markdown(&plan, Some(limit));
+        assert!(text.len() <= limit, "{} > {limit}", text.len());
+        let visible = text.split("<details>").next().unwrap();
+        assert!(visible.contains("| reset | gone@mydomain.ovh |"), "{limit}: {visible}");
+        let tables = text.lines().filter(|l| l.starts_with('|'));
+        assert!(tables.clone().all(|l| l.ends_with('|')), "a table is cut");
+    }
+}
+
+#[test]
+fn markdown_says_how_many_destructive_rows_did_not_fit() {
+    let mut plan = many(300);
+    for action in &mut plan.body.actions {
+        action.undo = rehome::model::Undo::Irreversible("no way back".to_owned());
+    }
+    let text = plan_markdown(&plan, Some(10_000));
+    assert!(text.len() <= 10_000);
+    assert!(text.contains("more rows of this kind did not fit: read the plan file"), "{text}");
+}
+
+#[test]
+fn what_a_platform_says_cannot_move_the_cursor_or_the_layout() {
+    let mut plan = sample();
+    let action = plan.body.actions.iter_mut().find(|x| x.guard.is_some()).unwrap();
+    action.guard.as_mut().unwrap().message = "\u{1b}[2Jgone | <b>bold</b> `x`".to_owned();
+    plan.body.notes[0].message = "\u{1b}]0;title\u{7} <script>".to_owned();
+    assert!(!plan_text(&plan, &Options::default()).contains('\u{1b}'));
+    let markdown = plan_markdown(&plan, None);
+    assert!(!markdown.contains('\u{1b}') && !markdown.contains("<script>") && !markdown.contains("<b>"));
+}
+
+#[test]
+fn json_is_the_plan_file() {
+    let plan = sample();
+    assert_eq!(rehome::plan::file::from_bytes(&plan_json(&plan)).unwrap(), plan);
+}
