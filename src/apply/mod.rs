@@ -11,8 +11,8 @@
 //! | intent, no outcome | neither, or nothing | that chain stops, a person decides, the others go on |
 //! | done, and its claim failed | | it is taken back, by the same rules |
 //!
-//! The pieces: [`board`] says what may begin, [`walk`] begins it, [`executor`] and [`change`] do one action, [`undo`]
-//! takes one back, [`precondition`] looks before the leap.
+//! The pieces: `board` says what may begin, `walk` begins it, `executor` and `change` do one action, `undo` takes one
+//! back, `precondition` looks before the leap.
 
 mod board;
 mod change;

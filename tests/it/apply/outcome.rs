@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rehome::{
-    apply::{Options, RunSummary},
+    apply::{Context, Options, RunSummary, run},
     diag::{Exit, Severity},
     model::{Change, Event, GuardOutcome, PlanOutcome, PlatformId, Precondition, Undo},
     provider::ErrorClass,
@@ -16,6 +16,12 @@ use super::{
     },
     world::{Fault, addr},
 };
+
+/// Checked when this compiles: a run can move between threads.
+#[expect(dead_code, reason = "its type is the claim")]
+fn a_run_can_be_spawned(ctx: Context<'_>) -> impl Future<Output = RunSummary> + Send {
+    run(ctx)
+}
 
 fn swaps(addresses: &[&str]) -> Vec<rehome::model::Action> {
     addresses.iter().flat_map(|address| swap(address)).collect()
