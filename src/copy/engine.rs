@@ -170,7 +170,7 @@ impl Pass<'_, '_> {
         };
         let removed: BTreeSet<FolderPath> = self.rows.values().filter(gone).map(|r| r.path.clone()).collect();
         let learned = Learned { known, ..Learned::default() };
-        let out = folders::prepare(self.target, listing, there, self.filter, learned, &removed).await?;
+        let out = folders::prepare(self.lease, self.target, listing, there, self.filter, learned, &removed).await?;
         for folder in listing.folders.iter().filter(|f| f.selectable && included(self.filter, &f.path)) {
             if let Some(remark) = out.pairs.get(&folder.path).and_then(|p| p.remark.clone()) {
                 self.remark(remark);

@@ -9,7 +9,10 @@ use super::{
     names,
     store::{Listed, Listing, StoreError, StoreErrorKind, Why},
 };
-use crate::model::{FolderPath, MailFilter};
+use crate::{
+    journal::ledger::Lease,
+    model::{FolderPath, MailFilter},
+};
 
 /// Where the folders of the source go, once the target has them.
 #[derive(Default)]
@@ -35,6 +38,7 @@ pub(super) fn tree(listing: &Listing) -> Tree {
 /// `removed` are folders that earlier passes filled and that the target's user has taken away since: they are not made
 /// again before there is new mail for them.
 pub(super) async fn prepare(
+    lease: Lease,
     target: &mut Link<'_>,
     source: &Listing,
     there: &Listing,
@@ -58,6 +62,15 @@ pub(super) async fn prepare(
                 && !removed.contains(&p.source)
                 && !out.refused.contains_key(&p.source)
         });
+        let fresh = |p: &&Pair| wanted.contains(&p.source) && learned.known.get(&p.source) != Some(&p.target);
+        let chosen: Vec<(FolderPath, String)> =
+            pairs.iter().filter(fresh).map(|p| (p.source.clone(), p.target.clone())).collect();
+        if !chosen.is_empty() {
+            // On disk before any folder is made: what is made changes what a later run would choose.
+            remarks.extend(pairs.iter().filter_map(|p| Some((p.source.clone(), p.remark.clone()?))));
+            learned.known.extend(chosen.iter().cloned());
+            target.context.ledger(move |l| l.choose_targets(lease, &chosen)).await?;
+        }
         let Some(pair) = next else {
             let told = |p: Pair| Pair { remark: p.remark.or_else(|| remarks.remove(&p.source)), ..p };
             out.pairs = pairs.into_iter().map(told).map(|p| (p.source.clone(), p)).collect();
@@ -66,13 +79,15 @@ pub(super) async fn prepare(
         match make(target, pair, &selectable, &learned, target_tree.delimiter).await? {
             Made::Yes => {
                 selectable.insert(pair.target.clone());
-                remarks.extend(pair.remark.clone().map(|remark| (pair.source.clone(), remark)));
-                learned.known.insert(pair.source.clone(), pair.target.clone());
                 let folder = Folder { path: pair.source.clone(), name: pair.target.clone(), special_use: None };
                 target_tree.folders.push(folder);
             }
-            Made::Folds => learned.folds = true,
+            Made::Folds => {
+                learned.folds = true;
+                learned.known.remove(&pair.source);
+            }
             Made::Refused(text) => {
+                learned.known.remove(&pair.source);
                 let first = learned.strict.insert(pair.source.clone());
                 if !first && !learned.flat.insert(pair.source.clone()) {
                     out.refused.insert(pair.source.clone(), text);

@@ -392,3 +392,22 @@ async fn an_interrupted_pass_begins_nothing_new() {
     pass(&source, &target, &ledger).await.unwrap();
     assert_same(&source, &target);
 }
+
+#[tokio::test]
+async fn a_crash_while_folders_are_made_does_not_change_where_they_go() {
+    for n in 1.. {
+        let (source, target, ledger) = (World::new(100), World::new(500), Ledger::in_memory().unwrap());
+        for (name, letter_no) in [("Gesendete Elemente", 1), ("Sent", 2)] {
+            source.make(name);
+            source.put(name, &[], DATE, &letter(letter_no));
+        }
+        ledger.set_fault(Some(Fault::Before(n)));
+        let done = pass(&source, &target, &ledger).await.is_ok();
+        ledger.set_fault(None);
+        pass(&source, &target, &ledger).await.unwrap();
+        assert_eq!(target.mail(), source.mail(), "write {n}");
+        if done {
+            break;
+        }
+    }
+}

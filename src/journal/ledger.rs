@@ -6,6 +6,7 @@
 //! the target by the next run, above its floor only. Each of the two is one transaction, and the connection runs with
 //! `synchronous=FULL`, so each is on disk when the call returns.
 
+mod decode;
 mod rows;
 
 use std::{
@@ -13,13 +14,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use thiserror::Error;
 
 pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, WindowId};
 
+use self::decode::{FOLDER, MESSAGE, RawFolder, join, message, raw_folder};
 use super::Db;
-use crate::model::{Address, Digest, FolderPath, PlatformId};
+use crate::model::{Address, FolderPath, PlatformId};
 
 /// The ledger's tables. Whoever opens a workspace's database runs this once; it changes nothing that is there.
 pub const SCHEMA: &str = include_str!("ledger/schema.sql");
@@ -174,6 +176,28 @@ impl Ledger {
             })?,
         };
         raw.read()
+    }
+
+    /// Puts down which folders of the target were chosen, before they are made, so that a run after a crash chooses the
+    /// same. Folders that were filled already keep theirs.
+    ///
+    /// # Errors
+    /// [`LedgerError::Fenced`], [`LedgerError::Database`].
+    pub fn choose_targets(&self, lease: Lease, chosen: &[(FolderPath, String)]) -> Result<(), LedgerError> {
+        let doing = "put down where folders go";
+        self.write(doing, Some(lease), |tx| {
+            let mut statement = tx
+                .prepare_cached(
+                    "INSERT INTO ledger_folder (mailbox, path, target) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (mailbox, path) DO UPDATE SET target = excluded.target WHERE target_validity = 0",
+                )
+                .map_err(db(doing))?;
+            for (path, target) in chosen {
+                let key = serde_json::to_string(path).unwrap_or_default();
+                statement.execute(params![lease.mailbox, key, target]).map_err(db(doing))?;
+            }
+            Ok(())
+        })
     }
 
     /// Puts down what is known of a folder.
@@ -422,12 +446,6 @@ impl Ledger {
 /// `PRAGMA synchronous`: each commit is on disk before it returns.
 const FULL: i64 = 2;
 
-const FOLDER: &str = "f.id, f.path, f.source_validity, f.target, f.target_validity, f.adopt_below, f.distrusted, \
-                      f.status, f.counts";
-
-const MESSAGE: &str = "uid, state, digest, octets, announced, date, source_flags, target_flags, \
-                       target_validity, target_uid, class, reason";
-
 #[derive(Clone, Copy)]
 struct Place {
     folder: FolderId,
@@ -466,80 +484,6 @@ fn put(tx: &Transaction<'_>, place: Place, row: &MessageRow) -> Result<(), Ledge
         ])
         .map_err(db(doing))?;
     Ok(())
-}
-
-fn join(flags: &BTreeSet<String>) -> String {
-    flags.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
-}
-
-fn message(row: &Row<'_>) -> Result<MessageRow, LedgerError> {
-    let doing = db("read a message");
-    let word: String = row.get(1).map_err(&doing)?;
-    let state = MessageState::from_word(&word)
-        .ok_or(LedgerError::Malformed { value: word, expected: "the state of a message" })?;
-    let digest: Option<[u8; 32]> = row.get(2).map_err(&doing)?;
-    let flags = |column: usize| -> Result<BTreeSet<String>, LedgerError> {
-        let text: String = row.get(column).map_err(db("read flags"))?;
-        Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
-    };
-    let count = |column: usize| -> Result<u64, LedgerError> {
-        let n: i64 = row.get(column).map_err(db("read a size"))?;
-        Ok(u64::try_from(n).unwrap_or(0))
-    };
-    let (validity, uid): (Option<u32>, Option<u32>) = (row.get(8).map_err(&doing)?, row.get(9).map_err(&doing)?);
-    Ok(MessageRow {
-        uid: row.get(0).map_err(&doing)?,
-        state,
-        digest: digest.map(Digest),
-        octets: count(3)?,
-        announced: count(4)?,
-        date: row.get(5).map_err(&doing)?,
-        source_flags: flags(6)?,
-        target_flags: flags(7)?,
-        target: validity.zip(uid),
-        class: row.get(10).map_err(&doing)?,
-        reason: row.get(11).map_err(&doing)?,
-    })
-}
-
-struct RawFolder {
-    row: FolderRow,
-    path: String,
-    status: Option<String>,
-    counts: Option<String>,
-}
-
-fn raw_folder(row: &Row<'_>) -> rusqlite::Result<RawFolder> {
-    Ok(RawFolder {
-        row: FolderRow {
-            id: FolderId(row.get(0)?),
-            path: FolderPath(Vec::new()),
-            source_validity: row.get(2)?,
-            target: row.get(3)?,
-            target_validity: row.get(4)?,
-            adopt_below: row.get(5)?,
-            distrusted: row.get(6)?,
-            status: None,
-            counts: None,
-        },
-        path: row.get(1)?,
-        status: row.get(7)?,
-        counts: row.get(8)?,
-    })
-}
-
-impl RawFolder {
-    fn read(self) -> Result<FolderRow, LedgerError> {
-        fn json<T: serde::de::DeserializeOwned>(text: &str, expected: &'static str) -> Result<T, LedgerError> {
-            serde_json::from_str(text).map_err(|_| LedgerError::Malformed { value: text.to_owned(), expected })
-        }
-        Ok(FolderRow {
-            path: json(&self.path, "the path of a folder")?,
-            status: self.status.map(|s| json(&s, "the status of a folder")).transpose()?,
-            counts: self.counts.map(|c| json(&c, "the counts of a folder")).transpose()?,
-            ..self.row
-        })
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Digest;
 
 fn account() -> Address {
     Address::parse("john@example.org").unwrap()
@@ -103,6 +104,20 @@ fn a_folder_row_comes_back_as_it_was_put_down() {
     assert_eq!(ledger.folder(lease, &FolderPath::inbox()).unwrap(), folder);
     assert_eq!(ledger.known_folders(&account(), &source().0).unwrap(), [folder]);
     assert!(ledger.known_folders(&account(), &PlatformId::from("other")).unwrap().is_empty());
+}
+
+#[test]
+fn a_target_is_chosen_until_the_folder_is_filled() {
+    let ledger = Ledger::in_memory().unwrap();
+    let (lease, folder) = opened(&ledger);
+    let choose = |name: &str| ledger.choose_targets(lease, &[(FolderPath::inbox(), name.to_owned())]).unwrap();
+    let target = || ledger.folder(lease, &FolderPath::inbox()).unwrap().target;
+    choose("one");
+    choose("two");
+    assert_eq!(target().as_deref(), Some("two"));
+    ledger.save_folder(lease, &FolderRow { target: Some("two".to_owned()), target_validity: 3, ..folder }).unwrap();
+    choose("three");
+    assert_eq!(target().as_deref(), Some("two"));
 }
 
 #[test]
