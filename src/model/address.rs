@@ -64,7 +64,8 @@ impl Domain {
     /// The U-labels, for people.
     #[must_use]
     pub fn unicode(&self) -> String {
-        idna::domain_to_unicode(&self.0).0
+        // Most names have no A-label, and this is said once per row of every report.
+        if self.0.contains("xn--") { idna::domain_to_unicode(&self.0).0 } else { self.0.clone() }
     }
 
     /// Whether `self` is `other` or lies below it.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::{Body, FORMAT, Plan};
-use crate::model::PlanId;
+use crate::model::{Digest, PlanId};
 
 /// Why bytes are not a plan that can be used.
 #[derive(Debug, Error)]
@@ -119,79 +119,109 @@ fn refuse(bytes: &[u8], error: serde_json::Error) -> PlanFileError {
 #[must_use]
 pub(super) fn id(body: &Body) -> PlanId {
     let Body { spec_digest, strategies, read_set, actions, notes } = body;
-    let mut hash = Sha256::new();
+    let mut out = Canonical::default();
     // Part by part in the order of the keys, so that a plan of many accounts is never a second time in memory.
-    hash.update(b"{\"actions\":");
-    list(&mut hash, actions);
-    hash.update(b",\"notes\":");
-    list(&mut hash, notes);
-    hash.update(b",\"read_set\":{");
+    out.raw("{\"actions\":");
+    out.list(actions);
+    out.raw(",\"notes\":");
+    out.list(notes);
+    out.raw(",\"read_set\":{");
     for (n, (object, fields)) in read_set.iter().enumerate() {
-        if n > 0 {
-            hash.update(b",");
-        }
-        text(&mut hash, object);
-        hash.update(b":");
-        value(&mut hash, fields);
+        out.comma(n);
+        out.text(object);
+        out.raw(":");
+        out.item(fields);
     }
-    hash.update(b"},\"spec_digest\":");
-    text(&mut hash, spec_digest);
-    hash.update(b",\"strategies\":");
-    value(&mut hash, strategies);
-    hash.update(b"}");
-    let digest: [u8; 32] = hash.finalize().into();
-    PlanId(crate::model::Digest(digest).hex())
+    out.raw("},\"spec_digest\":");
+    out.text(spec_digest);
+    out.raw(",\"strategies\":");
+    out.item(strategies);
+    out.raw("}");
+    PlanId(out.digest().hex())
 }
 
-fn list<T: Serialize>(hash: &mut Sha256, items: &[T]) {
-    hash.update(b"[");
-    for (n, item) in items.iter().enumerate() {
-        if n > 0 {
-            hash.update(b",");
+/// Canonical JSON on its way into a digest.
+#[derive(Default)]
+struct Canonical {
+    hash: Sha256,
+    /// What is not hashed yet: a digest takes large pieces much faster than small ones.
+    pending: Vec<u8>,
+}
+
+impl Canonical {
+    const PIECE: usize = 1 << 16;
+
+    fn raw(&mut self, text: &str) {
+        self.pending.extend_from_slice(text.as_bytes());
+        if self.pending.len() >= Self::PIECE {
+            self.hash.update(&self.pending);
+            self.pending.clear();
         }
-        value(hash, item);
     }
-    hash.update(b"]");
-}
 
-fn text(hash: &mut Sha256, text: &str) {
-    canonical(hash, &serde_json::Value::String(text.to_owned()));
-}
-
-fn value<T: Serialize>(hash: &mut Sha256, item: &T) {
-    canonical(hash, &serde_json::to_value(item).expect(SERIALISES));
-}
-
-fn canonical(hash: &mut Sha256, value: &serde_json::Value) {
-    match value {
-        serde_json::Value::Object(map) => {
-            // Sorted here: whether the map type is sorted depends on a feature that any dependency can switch.
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| *key);
-            hash.update(b"{");
-            for (n, (key, value)) in entries.into_iter().enumerate() {
-                if n > 0 {
-                    hash.update(b",");
-                }
-                text(hash, key);
-                hash.update(b":");
-                canonical(hash, value);
-            }
-            hash.update(b"}");
+    fn comma(&mut self, n: usize) {
+        if n > 0 {
+            self.raw(",");
         }
-        serde_json::Value::Array(items) => {
-            hash.update(b"[");
-            for (n, item) in items.iter().enumerate() {
-                if n > 0 {
-                    hash.update(b",");
-                }
-                canonical(hash, item);
-            }
-            hash.update(b"]");
+    }
+
+    fn list<T: Serialize>(&mut self, items: &[T]) {
+        self.raw("[");
+        for (n, item) in items.iter().enumerate() {
+            self.comma(n);
+            self.item(item);
         }
-        serde_json::Value::Null
-        | serde_json::Value::Bool(_)
-        | serde_json::Value::Number(_)
-        | serde_json::Value::String(_) => hash.update(value.to_string().as_bytes()),
+        self.raw("]");
+    }
+
+    fn item<T: Serialize>(&mut self, item: &T) {
+        self.value(&serde_json::to_value(item).expect(SERIALISES));
+    }
+
+    fn text(&mut self, text: &str) {
+        // Only these need an escape (RFC 8259 7), and hardly any text has them.
+        if text.bytes().any(|b| b < 0x20 || b == b'"' || b == b'\\') {
+            self.raw(&serde_json::to_string(text).expect(SERIALISES));
+        } else {
+            self.raw("\"");
+            self.raw(text);
+            self.raw("\"");
+        }
+    }
+
+    fn value(&mut self, value: &serde_json::Value) {
+        match value {
+            serde_json::Value::Object(map) => {
+                // Sorted here: whether the map type is sorted depends on a feature that any dependency can switch.
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by_key(|(key, _)| *key);
+                self.raw("{");
+                for (n, (key, value)) in entries.into_iter().enumerate() {
+                    self.comma(n);
+                    self.text(key);
+                    self.raw(":");
+                    self.value(value);
+                }
+                self.raw("}");
+            }
+            serde_json::Value::Array(items) => {
+                self.raw("[");
+                for (n, item) in items.iter().enumerate() {
+                    self.comma(n);
+                    self.value(item);
+                }
+                self.raw("]");
+            }
+            serde_json::Value::String(text) => self.text(text),
+            serde_json::Value::Null => self.raw("null"),
+            serde_json::Value::Bool(true) => self.raw("true"),
+            serde_json::Value::Bool(false) => self.raw("false"),
+            serde_json::Value::Number(number) => self.raw(&number.to_string()),
+        }
+    }
+
+    fn digest(mut self) -> Digest {
+        self.hash.update(&self.pending);
+        Digest(self.hash.finalize().into())
     }
 }

@@ -30,7 +30,17 @@ enum Detail {
 #[must_use]
 pub fn plan_markdown(plan: &Plan, max_bytes: Option<usize>) -> String {
     let limit = max_bytes.unwrap_or(usize::MAX);
+    let rows = plan.body.actions.len();
     for detail in [Detail::Full, Detail::Names, Detail::Counts] {
+        // No row is shorter than this, so what cannot fit is not even tried.
+        let least = match detail {
+            Detail::Full => 30,
+            Detail::Names => 8,
+            Detail::Counts => 0,
+        };
+        if rows.saturating_mul(least) > limit {
+            continue;
+        }
         let out = render(plan, detail, usize::MAX);
         if out.len() <= limit {
             return out;

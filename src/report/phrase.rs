@@ -24,13 +24,12 @@ pub(super) struct Phrase {
 impl Phrase {
     pub(super) fn of(action: &Action) -> Self {
         match &action.work {
-            Work::Platform { platform, change } => match (change_phrase(platform, change), &action.swap) {
-                // Half of a move: nothing is lost, the other half takes the address.
-                (phrase, Some(_)) if phrase.symbol == '-' && !matches!(change, Change::AccountReset { .. }) => {
-                    Self { symbol: '>', verb: freeing(change).unwrap_or(phrase.verb), ..phrase }
-                }
-                (phrase, _) => phrase,
-            },
+            Work::Platform { platform, change } => {
+                let phrase = change_phrase(platform, change);
+                let symbol = symbol(action);
+                let verb = if symbol == '>' { freeing(change).unwrap_or(phrase.verb) } else { phrase.verb };
+                Self { symbol, verb, ..phrase }
+            }
             Work::DomainReady { platform, domain } => {
                 Self::new('|', "wait for domain", domain.unicode(), format!("until {platform} accepts it"))
             }
@@ -64,6 +63,18 @@ impl Phrase {
             '|' => Paint::Quiet,
             _ => Paint::None,
         }
+    }
+}
+
+/// The symbol of an action: `+ ~ > = ? | -`.
+pub(super) fn symbol(action: &Action) -> char {
+    match &action.work {
+        // Half of a move: nothing is lost, the other half takes the address.
+        Work::Platform { change, .. } if action.swap.is_some() && freeing(change).is_some() => '>',
+        Work::Platform { change, .. } => words(change).0,
+        Work::DomainReady { .. } => '|',
+        Work::Copy(_) => '=',
+        Work::VerifyMail(_) | Work::VerifyDns { .. } => '?',
     }
 }
 
@@ -290,7 +301,7 @@ pub(super) fn totals(plan: &Plan) -> String {
     ];
     let mut counts: BTreeMap<char, u64> = BTreeMap::new();
     for action in &plan.body.actions {
-        *counts.entry(Phrase::of(action).symbol).or_default() += 1;
+        *counts.entry(symbol(action)).or_default() += 1;
     }
     let known = ORDER.iter().filter_map(|(symbol, word)| Some(format!("{} {word}", count(*counts.get(symbol)?))));
     known.collect::<Vec<_>>().join(", ")
@@ -348,6 +359,6 @@ pub(super) fn undo_summary(plan: &Plan) -> String {
 
 /// Whether a row destroys something or needs somebody's word: it is never folded away.
 pub(super) fn is_grave(action: &Action) -> bool {
-    let deletes = Phrase::of(action).symbol == '-';
+    let deletes = symbol(action) == '-';
     action.guard.is_some() || matches!(action.undo, Undo::Irreversible(_)) || deletes
 }
