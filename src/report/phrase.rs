@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::{
     diag::{count, plural, size},
     model::{
-        AccessMethod, Action, Address, Change, ContactView, DomainType, GroupSettings, MailWork, PasswordSource,
-        PlatformId, Profile, Undo, Work,
+        AccessMethod, Action, Address, Change, ContactView, DomainType, GroupSettings, MailWork, NoteKind,
+        PasswordSource, PlatformId, Profile, Undo, Work,
     },
     plan::Plan,
 };
@@ -247,6 +247,16 @@ fn password_words(password: &PasswordSource) -> String {
     match password {
         PasswordSource::Given(secret) => format!("password from {secret}"),
         PasswordSource::Generate(delivery) => format!("new password to {delivery}"),
+    }
+}
+
+/// What a plan without actions means.
+pub(super) fn nothing(plan: &Plan) -> &'static str {
+    let worst = plan.body.notes.iter().map(|n| n.kind).min();
+    match worst {
+        Some(NoteKind::Blocked) => "Nothing can be done as things are: what stands in the way is listed as Blocked.",
+        Some(NoteKind::Ambiguous) => "Nothing is done before a person decides what is listed below.",
+        _ => "Nothing to do: what the spec describes is so.",
     }
 }
 
