@@ -8,14 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use super::plan::{make, print, read, state};
+use super::plan::{blocked, make, print, read, state};
 use crate::{
     cli::{
         args::{ApplyArgs, Format, LookArgs},
         context::Context,
         ending,
         failure::Failure,
-        runner::{self, Job},
+        runner::{self, Ended, Job},
     },
     diag::Exit,
     journal::Journal,
@@ -63,7 +63,7 @@ async fn fresh(
         print(context, &plan, None)?;
     }
     if plan.is_empty() {
-        return Ok(Exit::Ok);
+        return Ok(blocked(&plan).unwrap_or(Exit::Ok));
     }
     if !auto_approve && !confirmed(context)? {
         return Err(Failure::new(Exit::Guard, "nothing was changed").help(
@@ -80,7 +80,7 @@ async fn fresh(
         args,
         resume: false,
     };
-    ending::tell(context, job.run().await?)
+    finish(context, &plan, job.run().await?)
 }
 
 async fn saved(
@@ -121,7 +121,7 @@ async fn saved(
         args,
         resume: false,
     };
-    ending::tell(context, job.run().await?)
+    finish(context, &plan, job.run().await?)
 }
 
 /// Goes on with the run that was interrupted; the plan is in the journal.
@@ -149,7 +149,7 @@ pub(super) async fn resume(context: &Context, typed: &Path, args: &ApplyArgs) ->
         args,
         resume: true,
     };
-    ending::tell(context, job.run().await?)
+    finish(context, &plan, job.run().await?)
 }
 
 /// The platforms, for looking only.
@@ -183,4 +183,11 @@ fn confirmed(context: &Context) -> Result<bool, Failure> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(|e| Failure::caused(Exit::Failed, "cannot read the answer", &e))?;
     Ok(line.trim() == "yes")
+}
+
+/// Tells how the run ended. What the plan left out because it was blocked is not done, however well the rest went.
+fn finish(context: &Context, plan: &Plan, ended: Ended) -> Result<Exit, Failure> {
+    let began = !ended.summary.already_applied;
+    let exit = ending::tell(context, ended)?;
+    Ok(if exit == Exit::Ok && began && blocked(plan).is_some() { Exit::Partial } else { exit })
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::plan::{make, print};
+use super::plan::{blocked, make, print};
 use crate::{
     cli::{
         args::{ApplyArgs, CopyArgs, Format, LookArgs},
@@ -17,8 +17,8 @@ use crate::{
     diag::Exit,
     journal::Journal,
     model::{
-        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailFilter, NoteKind, PlatformId, PlatformKind, Profile,
-        SecretRef, State,
+        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailFilter, PlatformId, PlatformKind, Profile, SecretRef,
+        State,
     },
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
@@ -64,8 +64,7 @@ pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failu
         print(context, &shown, None)?;
     }
     if args.dry_run || plan.is_empty() {
-        let blocked = plan.body.notes.iter().any(|n| n.kind == NoteKind::Blocked);
-        return Ok(if blocked { Exit::Failed } else { Exit::Ok });
+        return Ok(blocked(&plan).filter(|_| plan.is_empty()).unwrap_or(Exit::Ok));
     }
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
     let job = Job {
