@@ -21,7 +21,7 @@ use crate::{
         screen::Screen,
     },
     diag::{self, Exit, Finding, Severity},
-    model::{Address, Inventory, MailWork, PlatformId},
+    model::{Address, Inventory, MailWork, ObjectClass, PlatformId, State},
     observe,
     provider::Reader,
     report::{self, Checked},
@@ -86,12 +86,17 @@ async fn mail(
         return Ok(Vec::new());
     }
     let journal = journal::open(context, path)?;
+    let state = journal.state()?;
     let screen = Arc::new(Screen::open(&context.global)?);
     let interrupt = Interrupt::listen();
     let man = Mailman::new(context, spec, inventory, &journal, &screen, &interrupt);
     let found: Vec<Checked> = stream::iter(moved)
         .map(|address| async {
-            Checked { title: address.unicode(), findings: one(&man, spec, inventory, address).await }
+            let findings = match deleted_since(spec, inventory, &state, address) {
+                Some(proof) => vec![proof],
+                None => one(&man, spec, inventory, address).await,
+            };
+            Checked { title: address.unicode(), findings }
         })
         .buffered(PARALLEL)
         .collect()
@@ -100,6 +105,35 @@ async fn mail(
         Some(exit) => Err(Failure::new(exit, "interrupted; nothing was changed")),
         None => Ok(found),
     }
+}
+
+/// The proof of an account whose source is gone, because the plan deleted it once everything was proved to be at the
+/// target. There is nothing left to compare with, and the journal has what was compared.
+fn deleted_since(spec: &Spec, inventory: &Inventory, state: &State, address: &Address) -> Option<Finding> {
+    let migration = spec.migration_of(address)?;
+    let known = state.mailboxes.get(address)?;
+    let (platform, source) = known.source.as_ref().filter(|(platform, _)| *platform == migration.from)?;
+    let proof = known.verified.as_ref()?;
+    let target = inventory.platforms.get(&spec.domains.get(address.domain())?.platform)?;
+    let view = inventory.platforms.get(platform)?;
+    let provisional = migration.provisional_address(address).ok()?;
+    let remains = [source, address, &provisional].into_iter().any(|name| view.accounts.contains_key(name));
+    if remains || !view.complete(ObjectClass::Account) || !target.accounts.contains_key(address) {
+        return None;
+    }
+    Some(Finding {
+        code: "mail-proved-before".to_owned(),
+        severity: Severity::Ok,
+        subject: address.to_string(),
+        message: format!(
+            "all {} messages were there, byte for byte, on {}; {source} was deleted on {platform} since",
+            proof.messages,
+            proof.at.strftime("%Y-%m-%d %H:%M:%SZ")
+        ),
+        expected: None,
+        actual: None,
+        fix: None,
+    })
 }
 
 async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Address) -> Vec<Finding> {
