@@ -47,6 +47,11 @@ impl<'a> Mailman<'a> {
         }
     }
 
+    /// The record of what is copied.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     fn connector(&self, mailbox: &MailboxRef) -> Result<Connector, MailError> {
         let refused = |context: String, class, help: Option<String>| MailError { context, class, help, source: None };
         let platform = &mailbox.platform;
