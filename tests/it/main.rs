@@ -13,3 +13,4 @@ mod provider;
 mod sandbox_api;
 mod sandbox_mail;
 mod spec;
+mod world;
