@@ -168,6 +168,7 @@ fn measure<T>(what: &str, run: impl Fn() -> T) -> T {
     let mut best = Duration::MAX;
     let mut last = None;
     for _ in 0..3 {
+        drop(last.take());
         let start = Instant::now();
         last = Some(black_box(run()));
         best = best.min(start.elapsed());

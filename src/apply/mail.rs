@@ -22,7 +22,6 @@ impl Executor<'_> {
         };
         let detail = Some(format!("{} copied, {} already there", report.total.copied, report.total.present));
         let findings = shortfalls(work, &report);
-        self.ctx.events.emit(Event::CopyDone { account: work.account.clone(), counts: report.total.clone() });
         let source = (work.source.platform.clone(), work.source.address.clone());
         let fact = Fact::Copied { address: work.account.clone(), source, report };
         self.write(action, &Record::Done { detail: detail.clone() }, &[fact])?;

@@ -48,9 +48,10 @@ fn text(context: &Context, summary: &RunSummary, told: &report::Summary) -> Stri
         }
         out.push_str("  Look at the platform, then: rehome journal resolve ACTION --as done|retry, rehome resume\n");
     }
-    let bad: Vec<Finding> = summary.findings.iter().filter(|f| f.severity >= Severity::Error).cloned().collect();
-    if !bad.is_empty() {
-        let checked = [Checked { title: "Checks that did not go well".to_owned(), findings: bad }];
+    // What is wrong stands with the action that failed by it; what could not be found out stands nowhere else.
+    let unknown: Vec<Finding> = summary.findings.iter().filter(|f| f.severity == Severity::Unknown).cloned().collect();
+    if !unknown.is_empty() {
+        let checked = [Checked { title: "Could not be checked".to_owned(), findings: unknown }];
         out.push('\n');
         out.push_str(&report::findings_text(&checked, &looks));
     }

@@ -184,7 +184,7 @@ pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
             .filter_map(platform_change)
             .filter_map(|(platform, change)| Some((platform, freed_by(change)?)))
             .collect();
-        let mut stopped: Vec<(String, Block)> = Vec::new();
+        let mut stopped: BTreeMap<String, Block> = BTreeMap::new();
         for action in &draft.actions {
             let (Some((on, change)), Some(address)) = (platform_change(action), claim(world, action)) else { continue };
             let own = |h: &&Holder<'_>| h.platform == on && matches!(change, Change::RedirectionSet { .. });
@@ -194,33 +194,29 @@ pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
                 .filter(|h| !own(h) && world.shares_routing(h.platform, on))
                 .find(|h| !freed.contains(&(h.platform, address)));
             if let Some(holder) = in_the_way {
-                stopped.push((action.chain.clone(), taken(world, holder, address)));
+                stopped.entry(action.chain.clone()).or_insert_with(|| taken(world, holder, address));
             }
         }
         if stopped.is_empty() {
             return;
         }
-        for (chain, block) in stopped {
-            stop_chain(draft, &chain, block);
-        }
+        stop_chains(draft, stopped);
     }
 }
 
-/// Takes back everything that is planned for a chain and says why; what depends on it goes too.
-pub(super) fn stop_chain(draft: &mut Draft, chain: &str, block: Block) {
-    let swaps: BTreeSet<Address> =
-        draft.actions.iter().filter(|a| a.chain == chain).filter_map(|a| a.swap.clone()).collect();
-    let gone = draft
-        .actions
-        .iter()
-        .filter(|a| a.chain == chain || a.swap.as_ref().is_some_and(|s| swaps.contains(s)))
-        .map(|a| a.id.clone())
-        .collect();
-    draft.block(chain, vec![block]);
+/// Takes back everything that is planned for some chains and says why; what depends on it goes too.
+pub(super) fn stop_chains(draft: &mut Draft, stopped: BTreeMap<String, Block>) {
+    let is_stopped = |a: &&Action| stopped.contains_key(&a.chain);
+    let swaps: BTreeSet<Address> = draft.actions.iter().filter(is_stopped).filter_map(|a| a.swap.clone()).collect();
+    let half = |a: &Action| a.swap.as_ref().is_some_and(|s| swaps.contains(s));
+    let gone = draft.actions.iter().filter(|a| is_stopped(a) || half(a)).map(|a| a.id.clone()).collect();
+    for (chain, block) in stopped {
+        draft.block(&chain, vec![block]);
+    }
     for other in draft.drop_actions(gone) {
         let block = Block::own(
             "waits-for-blocked",
-            format!("part of it waits for {chain}, which is blocked"),
+            "part of it waits for something that is blocked",
             "solve that first and plan again",
         );
         draft.tell(&other, block.told_as(crate::model::NoteKind::Waiting));

@@ -13,8 +13,6 @@ pub(super) struct Draft {
     pub(super) notes: BTreeSet<Note>,
     /// What stops many at once: one note each, with how many it stops.
     shared: BTreeMap<(NoteKind, &'static str, String), Shared>,
-    /// Chains of which nothing is planned.
-    blocked: BTreeSet<String>,
     reads: BTreeMap<String, BTreeSet<String>>,
     names: BTreeMap<String, u32>,
     /// Addresses that a planned action frees, by platform.
@@ -146,7 +144,6 @@ impl Draft {
 
     /// Says why nothing of a chain is planned.
     pub(super) fn block(&mut self, chain: &str, blocks: Vec<Block>) {
-        self.blocked.insert(chain.to_owned());
         for block in blocks {
             self.tell(chain, block);
         }

@@ -16,7 +16,7 @@ const FLOOR: usize = 10;
 
 /// One thing that a person has to agree to, or that is refused, with all actions it holds back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Open {
+pub struct OpenGuard {
     /// The stable code, which `--ack` takes.
     pub code: String,
     /// What it takes.
@@ -29,11 +29,11 @@ pub struct Open {
 
 /// The guards of a plan by code, refusals first.
 #[must_use]
-pub fn guards(plan: &Plan) -> Vec<Open> {
-    let mut by_code: BTreeMap<(std::cmp::Reverse<GuardOutcome>, &str), Open> = BTreeMap::new();
+pub fn guards(plan: &Plan) -> Vec<OpenGuard> {
+    let mut by_code: BTreeMap<(std::cmp::Reverse<GuardOutcome>, &str), OpenGuard> = BTreeMap::new();
     for action in &plan.body.actions {
         let Some(guard) = &action.guard else { continue };
-        let open = by_code.entry((std::cmp::Reverse(guard.outcome), &guard.code)).or_insert_with(|| Open {
+        let open = by_code.entry((std::cmp::Reverse(guard.outcome), &guard.code)).or_insert_with(|| OpenGuard {
             code: guard.code.clone(),
             outcome: guard.outcome,
             messages: Vec::new(),

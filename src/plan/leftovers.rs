@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    model::{AccountView, Address, Domain, NoteKind, PlatformId, PlatformView},
+    diag::plural,
+    model::{
+        AccountView, Address, Domain, GroupSupport, GroupView, NoteKind, PlatformId, PlatformView, RedirectSupport,
+    },
     spec::Strategy,
 };
 
@@ -23,8 +26,9 @@ pub(super) fn emit(ground: &Ground<'_, '_>, draft: &mut Draft) {
             continue;
         }
         if let Some(view) = ground.world.platform(&migrate.from) {
-            redirections(ground.world, domain, (&migrate.from, view), &aliases, draft);
-            groups(ground.world, domain, (&migrate.from, view), draft);
+            let origin = (&migrate.from, view);
+            redirections(ground.world, (domain, target), origin, &aliases, draft);
+            groups(ground.world, (domain, target), origin, draft);
             footer(ground.world, domain, (&migrate.from, view), draft);
         }
     }
@@ -126,11 +130,16 @@ fn rights(key: &str, place: &str, view: &AccountView, managed: bool, draft: &mut
     draft.note(NoteKind::Unmanaged, "delegation-not-in-spec", key, message, help);
 }
 
+/// The name that an address of a source has in the spec: a provisional name stands for the account behind it.
+fn real<'n>(world: &World<'n>, address: &'n Address) -> &'n Address {
+    world.provisional_owner(address).unwrap_or(address)
+}
+
 type Origin<'o> = (&'o PlatformId, &'o PlatformView);
 
 fn redirections(
     world: &World<'_>,
-    domain: &Domain,
+    (domain, target): (&Domain, &PlatformId),
     (platform, view): Origin<'_>,
     aliases: &BTreeSet<&Address>,
     draft: &mut Draft,
@@ -141,26 +150,53 @@ fn redirections(
     let yaml: Vec<String> = left
         .map(|(a, r)| {
             let keep = if r.keep_copy { ", keep_copy: true" } else { "" };
-            format!("  {a}: {{ to: [{}]{keep} }}", set(&r.to))
+            format!("  {}: {{ to: [{}]{keep} }}", real(world, a), set(r.to.iter().map(|to| real(world, to))))
         })
         .collect();
     if yaml.is_empty() {
         return;
     }
-    let message = format!("{} redirections on {} are not in the spec", yaml.len(), world.title(platform));
-    let help = Some(format!("to move them too, write\nredirections:\n{}", lines(yaml)));
-    draft.note(NoteKind::Unmanaged, "redirection-not-in-spec", domain.as_str(), message, help);
+    let message = format!("{} on {} not in the spec", plural(yaml.len(), "redirection"), world.title(platform));
+    let (kind, help) = match world.platform(target).map(|v| v.capabilities.redirections) {
+        Some(RedirectSupport::None) => (
+            NoteKind::Unsupported,
+            format!(
+                "{} takes none through its interface: make inbox rules in its webmail, or name a platform that \
+                 redirects with `via:`\nredirections:\n{}",
+                world.title(target),
+                lines(yaml)
+            ),
+        ),
+        _ => (NoteKind::Unmanaged, format!("to move them too, write\nredirections:\n{}", lines(yaml))),
+    };
+    draft.note(kind, "redirection-not-in-spec", domain.as_str(), message, Some(help));
 }
 
-fn groups(world: &World<'_>, domain: &Domain, (platform, view): Origin<'_>, draft: &mut Draft) {
+fn groups(
+    world: &World<'_>,
+    (domain, target): (&Domain, &PlatformId),
+    (platform, view): Origin<'_>,
+    draft: &mut Draft,
+) {
     let left = view.groups.iter().filter(|(a, _)| a.domain() == domain && !world.spec.groups.contains_key(*a));
-    let yaml: Vec<String> = left.map(|(a, g)| format!("  {a}: {{ members: [{}] }}", set(&g.members))).collect();
+    let members = |g: &GroupView| set(g.members.iter().map(|m| real(world, m)));
+    let yaml: Vec<String> = left.map(|(a, g)| format!("  {a}: {{ members: [{}] }}", members(g))).collect();
     if yaml.is_empty() {
         return;
     }
-    let message = format!("{} groups on {} are not in the spec", yaml.len(), world.title(platform));
-    let help = Some(format!("to move them too, write\ngroups:\n{}", lines(yaml)));
-    draft.note(NoteKind::Unmanaged, "group-not-in-spec", domain.as_str(), message, help);
+    let message = format!("{} on {} not in the spec", plural(yaml.len(), "group"), world.title(platform));
+    let (kind, help) = match world.platform(target).map(|v| v.capabilities.groups) {
+        Some(GroupSupport::None) => (
+            NoteKind::Unsupported,
+            format!(
+                "{} has none: name a platform that has groups with `via:`\ngroups:\n{}",
+                world.title(target),
+                lines(yaml)
+            ),
+        ),
+        _ => (NoteKind::Unmanaged, format!("to move them too, write\ngroups:\n{}", lines(yaml))),
+    };
+    draft.note(kind, "group-not-in-spec", domain.as_str(), message, Some(help));
 }
 
 fn footer(world: &World<'_>, domain: &Domain, (platform, view): Origin<'_>, draft: &mut Draft) {

@@ -24,7 +24,7 @@ mod undo;
 mod world;
 
 pub use file::PlanFileError;
-pub use guards::{Open, guards};
+pub use guards::{OpenGuard, guards};
 pub use lint::lint;
 pub use reads::{Fields, Stale, read_value, stale};
 pub use types::*;
@@ -103,13 +103,11 @@ fn order(world: &World<'_>, draft: &mut Draft) {
         if tries > 0 && claims::break_circle(world, draft, &circle) {
             continue;
         }
-        let chains: BTreeSet<String> =
-            draft.actions.iter().filter(|a| circle.contains(&a.id)).map(|a| a.chain.clone()).collect();
-        for chain in chains {
-            let message = "its addresses and those of others wait for each other in a circle";
-            let help = "move one of them by hand to a temporary address, then plan again";
-            claims::stop_chain(draft, &chain, Block::own("claim-circle", message, help));
-        }
+        let message = "its addresses and those of others wait for each other in a circle";
+        let help = "move one of them by hand to a temporary address, then plan again";
+        let stuck = draft.actions.iter().filter(|a| circle.contains(&a.id));
+        let stopped = stuck.map(|a| (a.chain.clone(), Block::own("claim-circle", message, help))).collect();
+        claims::stop_chains(draft, stopped);
     }
 }
 
@@ -125,4 +123,86 @@ fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
     let plan = Plan { format: FORMAT, id: file::id(&body), header, body };
     debug_assert!(lint(&plan).is_empty(), "a plan breaks its laws: {:#?}", lint(&plan));
     plan
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::{Address, PlatformId, Precondition, Undo};
+
+    fn spec() -> Spec {
+        Spec {
+            digest: String::new(),
+            base: ".".into(),
+            platforms: BTreeMap::new(),
+            domains: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            redirections: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+        }
+    }
+
+    fn rename(world: &World<'_>, draft: &mut Draft, from: &str, to: &str) -> ActionId {
+        let [from, to] = [from, to].map(|a| Address::parse(a).unwrap());
+        let platform = PlatformId::from("old");
+        let free = Precondition::AddressFree { platform: platform.clone(), address: to.clone() };
+        let (chain, swap) = (from.key(), from.clone());
+        let change = Change::AccountRename { from, to };
+        let action = draft.change(world, (Phase::Account, &chain), &platform, change, "test");
+        action.preconditions.push(free);
+        action.swap = Some(swap);
+        action.id.clone()
+    }
+
+    fn require(draft: &mut Draft, who: &ActionId, what: &ActionId) {
+        let action = draft.actions.iter_mut().find(|a| a.id == *who).unwrap();
+        action.requires.insert(what.clone());
+    }
+
+    fn shown(draft: &Draft) -> Vec<String> {
+        let one = |a: &crate::model::Action| match &a.work {
+            Work::Platform { change: Change::AccountRename { from, to }, .. } => format!("{from} -> {to}"),
+            _ => a.id.to_string(),
+        };
+        draft.actions.iter().map(one).collect()
+    }
+
+    #[test]
+    fn accounts_that_trade_names_go_through_a_temporary_one() {
+        let (spec, inventory, state) = (spec(), Inventory::default(), State::default());
+        let world = World::new(&spec, &inventory, &state);
+        let mut draft = Draft::default();
+        let a = rename(&world, &mut draft, "a@x.org", "b@x.org");
+        let b = rename(&world, &mut draft, "b@x.org", "a@x.org");
+        require(&mut draft, &a, &b);
+        require(&mut draft, &b, &a);
+        order(&world, &mut draft);
+        assert_eq!(shown(&draft), ["a@x.org -> a-move1@x.org", "b@x.org -> a@x.org", "a-move1@x.org -> b@x.org"]);
+        let last = draft.actions.last().unwrap();
+        let Undo::Change { change: Change::AccountRename { to, .. }, .. } = &last.undo else { panic!() };
+        assert_eq!(to.to_string(), "a-move1@x.org");
+        assert!(draft.notes.is_empty());
+    }
+
+    #[test]
+    fn a_circle_without_a_way_out_stops_its_own_chains_and_says_so() {
+        let (spec, inventory, state) = (spec(), Inventory::default(), State::default());
+        let world = World::new(&spec, &inventory, &state);
+        let mut draft = Draft::default();
+        let other = rename(&world, &mut draft, "free@x.org", "other@x.org");
+        let mut wait = |name: &str| {
+            let work = Work::DomainReady { platform: "old".into(), domain: "x.org".parse().unwrap() };
+            draft.add((Phase::Domain, name), name.to_owned(), work, Undo::Nothing, String::new()).id.clone()
+        };
+        let (a, b) = (wait("a"), wait("b"));
+        require(&mut draft, &a, &b);
+        require(&mut draft, &b, &a);
+        order(&world, &mut draft);
+        assert_eq!(draft.actions.iter().map(|x| &x.id).collect::<Vec<_>>(), [&other]);
+        assert!(draft.notes.iter().all(|n| n.code == "claim-circle"));
+        assert_eq!(draft.notes.len(), 2);
+    }
 }

@@ -82,7 +82,11 @@ pub fn findings_text(checked: &[Checked], options: &Options) -> String {
         if left > 0 {
             out.push_str(&format!("  ... and {} more (use -v)\n", count(left as u64)));
         }
-        if fine > 0 && !options.verbose {
+        let only = one.findings.iter().find(|f| f.severity == Severity::Ok).filter(|_| fine == 1 && shown.is_empty());
+        if let Some(finding) = only.filter(|_| !options.verbose) {
+            let body = options.wrap(5, &finding.message);
+            out.push_str(&format!("  {} {}", options.paint(Paint::Good, "ok"), body.trim_start()));
+        } else if fine > 0 && !options.verbose {
             out.push_str(&format!("  {} {} as expected\n", options.paint(Paint::Good, "ok"), count(fine as u64)));
         }
         out.push('\n');

@@ -3,7 +3,7 @@
 use crate::{
     diag::{count, plural},
     model::{Action, GuardOutcome, Note, NoteKind, Undo},
-    plan::{Open, Plan, guards},
+    plan::{OpenGuard, Plan, guards},
 };
 
 use super::{
@@ -89,7 +89,7 @@ fn render(plan: &Plan, detail: Detail, graves: usize) -> String {
     out
 }
 
-fn caution(plan: &Plan, open: &[Open], detail: Detail) -> String {
+fn caution(plan: &Plan, open: &[OpenGuard], detail: Detail) -> String {
     let point = phrase::point_of_no_return(plan);
     if open.is_empty() && point.is_none() {
         return String::new();

@@ -1,8 +1,10 @@
 //! What a run came to: a fold of its events.
 
+use std::collections::BTreeMap;
+
 use crate::{
     diag::{count, plural, size},
-    model::{ActionId, CopyCounts, Event, PlanId, RunId},
+    model::{ActionId, Address, CopyCounts, Event, PlanId, RunId},
 };
 
 use super::style::{Options, Paint};
@@ -28,10 +30,8 @@ pub struct Summary {
     pub waiting: Vec<(ActionId, String)>,
     /// Actions that failed.
     pub failures: Vec<Failure>,
-    /// Copies that ended.
-    pub copies: usize,
-    /// The sums of all copies.
-    pub counts: CopyCounts,
+    /// The last pass of every mailbox that was copied; octets are those of all its passes.
+    pub copies: BTreeMap<Address, CopyCounts>,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// The exit code and how many actions were not started, once the run has ended.
@@ -90,9 +90,10 @@ impl Summary {
                     blocked: blocked.clone(),
                 });
             }
-            Event::CopyDone { counts, .. } => {
-                self.copies += 1;
-                self.counts.add(counts);
+            Event::CopyDone { account, counts } => {
+                let earlier = self.copies.get(account).map_or(0, |c| c.octets);
+                let counts = CopyCounts { octets: counts.octets.saturating_add(earlier), ..counts.clone() };
+                self.copies.insert(account.clone(), counts);
             }
             Event::Warning { message } => self.warnings.push(message.clone()),
             Event::RunFinished { exit, done, pending, .. } => {
@@ -140,10 +141,11 @@ pub fn summary_text(summary: &Summary, options: &Options) -> String {
 }
 
 fn mail(summary: &Summary) -> String {
-    if summary.copies == 0 {
+    if summary.copies.is_empty() {
         return String::new();
     }
-    let c = &summary.counts;
+    let mut c = CopyCounts::default();
+    summary.copies.values().for_each(|counts| c.add(counts));
     let parts = |of: &std::collections::BTreeMap<String, u64>| {
         of.iter().map(|(reason, n)| format!("{} {reason}", count(*n))).collect::<Vec<_>>().join(", ")
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     diag::{count, plural},
     model::{Action, GuardOutcome, Note, NoteKind, Phase, Work},
-    plan::{Open, Plan, guards},
+    plan::{OpenGuard, Plan, guards},
 };
 
 use super::{
@@ -89,7 +89,7 @@ fn row(phrase: &Phrase, action: &Action, (verb, object): (usize, usize), options
     out
 }
 
-fn guard_section(open: &[Open], options: &Options) -> String {
+fn guard_section(open: &[OpenGuard], options: &Options) -> String {
     if open.is_empty() {
         return String::new();
     }

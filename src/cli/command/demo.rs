@@ -57,8 +57,13 @@ pub(super) async fn run(outer: &Context, keep: bool, seed: u64) -> Result<Exit, 
         ),
     )?;
     let exit = walk(&context, &spec, &sandbox).await?;
+    if exit != Exit::Ok {
+        say(&context, &format!("\nThe demo did not end well. Everything it left is in {}\n", folder.display()))?;
+        sandbox.stop();
+        return Ok(exit);
+    }
     say(&context, &ending(&folder, started.elapsed(), keep))?;
-    if keep && exit == Exit::Ok {
+    if keep {
         interrupt.gentle.cancelled().await;
     }
     sandbox.stop();
@@ -97,7 +102,13 @@ fn publish(context: &Context, sandbox: &Sandbox) -> Result<(), Failure> {
         .zones()
         .set(name, RecordType::Srv, &[value], 300)
         .map_err(|e| Failure::caused(Exit::Failed, "cannot change the sandbox's zone", &e))?;
-    say(context, &format!("\n(The demo now publishes what DNS lacks: {name} SRV {value})\n"))
+    say(
+        context,
+        &format!(
+            "\n(Email Pro wants another autodiscover record than Exchange did. The demo plays the administrator of the \
+             zone\nand publishes it: {name} SRV {value})\n"
+        ),
+    )
 }
 
 /// A fresh folder below the system's temporary folder. It is left for the user to look at.
@@ -128,9 +139,9 @@ fn ending(folder: &Path, took: Duration, keep: bool) -> String {
         )
     } else {
         format!(
-            "Next:\n\n  rehome journal show --spec {folder}/rehome.yaml   what was done, in which order\n  rehome demo \
-             --keep                                the same, and the sandbox stays\n  rehome init                        \
-             a spec of your own\n"
+            "Next:\n\n  rehome journal show --spec {folder}/rehome.yaml\n      what was done, in which order\n  rehome \
+             demo --keep\n      the same, and the sandbox stays for you to try commands on\n  rehome init\n      a spec \
+             of your own to start from\n"
         )
     };
     format!(

@@ -7,6 +7,7 @@ use crate::{
     diag::{self, Exit},
     model::{Inventory, LoginView, ServiceState},
     observe::Observation,
+    spec::Spec,
 };
 
 /// Checks everything that can be checked without changing anything.
@@ -18,7 +19,7 @@ pub(super) async fn run(context: &Context, path: &Path) -> Result<Exit, Failure>
     let Observation { inventory, failures, secrets } =
         context.look_around(&spec, &readers, &LookArgs::default()).await?;
     let mut lines = Vec::new();
-    platforms(&inventory, &mut lines);
+    platforms(&spec, &inventory, &mut lines);
     for (id, error) in &failures {
         let help = error.help.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
         lines.push((false, "platform", format!("{id}: {}{help}", diag::chain(error).join(": "))));
@@ -44,9 +45,10 @@ pub(super) async fn run(context: &Context, path: &Path) -> Result<Exit, Failure>
 
 type Line = (bool, &'static str, String);
 
-fn platforms(inventory: &Inventory, lines: &mut Vec<Line>) {
+fn platforms(spec: &Spec, inventory: &Inventory, lines: &mut Vec<Line>) {
     for (id, view) in &inventory.platforms {
         let service = &view.service;
+        let name = spec.platforms.get(id).and_then(|p| p.service.as_deref()).unwrap_or(&service.name);
         match &service.state {
             ServiceState::Ok => lines.push((
                 true,
@@ -54,13 +56,13 @@ fn platforms(inventory: &Inventory, lines: &mut Vec<Line>) {
                 format!(
                     "{id}: {} {}, {} accounts, {} free slots",
                     view.kind.title(),
-                    service.name,
+                    name,
                     view.accounts.len(),
                     view.slots.len()
                 ),
             )),
             ServiceState::Unavailable(word) => {
-                lines.push((false, "platform", format!("{id}: {} takes no changes: {word}", service.name)));
+                lines.push((false, "platform", format!("{id}: {name} takes no changes: {word}")));
             }
         }
         for gap in &view.gaps {

@@ -21,7 +21,7 @@ use crate::{
         screen::Screen,
     },
     diag::{self, Exit, Finding, Severity},
-    model::{Address, Inventory, MailWork, PlatformId},
+    model::{Address, Inventory, MailWork, PlatformId, Verified},
     observe,
     provider::Reader,
     report::{self, Checked},
@@ -86,12 +86,14 @@ async fn mail(
         return Ok(Vec::new());
     }
     let journal = journal::open(context, path)?;
+    let state = journal.state()?;
     let screen = Arc::new(Screen::open(&context.global)?);
     let interrupt = Interrupt::listen();
     let man = Mailman::new(context, spec, inventory, &journal, &screen, &interrupt);
     let found: Vec<Checked> = stream::iter(moved)
         .map(|address| async {
-            Checked { title: address.unicode(), findings: one(&man, spec, inventory, address).await }
+            let earlier = state.mailboxes.get(address).and_then(|m| m.verified.as_ref());
+            Checked { title: address.unicode(), findings: one(&man, (spec, inventory), address, earlier).await }
         })
         .buffered(PARALLEL)
         .collect()
@@ -102,7 +104,29 @@ async fn mail(
     }
 }
 
-async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Address) -> Vec<Finding> {
+/// What can still be said of a mailbox whose source was emptied or deleted after it was proved.
+fn proved_earlier(address: &Address, proof: &Verified) -> Finding {
+    Finding {
+        code: "mail-proved-earlier".to_owned(),
+        severity: Severity::Info,
+        subject: address.to_string(),
+        message: format!(
+            "its source is gone; all {} messages were proved equal at {}",
+            proof.messages,
+            journal::when(proof.at)
+        ),
+        expected: None,
+        actual: None,
+        fix: None,
+    }
+}
+
+async fn one(
+    man: &Mailman<'_>,
+    (spec, inventory): (&Spec, &Inventory),
+    address: &Address,
+    earlier: Option<&Verified>,
+) -> Vec<Finding> {
     let unknown = |message: String, fix: Option<String>| Finding {
         code: "mail-not-compared".to_owned(),
         severity: Severity::Unknown,
@@ -115,6 +139,9 @@ async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Ad
     let source = observe::source_of(spec, inventory, address);
     let target = observe::target_of(spec, inventory, address);
     let (Some(source), Some(target)) = (source, target) else {
+        if let Some(proof) = earlier {
+            return vec![proved_earlier(address, proof)];
+        }
         return vec![unknown(
             "it is not on both platforms, or the spec gives no way to open it".to_owned(),
             Some("see `rehome plan`".to_owned()),

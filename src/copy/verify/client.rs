@@ -179,7 +179,7 @@ impl Independent {
                     };
                     if !data.name_attributes.iter().any(closed) {
                         let inbox = data.name.eq_ignore_ascii_case("INBOX");
-                        names.insert(if inbox { "INBOX".to_owned() } else { data.name.to_string() });
+                        names.insert(if inbox { "INBOX".to_owned() } else { unescaped(&data.name) });
                     }
                 }
             };
@@ -232,6 +232,25 @@ impl Independent {
     }
 }
 
+/// A name as the server means it. The parser hands quoted strings over with their escapes (RFC 9051 4.3), and literals
+/// as they are, and does not say which of the two it was: a name in which every quote and backslash is escaped is taken
+/// for a quoted one.
+fn unescaped(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut rest = name.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => match rest.next() {
+                Some(escaped @ ('"' | '\\')) => out.push(escaped),
+                _ => return name.to_owned(),
+            },
+            '"' => return name.to_owned(),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 /// Runs a step within its time, and turns a panic of the parser into an error.
 async fn contained<T>(
     command: &'static str,
@@ -275,4 +294,18 @@ fn message_of(response: &Response<'_>) -> Option<Seen> {
     }
     let (digest, canonical) = seen?;
     Some(Seen { uid: uid_of(response)?, digest, canonical, date, flags })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_of_quoted_names_are_taken_away_and_literals_stay() {
+        assert_eq!(unescaped(r#"Angebote \"neu\""#), r#"Angebote "neu""#);
+        assert_eq!(unescaped(r"a\\b"), r"a\b");
+        assert_eq!(unescaped(r#"Angebote "neu""#), r#"Angebote "neu""#);
+        assert_eq!(unescaped(r"back\slash"), r"back\slash");
+        assert_eq!(unescaped("Projekte/Z&APw-rich"), "Projekte/Z&APw-rich");
+    }
 }

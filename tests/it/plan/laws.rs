@@ -245,7 +245,7 @@ fn hide(world: &World, class: ObjectClass, platform: &str, every: usize) -> Worl
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn every_plan_keeps_its_laws(world in worlds()) {

@@ -60,7 +60,7 @@ fn findings_are_sorted_worst_first_and_what_is_unknown_is_not_missing() {
               (timeout)
 
     other.example
-      ok 1 as expected
+      ok the record is not the one that Email Pro expects
 
     Total: 1 error, 1 unknown, 1 warning, 2 ok.
     "#);
