@@ -72,7 +72,7 @@ fn render(plan: &Plan, detail: Detail, graves: usize) -> String {
         escape(&strategies)
     );
     if plan.is_empty() {
-        out.push_str("Nothing to do: what the spec describes is so.\n");
+        out.push_str(&format!("{}\n", phrase::nothing(plan)));
     } else {
         let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();
         out.push_str(&format!("**{}.**{mail}\n", phrase::totals(plan)));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::{
     diag::{count, plural, size},
     model::{
-        AccessMethod, Action, Address, Change, ContactView, DomainType, GroupSettings, MailWork, PasswordSource,
-        PlatformId, Profile, Undo, Work,
+        AccessMethod, Action, Address, Change, ContactView, DomainType, GroupSettings, MailWork, NoteKind,
+        PasswordSource, PlatformId, Profile, Undo, Work,
     },
     plan::Plan,
 };
@@ -275,6 +275,18 @@ pub(super) fn undo(undo: &Undo) -> String {
         }
         Undo::Manual(how) => format!("by hand: {how}"),
         Undo::Irreversible(why) => format!("impossible: {why}"),
+    }
+}
+
+/// What a plan without actions means: all is well, or nothing can be done.
+pub(super) fn nothing(plan: &Plan) -> &'static str {
+    let open = |kind| plan.body.notes.iter().any(|n| n.kind == kind);
+    if open(NoteKind::Blocked) || open(NoteKind::Ambiguous) {
+        "Nothing can be done as things are; the reasons are below."
+    } else if open(NoteKind::Waiting) {
+        "Nothing can be done yet; what it waits for is below."
+    } else {
+        "Nothing to do: what the spec describes is so."
     }
 }
 

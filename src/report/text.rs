@@ -36,7 +36,7 @@ fn head(plan: &Plan, options: &Options) -> String {
     let title = format!("Plan {}{gap}{strategies}", plan.id.short());
     let mut out = format!("{}\n", options.heading(&title));
     if plan.is_empty() {
-        out.push_str("Nothing to do: what the spec describes is so.\n");
+        out.push_str(&format!("{}\n", phrase::nothing(plan)));
         return out;
     }
     let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();

@@ -17,8 +17,8 @@ use crate::{
     diag::Exit,
     journal::Journal,
     model::{
-        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailFilter, NoteKind, PlatformId, PlatformKind, Profile,
-        SecretRef, State,
+        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailFilter, PlatformId, PlatformKind, Profile, SecretRef,
+        State,
     },
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
@@ -61,8 +61,7 @@ pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failu
         print(context, &plan, None)?;
     }
     if args.dry_run || plan.is_empty() {
-        let blocked = plan.body.notes.iter().any(|n| n.kind == NoteKind::Blocked);
-        return Ok(if blocked { Exit::Failed } else { Exit::Ok });
+        return Ok(if plan.is_empty() { runner::exit_of_nothing(&plan) } else { Exit::Ok });
     }
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
     let job = Job {
@@ -87,7 +86,14 @@ fn side(context: &Context, flag: &str, url: &str, password: &str, insecure: bool
         return Err(invalid(format!("{} would get the password without TLS", endpoint.host))
             .help("use imaps:// or imap+starttls://; --insecure if the network is yours"));
     }
-    Ok(Side { user, endpoint, password: secret_ref(flag, password)? })
+    let password = secret_ref(flag, password)?;
+    if let SecretRef::Env(name) = &password
+        && context.env.get(name).is_none()
+    {
+        let problem = format!("{flag}-password: the environment variable `{name}` is not set, or empty");
+        return Err(Failure::new(Exit::Denied, problem));
+    }
+    Ok(Side { user, endpoint, password })
 }
 
 /// Reads `env:NAME`, `file:PATH`, `command:PROGRAM`. Anything else is taken for a password, and refused without being

@@ -8,7 +8,7 @@ use crate::{
         context::Context,
         failure::Failure,
     },
-    diag::{self, Exit, Severity},
+    diag::{Exit, Severity},
     dns,
     journal::Journal,
     model::{Inventory, State},
@@ -97,11 +97,8 @@ fn save(path: &Path, plan: &Plan) -> Result<(), Failure> {
 pub(in crate::cli) fn read(path: &Path) -> Result<Plan, Failure> {
     let bytes = fs::read(path)
         .map_err(|e| Failure::caused(Exit::Invalid, format!("cannot read the plan {}", path.display()), &e))?;
-    plan::file::from_bytes(&bytes).map_err(|e| {
-        let mut failure = Failure::new(Exit::Invalid, format!("{} cannot be applied", path.display()));
-        failure.errors.extend(diag::chain(&e));
-        failure.help("make a new one: rehome plan --out FILE")
-    })
+    plan::file::from_bytes(&bytes)
+        .map_err(|e| Failure::caused(Exit::Invalid, format!("{} cannot be used", path.display()), &e))
 }
 
 /// Prints a plan the way it was asked for.

@@ -122,9 +122,33 @@ fn a_wrong_password_of_either_side_names_the_side() {
     let (world, words) = prepared();
     world.set("TO_PASSWORD", "another-word");
     let target = run(&world, &words, &[]);
-    assert_snapshot!(target.ends(11), @"");
+    assert_snapshot!(target.ends(11), @r"
+    $ rehome copy --from=imap://john.smith%40blue.example@127.0.0.1:[PORT] --to=imap://copy%40green.example@127.0.0.1:[PORT] --from-password=env:PASSWORD_JOHN_SMITH_BLUE_EXAMPLE --to-password=env:TO_PASSWORD
+    Plan [ID]   green.example (parallel)
+    Nothing can be done as things are; the reasons are below.
+
+    Blocked
+      login-refused
+        copy@green.example: the login of copy@green.example on IMAP host `target` was refused:
+        AUTHENTICATE at 127.0.0.1:[PORT]: the login was refused: [AUTHENTICATIONFAILED] the name or the
+        password is wrong
+        > check the password that the spec refers to
+    --- exit 11
+    ");
     world.set("TO_PASSWORD", "Target-word-1");
     world.set("PASSWORD_JOHN_SMITH_BLUE_EXAMPLE", "another-word");
     let source = run(&world, &words, &[]);
-    assert_snapshot!(source.ends(11), @"");
+    assert_snapshot!(source.ends(11), @r"
+    $ rehome copy --from=imap://john.smith%40blue.example@127.0.0.1:[PORT] --to=imap://copy%40green.example@127.0.0.1:[PORT] --from-password=env:PASSWORD_JOHN_SMITH_BLUE_EXAMPLE --to-password=env:TO_PASSWORD
+    Plan [ID]   green.example (parallel)
+    Nothing can be done as things are; the reasons are below.
+
+    Blocked
+      login-refused
+        copy@green.example: the login of john.smith@blue.example on IMAP host `source` was refused:
+        AUTHENTICATE at 127.0.0.1:[PORT]: the login was refused: [AUTHENTICATIONFAILED] the name or the
+        password is wrong
+        > check the password that the spec refers to
+    --- exit 11
+    ");
 }

@@ -37,7 +37,8 @@ fn ctrl_c_ends_what_is_in_flight_and_resume_goes_on() {
     assert_snapshot!(status, @r"
     $ rehome status rehome.yaml
     run-000001 of plan [ID] ended [TIME] with 130 (interrupted; the journal is complete).
-    --- exit 0
+    `rehome resume` goes on with it, `rehome plan` looks afresh.
+    --- exit 3
     ");
     world.run(&["resume", "rehome.yaml"]).ends(0);
     assert_eq!(count(&world), before, "and not made again");
@@ -107,7 +108,11 @@ fn resume_without_anything_to_resume_is_no_error() {
     --- exit 1
     ");
     world.run(&["apply", "rehome.yaml", "--auto-approve"]).ends(0);
-    assert_snapshot!(world.run(&["resume", "rehome.yaml"]).ends(0), @"");
+    assert_snapshot!(world.run(&["resume", "rehome.yaml"]).ends(0), @r"
+    $ rehome resume rehome.yaml
+    There is nothing to resume: the last run has ended well.
+    --- exit 0
+    ");
 }
 
 #[test]

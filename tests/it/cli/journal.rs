@@ -27,7 +27,13 @@ fn a_journal_of_a_newer_version_is_refused_and_not_touched() {
     for words in READERS {
         world.run(words).ends(1);
     }
-    assert_snapshot!(world.run(&["status", "rehome.yaml"]).ends(1), @"");
+    assert_snapshot!(world.run(&["status", "rehome.yaml"]).ends(1), @r"
+    $ rehome status rehome.yaml
+    --- stderr
+    error: the journal ./.rehome/journal.db has format 99; this rehome knows formats up to 1
+    help: use the version of rehome that wrote it, or a later one
+    --- exit 1
+    ");
     world.respec("name: Max Weber", "name: Maximilian Weber");
     apply(&world).ends(1);
     format(&now);
@@ -45,12 +51,24 @@ fn a_torn_journal_is_told_from_an_empty_one() {
     let mut torn = whole.clone();
     torn[4096..].fill(0xA5);
     fs::write(&file, &torn).unwrap();
-    assert_snapshot!(world.run(&["status", "rehome.yaml"]).ends(1), @"");
+    assert_snapshot!(world.run(&["status", "rehome.yaml"]).ends(1), @r"
+    $ rehome status rehome.yaml
+    --- stderr
+    error: the journal ./.rehome/journal.db is damaged: database disk image is malformed
+    help: restore it from a backup; or save what is left with `sqlite3 ./.rehome/journal.db .recover`. Without it rehome does not know which messages it copied: do not delete it and apply again
+    --- exit 1
+    ");
     world.run(&["plan", "rehome.yaml"]).ends(1);
     fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     world.run(&["status", "rehome.yaml"]).ends(1);
     fs::File::create(&file).unwrap().write_all(b"this is a text, not a database of anything at all").unwrap();
-    assert_snapshot!(world.run(&["status", "rehome.yaml"]).ends(1), @"");
+    assert_snapshot!(world.run(&["status", "rehome.yaml"]).ends(1), @r"
+    $ rehome status rehome.yaml
+    --- stderr
+    error: the journal ./.rehome/journal.db is damaged: file is not a database
+    help: restore it from a backup; or save what is left with `sqlite3 ./.rehome/journal.db .recover`. Without it rehome does not know which messages it copied: do not delete it and apply again
+    --- exit 1
+    ");
     fs::write(&file, &whole).unwrap();
     world.run(&["status", "rehome.yaml"]).ends(0);
 }
@@ -59,12 +77,22 @@ fn a_torn_journal_is_told_from_an_empty_one() {
 fn a_journal_tells_what_was_done_in_which_order() {
     let world = World::demo();
     apply(&world).ends(0);
-    assert_snapshot!(world.run(&["journal", "log", "rehome.yaml"]).ends(0), @"");
+    assert_snapshot!(world.run(&["journal", "log", "rehome.yaml"]).ends(0), @r"
+    $ rehome journal log rehome.yaml
+    run-000001  plan [ID]  began [TIME] by tester on vm; ended [TIME] with 0 (done, or nothing to do)
+    --- exit 0
+    ");
     let show = world.run(&["journal", "show", "--spec", "rehome.yaml"]).ends(0);
     let order = |what: &str| show.out.find(what).unwrap_or_else(|| panic!("no `{what}`: {show}"));
     assert!(order("account.rename:exchange/john.smith@") < order("account.create:emailpro/john.smith@"));
     let json = world.run(&["journal", "show", "--spec", "rehome.yaml", "--format", "json"]).ends(0);
     assert!(serde_json::from_str::<serde_json::Value>(&json.out).unwrap().as_array().unwrap().len() > 10);
     let bad = world.run(&["journal", "resolve", "no.such:action", "--as", "done", "--spec", "rehome.yaml"]);
-    assert_snapshot!(bad.ends(10), @"");
+    assert_snapshot!(bad.ends(10), @r"
+    $ rehome journal resolve no.such:action --as done --spec rehome.yaml
+    --- stderr
+    error: no run has the action no.such:action
+    help: `rehome status` lists the actions that can be resolved
+    --- exit 10
+    ");
 }

@@ -15,7 +15,7 @@ fn a_variable_that_is_missing_or_empty_is_named_with_its_account() {
     error: 2 secrets cannot be had
       jane.doe@blue.example (env PASSWORD_JANE_DOE_BLUE_EXAMPLE): the environment variable `PASSWORD_JANE_DOE_BLUE_EXAMPLE` is empty
       john.smith@blue.example (env PASSWORD_JOHN_SMITH_BLUE_EXAMPLE): the environment variable `PASSWORD_JOHN_SMITH_BLUE_EXAMPLE` is not set
-    help: set them, or plan with --no-logins to leave mailboxes unchecked
+    help: put each where the spec says; with --no-logins mailboxes are not opened
     --- exit 11
     ");
     world.run(&["plan", "rehome.yaml", "--no-logins"]).ends(0);
@@ -23,15 +23,15 @@ fn a_variable_that_is_missing_or_empty_is_named_with_its_account() {
     assert_snapshot!(world.run(&["doctor", "rehome.yaml"]), @r"
     $ rehome doctor rehome.yaml
     ok    spec          rehome.yaml is valid
-    ok    credentials   every reference resolves
-    ok    platform      emailpro: Email Pro green.example, 2 accounts, 6 free slots
+    ok    credentials   the keys of every platform are there
+    ok    platform      emailpro: Email Pro emailpro-ab12345-1, 2 accounts, 6 free slots
     ok    platform      exchange: Exchange hosted-ab12345-1, 5 accounts, 3 free slots
     FAIL  secret        jane.doe@blue.example (env PASSWORD_JANE_DOE_BLUE_EXAMPLE): the environment variable `PASSWORD_JANE_DOE_BLUE_EXAMPLE` is empty
     FAIL  secret        john.smith@blue.example (env PASSWORD_JOHN_SMITH_BLUE_EXAMPLE): the environment variable `PASSWORD_JOHN_SMITH_BLUE_EXAMPLE` is not set
-    ok    mailbox       jane.doe@blue.example on exchange: not opened: the environment variable `PASSWORD_JANE_DOE_BLUE_EXAMPLE` is empty
-    ok    mailbox       john.smith@blue.example on exchange: not opened: the environment variable `PASSWORD_JOHN_SMITH_BLUE_EXAMPLE` is not set
+    -     mailbox       jane.doe@blue.example on exchange: not opened: the environment variable `PASSWORD_JANE_DOE_BLUE_EXAMPLE` is empty
+    -     mailbox       john.smith@blue.example on exchange: not opened: the environment variable `PASSWORD_JOHN_SMITH_BLUE_EXAMPLE` is not set
     ok    mailbox       max.weber@blue.example on exchange: 8 messages in 27 folders
-    ok    dns           blue.example: 1 name servers asked
+    ok    dns           blue.example: 1 name server asked
 
     2 checks failed
     --- exit 1
@@ -48,7 +48,7 @@ fn the_advice_for_a_key_of_a_platform_is_not_to_leave_mailboxes_out() {
     error: 2 secrets cannot be had
       consumer_key of platform emailpro (env OVH_CONSUMER_KEY): the environment variable `OVH_CONSUMER_KEY` is not set
       consumer_key of platform exchange (env OVH_CONSUMER_KEY): the environment variable `OVH_CONSUMER_KEY` is not set
-    help: set them, or plan with --no-logins to leave mailboxes unchecked
+    help: put each where the spec says
     --- exit 11
     ");
 }
@@ -58,16 +58,13 @@ fn a_file_that_others_can_read_is_refused_with_the_command_that_helps() {
     let world = World::demo();
     let password = world.ready().accounts.into_iter().find(|a| a.name == "John Smith").unwrap().password;
     world.write_secret("john.old", &password, 0o644);
-    world.respec(
-        "    name: John Smith\n",
-        "    name: John Smith\n    mail: { source_password: { file: john.old } }\n",
-    );
+    world.respec("    name: John Smith\n", "    name: John Smith\n    mail: { source_password: { file: john.old } }\n");
     assert_snapshot!(world.run(&["plan", "rehome.yaml"]).ends(11), @r"
     $ rehome plan rehome.yaml
     --- stderr
     error: a secret cannot be had
       john.smith@blue.example (file john.old): others can read the secret file `john.old`; run `chmod 600 john.old`
-    help: set them, or plan with --no-logins to leave mailboxes unchecked
+    help: put each where the spec says; with --no-logins mailboxes are not opened
     --- exit 11
     ");
     world.write_secret("john.old", &password, 0o600);
@@ -76,7 +73,7 @@ fn a_file_that_others_can_read_is_refused_with_the_command_that_helps() {
     assert_snapshot!(world.run(&["plan", "rehome.yaml"]).ends(11).err, @r"
     error: a secret cannot be had
       john.smith@blue.example (file john.old): the secret file `john.old` is empty
-    help: set them, or plan with --no-logins to leave mailboxes unchecked
+    help: put each where the spec says; with --no-logins mailboxes are not opened
     ");
 }
 
