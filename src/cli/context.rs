@@ -20,7 +20,7 @@ use crate::{
     diag::{self, Exit},
     model::{Credentials, Inventory, PlatformId},
     observe::{Look, Observation, SecretProblem, server_address},
-    provider::{self, Patience, PlatformConfig, Provider, Reader},
+    provider::{self, Patience, PlatformConfig, Provider, ProviderError, Reader},
     report,
     spec::{self, PlatformSpec, Spec},
 };
@@ -156,15 +156,13 @@ impl Context {
         look: &LookArgs,
     ) -> Result<Inventory, Failure> {
         let Observation { inventory, failures, secrets } = self.look_around(spec, readers, look).await?;
-        let exit = failures.iter().map(|(_, e)| exit_of(e.class)).min();
-        let mut all = failures.into_iter().map(|(_, e)| e);
-        if let (Some(first), Some(exit)) = (all.next(), exit) {
-            let mut failure = Failure::from(first);
-            failure.errors.extend(all.map(|other| diag::chain(&other).join(": ")));
-            failure.exit = exit;
+        if let Some(failure) = unreadable(failures) {
             return Err(failure);
         }
-        if secrets.is_empty() { Ok(inventory) } else { Err(secrets_missing(&secrets)) }
+        if secrets.is_empty() {
+            return Ok(inventory);
+        }
+        Err(secrets_missing(&secrets).help("put each where the spec says; with --no-logins mailboxes are not opened"))
     }
 
     /// Looks at everything the spec speaks of, and gives what cannot be read as data.
@@ -240,6 +238,22 @@ impl Context {
     }
 }
 
+/// All platforms that could not be read, in one failure.
+fn unreadable(mut failures: Vec<(PlatformId, ProviderError)>) -> Option<Failure> {
+    if failures.len() <= 1 {
+        return failures.pop().map(|(_, error)| Failure::from(error));
+    }
+    let exit = failures.iter().map(|(_, e)| exit_of(e.class)).min()?;
+    let mut failure = Failure::new(exit, format!("{} platforms cannot be read", failures.len()));
+    let mut help: Vec<String> = Vec::new();
+    for (_, error) in failures {
+        failure.errors.push(diag::chain(&error).join(": "));
+        help.extend(error.help.filter(|text| !help.contains(text)));
+    }
+    failure.help = (!help.is_empty()).then(|| help.join("; "));
+    Some(failure)
+}
+
 /// All secrets that cannot be had, in one failure.
 pub(super) fn secrets_missing(problems: &[SecretProblem]) -> Failure {
     let mut failure = Failure::new(
@@ -251,5 +265,5 @@ pub(super) fn secrets_missing(problems: &[SecretProblem]) -> Failure {
     );
     let lines = problems.iter().map(|p| format!("{} ({}): {}", p.subject, p.reference, p.reason));
     failure.errors.extend(lines);
-    failure.help("set them, or plan with --no-logins to leave mailboxes unchecked")
+    failure.help("put each where the spec says")
 }

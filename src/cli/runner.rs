@@ -21,7 +21,7 @@ use crate::{
         FaultPoint, Journal,
         ledger::{self, Ledger},
     },
-    model::{Address, DnsTopic, Domain, Inventory, PasswordSource, PlatformId, Secret},
+    model::{Address, DnsTopic, Domain, Inventory, NoteKind, PasswordSource, PlatformId, Secret},
     observe,
     plan::Plan,
     provider::{Provider, ProviderError, Reader, Scope, capabilities_of},
@@ -240,28 +240,61 @@ fn expectation_unknown(platform: &PlatformId, domain: &Domain, error: &ProviderE
 
 /// The exit code of a list of findings.
 pub(super) fn exit_of_findings<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Exit {
-    let worst = findings.into_iter().map(|f| f.severity).filter(|s| *s >= Severity::Error).min();
-    match worst {
-        Some(Severity::Error) => Exit::Differences,
-        Some(_) => Exit::Unreachable,
-        None => Exit::Ok,
+    let bad: Vec<&Finding> = findings.into_iter().filter(|f| f.severity >= Severity::Error).collect();
+    if bad.is_empty() {
+        Exit::Ok
+    } else if bad.iter().any(|f| f.severity == Severity::Error) {
+        Exit::Differences
+    } else if bad.iter().all(|f| f.code == LOGIN_REFUSED) {
+        Exit::Denied
+    } else {
+        Exit::Unreachable
     }
 }
 
-/// The folder of the journal and the path of the spec behind what was typed.
-pub(super) fn spec_of_run(context: &Context, typed: &Path) -> Result<(PathBuf, PathBuf), Failure> {
+/// The code of notes and findings about a mailbox that the spec's password does not open.
+pub(super) const LOGIN_REFUSED: &str = "login-refused";
+
+/// The exit code of a plan without actions: whether nothing has to be done, or nothing can be.
+pub(super) fn exit_of_nothing(plan: &Plan) -> Exit {
+    let codes = |kind| plan.body.notes.iter().filter(move |n| n.kind == kind).map(|n| n.code.as_str());
+    let blocked: Vec<&str> = codes(NoteKind::Blocked).collect();
+    let all = |words: &[&str]| blocked.iter().all(|code| words.contains(code));
+    if codes(NoteKind::Ambiguous).next().is_some() {
+        Exit::Decide
+    } else if blocked.is_empty() {
+        if codes(NoteKind::Waiting).next().is_some() { Exit::Waiting } else { Exit::Ok }
+    } else if all(&[LOGIN_REFUSED]) {
+        Exit::Denied
+    } else if all(&["mailbox-unreachable", "incomplete-listing"]) {
+        Exit::Unreachable
+    } else {
+        Exit::Failed
+    }
+}
+
+/// A run that can go on.
+pub(super) struct Unfinished {
+    /// The folder of the journal.
+    pub(super) workspace: PathBuf,
+    /// The spec.
+    pub(super) spec: PathBuf,
+    /// The plan of the run.
+    pub(super) plan: Plan,
+}
+
+/// The run behind what was typed, unless it has ended well. Only the latest run counts: those before it were overtaken.
+pub(super) fn unfinished(context: &Context, typed: &Path) -> Result<Option<Unfinished>, Failure> {
     let workspace = context.workspace(typed);
     let Some(journal) = Journal::open_read_only(&workspace)? else {
         return Err(Failure::new(Exit::Failed, format!("there is no journal in {}", workspace.display()))
             .help("nothing was applied from here; give the spec: rehome resume SPEC"));
     };
-    let Some(run) = journal.runs()?.into_iter().rev().find(|r| r.exit != Some(0)) else {
-        return Err(Failure::new(Exit::Ok, "there is nothing to resume: every run has ended well"));
-    };
+    let Some(run) = journal.latest_run()?.filter(|run| run.exit != Some(0)) else { return Ok(None) };
     let plan = saved_plan(&journal, &run.id)?;
     let recorded = PathBuf::from(&plan.header.spec);
     let spec = if typed.is_file() || recorded.as_os_str().is_empty() { typed.to_owned() } else { recorded };
-    Ok((workspace, spec))
+    Ok(Some(Unfinished { workspace, spec, plan }))
 }
 
 /// The plan of a run, as the journal holds it.

@@ -63,6 +63,14 @@ impl Journal {
         Ok(self.runs()?.into_iter().find(|run| run.ended.is_none()))
     }
 
+    /// The run that was begun or resumed last. It need not be the newest one: a run keeps its place when it is resumed.
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub fn latest_run(&self) -> Result<Option<Run>, JournalError> {
+        Ok(self.runs()?.into_iter().max_by_key(|run| run.epoch))
+    }
+
     /// The newest run of a plan.
     ///
     /// # Errors

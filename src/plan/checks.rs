@@ -1,12 +1,12 @@
 //! What must hold before the first effect of an account; everything that does not is told at once.
 
 use crate::diag::size;
-use crate::model::{AccountView, Capabilities, CreateBy, LoginView, NoteKind, ObjectState, PlatformId, ServiceState};
+use crate::model::{AccountView, Capabilities, CreateBy, LoginView, NoteKind, ObjectState, PlatformId};
 
 use super::{
     claims,
     decide::{Case, Free},
-    domains::Gates,
+    domains::{self, Gates},
     draft::Block,
     mail::{self, Need},
     world::World,
@@ -99,14 +99,7 @@ fn too_long(world: &World<'_>, platform: &PlatformId, name: &crate::model::Addre
 fn source_side(world: &World<'_>, case: &Case<'_>) -> Vec<Block> {
     let mut out = Vec::new();
     let Some(source) = &case.source else { return out };
-    if let Some(ServiceState::Unavailable(word)) = world.platform(source.platform).map(|v| &v.service.state) {
-        out.push(Block::of(
-            source.platform.as_str(),
-            "service-unavailable",
-            format!("{} takes no changes now ({word})", world.title(source.platform)),
-            "wait until the platform says it is available, and plan again",
-        ));
-    }
+    out.extend(domains::unavailable(world, source.platform));
     let freed = case.stage.as_ref().and_then(|s| s.free.as_ref());
     let renamed = match (&case.park, freed) {
         (Some((_, to)), _) | (None, Some(Free::Rename { to, .. })) => Some(to),
@@ -184,6 +177,7 @@ fn mail_side(world: &World<'_>, case: &Case<'_>) -> Vec<Block> {
                 format!("IMAP is switched off for {} on {}", address.unicode(), world.title(platform)),
                 "switch IMAP on for the account on the platform",
             ));
+            continue; // A refused login would say the same once more, with advice that does not help.
         }
         if case.create.as_ref() == Some(address) && platform == case.target {
             continue; // It does not exist yet, so nobody could log in.

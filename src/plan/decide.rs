@@ -477,7 +477,7 @@ fn no_slot(world: &World<'_>, case: &Case<'_>, why: NoSlot) -> Block {
             let kind = offer.map(|o| format!(" of offer {o}")).unwrap_or_default();
             Block::own(
                 "no-free-slot",
-                format!("{platform} has {had} free slots{kind} and {needed} are needed"),
+                format!("{platform} has {}{kind} and {needed} are needed", crate::diag::plural(had, "free slot")),
                 "order more slots on the platform, then plan again",
             )
         }

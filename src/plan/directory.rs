@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    Ground, claims,
+    Ground, claims, domains,
     draft::{Block, Draft},
     reads, redirections,
     world::World,
@@ -68,6 +68,10 @@ fn contact(ground: &Ground<'_, '_>, address: &Address, spec: &ContactSpec, out: 
     }
     if world.gap(&spec.platform, ObjectClass::Contact, &chain).is_some() {
         draft.block(&chain, vec![claims::incomplete(world, &spec.platform, ObjectClass::Contact)]);
+        return;
+    }
+    if let Some(block) = domains::unavailable(world, &spec.platform) {
+        draft.block(&chain, vec![block]);
         return;
     }
     let at = (Phase::Dependent, chain.as_str());

@@ -67,13 +67,8 @@ fn gate(world: &World<'_>, domain: &Domain, spec: &DomainSpec) -> Gate {
         return Gate::Open;
     }
     let Some(view) = world.platform(platform) else { return Gate::Open }; // told by the accounts, once per platform
-    if let ServiceState::Unavailable(word) = &view.service.state {
-        return Gate::Shut(Block::of(
-            platform.as_str(),
-            "service-unavailable",
-            format!("{} takes no changes now ({word})", world.title(platform)),
-            "wait until the platform says it is available, and plan again",
-        ));
+    if let Some(block) = unavailable(world, platform) {
+        return Gate::Shut(block);
     }
     let ready = || Gate::After(ready_id(platform, domain));
     match view.domains.get(domain).map(|d| &d.state) {
@@ -102,6 +97,17 @@ fn gate(world: &World<'_>, domain: &Domain, spec: &DomainSpec) -> Gate {
         )),
         None => ready(),
     }
+}
+
+/// Why a whole service takes no changes.
+pub(super) fn unavailable(world: &World<'_>, platform: &PlatformId) -> Option<Block> {
+    let ServiceState::Unavailable(word) = &world.platform(platform)?.service.state else { return None };
+    let help = match word.as_str() {
+        "expired" => "renew the service, and plan again",
+        _ => "wait until the platform says it is available, and plan again",
+    };
+    let message = format!("{} takes no changes now ({word})", world.title(platform));
+    Some(Block::of(platform.as_str(), "service-unavailable", message, help))
 }
 
 fn ready_id(platform: &PlatformId, domain: &Domain) -> ActionId {

@@ -125,6 +125,28 @@ impl Ready {
         }
         variables
     }
+
+    /// The same for rehome itself: also where mailboxes are opened (`REHOME_IMAP_<platform>`, for platforms that go by
+    /// the short names of [`mail_name`]), which name server is asked, and pauses that fit a platform without limits
+    /// whose tasks are quick.
+    #[must_use]
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let mut variables = self.environment();
+        for (service, imap) in &self.imap {
+            let name = format!("REHOME_IMAP_{}", mail_name(service).to_uppercase());
+            variables.insert(name, format!("imap://{}:{}", imap.host, imap.port));
+        }
+        for (name, value) in [
+            ("REHOME_DNS_SERVERS", self.dns.as_str()),
+            ("REHOME_REQUESTS_PER_MINUTE", "600000"),
+            ("REHOME_TASK_PAUSE_MILLIS", "10"),
+            ("REHOME_POLL_MILLIS", "200"),
+            ("REHOME_SETTLE_MILLIS", "300"),
+        ] {
+            variables.insert(name.to_owned(), value.to_owned());
+        }
+        variables
+    }
 }
 
 /// The variable that holds the password of an address.

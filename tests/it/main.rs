@@ -16,3 +16,4 @@ mod provider;
 mod sandbox_api;
 mod sandbox_mail;
 mod spec;
+mod world;

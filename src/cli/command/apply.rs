@@ -8,14 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use super::plan::{blocked, make, print, read, state};
+use super::plan::{make, print, read, state};
 use crate::{
     cli::{
         args::{ApplyArgs, Format, LookArgs},
         context::Context,
         ending,
         failure::Failure,
-        runner::{self, Ended, Job},
+        runner::{self, Ended, Job, Unfinished},
     },
     diag::Exit,
     journal::Journal,
@@ -63,7 +63,7 @@ async fn fresh(
         print(context, &plan, None)?;
     }
     if plan.is_empty() {
-        return Ok(blocked(&plan).unwrap_or(Exit::Ok));
+        return nothing(context, &plan);
     }
     if !auto_approve && !confirmed(context)? {
         return Err(Failure::new(Exit::Guard, "nothing was changed").help(
@@ -83,6 +83,14 @@ async fn fresh(
     finish(context, &plan, job.run().await?)
 }
 
+/// Ends an apply whose plan has no actions. Whoever reads JSON gets the plan, which says why.
+fn nothing(context: &Context, plan: &Plan) -> Result<Exit, Failure> {
+    if context.global.format != Format::Human {
+        print(context, plan, None)?;
+    }
+    Ok(runner::exit_of_nothing(plan))
+}
+
 async fn saved(
     context: &Context,
     file: &Path,
@@ -96,7 +104,11 @@ async fn saved(
     if spec.digest != plan.body.spec_digest {
         return Err(Failure::new(
             Exit::Stale,
-            format!("the plan {} was made from another version of {}", file.display(), path.display()),
+            format!(
+                "{} is not what {} was made from: it has changed since, or is another one",
+                path.display(),
+                file.display()
+            ),
         )
         .help(format!("plan again: rehome plan {} --out {}", path.display(), file.display())));
     }
@@ -126,13 +138,9 @@ async fn saved(
 
 /// Goes on with the run that was interrupted; the plan is in the journal.
 pub(super) async fn resume(context: &Context, typed: &Path, args: &ApplyArgs) -> Result<Exit, Failure> {
-    let (workspace, path) = runner::spec_of_run(context, typed)?;
-    let plan = {
-        let journal = Journal::open_read_only(&workspace)?
-            .ok_or_else(|| Failure::new(Exit::Failed, format!("there is no journal in {}", workspace.display())))?;
-        let run = journal.runs()?.into_iter().rev().find(|r| r.exit != Some(0));
-        let run = run.ok_or_else(|| Failure::new(Exit::Ok, "there is nothing to resume"))?;
-        runner::saved_plan(&journal, &run.id)?
+    let Some(Unfinished { workspace, spec: path, plan }) = runner::unfinished(context, typed)? else {
+        context.answer("There is nothing to resume: the last run has ended well.\n")?;
+        return Ok(Exit::Ok);
     };
     let spec = context.load(&path)?;
     let platforms = context.providers(&spec)?;
@@ -189,5 +197,6 @@ fn confirmed(context: &Context) -> Result<bool, Failure> {
 fn finish(context: &Context, plan: &Plan, ended: Ended) -> Result<Exit, Failure> {
     let began = !ended.summary.already_applied;
     let exit = ending::tell(context, ended)?;
-    Ok(if exit == Exit::Ok && began && blocked(plan).is_some() { Exit::Partial } else { exit })
+    let left = !matches!(runner::exit_of_nothing(plan), Exit::Ok | Exit::Waiting);
+    Ok(if exit == Exit::Ok && began && left { Exit::Partial } else { exit })
 }

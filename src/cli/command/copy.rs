@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::plan::{blocked, make, print};
+use super::plan::{make, print};
 use crate::{
     cli::{
         args::{ApplyArgs, CopyArgs, Format, LookArgs},
@@ -57,14 +57,14 @@ pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failu
         Some(plan) if resume => plan,
         _ => make(Path::new(""), &spec, &inventory, &state),
     };
+    // Whoever copies one mailbox by hand has not said that its domain moves.
+    let mut shown = plan.clone();
+    shown.body.notes.retain(|n| n.code != "mx-cutover");
     if context.global.format == Format::Human || args.dry_run {
-        // Whoever copies one mailbox by hand has not said that its domain moves.
-        let mut shown = plan.clone();
-        shown.body.notes.retain(|n| n.code != "mx-cutover");
         print(context, &shown, None)?;
     }
     if args.dry_run || plan.is_empty() {
-        return Ok(blocked(&plan).filter(|_| plan.is_empty()).unwrap_or(Exit::Ok));
+        return Ok(if plan.is_empty() { runner::exit_of_nothing(&shown) } else { Exit::Ok });
     }
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
     let job = Job {
@@ -89,7 +89,14 @@ fn side(context: &Context, flag: &str, url: &str, password: &str, insecure: bool
         return Err(invalid(format!("{} would get the password without TLS", endpoint.host))
             .help("use imaps:// or imap+starttls://; --insecure if the network is yours"));
     }
-    Ok(Side { user, endpoint, password: secret_ref(flag, password)? })
+    let password = secret_ref(flag, password)?;
+    if let SecretRef::Env(name) = &password
+        && context.env.get(name).is_none()
+    {
+        let problem = format!("{flag}-password: the environment variable `{name}` is not set, or empty");
+        return Err(Failure::new(Exit::Denied, problem));
+    }
+    Ok(Side { user, endpoint, password })
 }
 
 /// Reads `env:NAME`, `file:PATH`, `command:PROGRAM`. Anything else is taken for a password, and refused without being

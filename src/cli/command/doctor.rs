@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     cli::{args::LookArgs, context::Context, failure::Failure},
-    diag::{self, Exit},
+    diag::{self, Exit, plural},
     model::{Inventory, LoginView, ServiceState},
     observe::Observation,
     spec::Spec,
@@ -15,24 +15,24 @@ pub(super) async fn run(context: &Context, path: &Path) -> Result<Exit, Failure>
     let spec = context.load(path)?;
     context.answer(&format!("ok    spec          {} is valid\n", path.display()))?;
     let readers = context.readers(&spec)?;
-    context.answer("ok    credentials   every reference resolves\n")?;
+    context.answer("ok    credentials   the keys of every platform are there\n")?;
     let Observation { inventory, failures, secrets } =
         context.look_around(&spec, &readers, &LookArgs::default()).await?;
     let mut lines = Vec::new();
     platforms(&spec, &inventory, &mut lines);
     for (id, error) in &failures {
         let help = error.help.as_ref().map(|h| format!("; {h}")).unwrap_or_default();
-        lines.push((false, "platform", format!("{id}: {}{help}", diag::chain(error).join(": "))));
+        lines.push((Mark::Fail, "platform", format!("{id}: {}{help}", diag::chain(error).join(": "))));
     }
     for problem in &secrets {
-        lines.push((false, "secret", format!("{} ({}): {}", problem.subject, problem.reference, problem.reason)));
+        lines.push((Mark::Fail, "secret", format!("{} ({}): {}", problem.subject, problem.reference, problem.reason)));
     }
     mailboxes(&inventory, &mut lines);
     names(&inventory, &mut lines);
-    let bad = lines.iter().filter(|(ok, ..)| !ok).count();
+    let bad = lines.iter().filter(|(mark, ..)| *mark == Mark::Fail).count();
     let mut out = String::new();
-    for (ok, what, text) in lines {
-        out.push_str(&format!("{:<5} {what:<13} {text}\n", if ok { "ok" } else { "FAIL" }));
+    for (mark, what, text) in lines {
+        out.push_str(&format!("{:<5} {what:<13} {text}\n", mark.word()));
     }
     out.push_str(&match bad {
         0 => "\nEverything answers. Next: rehome plan\n".to_owned(),
@@ -43,7 +43,24 @@ pub(super) async fn run(context: &Context, path: &Path) -> Result<Exit, Failure>
     Ok(if bad == 0 { Exit::Ok } else { Exit::Failed })
 }
 
-type Line = (bool, &'static str, String);
+type Line = (Mark, &'static str, String);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Ok,
+    Skipped,
+    Fail,
+}
+
+impl Mark {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Skipped => "-",
+            Self::Fail => "FAIL",
+        }
+    }
+}
 
 fn platforms(spec: &Spec, inventory: &Inventory, lines: &mut Vec<Line>) {
     for (id, view) in &inventory.platforms {
@@ -51,23 +68,22 @@ fn platforms(spec: &Spec, inventory: &Inventory, lines: &mut Vec<Line>) {
         let name = spec.platforms.get(id).and_then(|p| p.service.as_deref()).unwrap_or(&service.name);
         match &service.state {
             ServiceState::Ok => lines.push((
-                true,
+                Mark::Ok,
                 "platform",
                 format!(
-                    "{id}: {} {}, {} accounts, {} free slots",
+                    "{id}: {} {name}, {}, {}",
                     view.kind.title(),
-                    name,
-                    view.accounts.len(),
-                    view.slots.len()
+                    plural(view.accounts.len(), "account"),
+                    plural(view.slots.len(), "free slot")
                 ),
             )),
             ServiceState::Unavailable(word) => {
-                lines.push((false, "platform", format!("{id}: {name} takes no changes: {word}")));
+                lines.push((Mark::Fail, "platform", format!("{id}: {name} takes no changes: {word}")));
             }
         }
         for gap in &view.gaps {
             let subject = if gap.subject.is_empty() { String::new() } else { format!(" of {}", gap.subject) };
-            lines.push((false, "listing", format!("{id}: {:?}{subject}: {}", gap.class, gap.reason)));
+            lines.push((Mark::Fail, "listing", format!("{id}: {:?}{subject}: {}", gap.class, gap.reason)));
         }
     }
 }
@@ -77,11 +93,11 @@ fn mailboxes(inventory: &Inventory, lines: &mut Vec<Line>) {
         let name = format!("{address} on {platform}");
         lines.push(match &view.login {
             LoginView::Accepted => {
-                (true, "mailbox", format!("{name}: {} messages in {} folders", view.messages(), view.folders.len()))
+                (Mark::Ok, "mailbox", format!("{name}: {} messages in {} folders", view.messages(), view.folders.len()))
             }
-            LoginView::NotTried { reason } => (true, "mailbox", format!("{name}: not opened: {reason}")),
-            LoginView::Refused { reason } => (false, "mailbox", format!("{name}: the login is refused: {reason}")),
-            LoginView::Unreachable { reason } => (false, "mailbox", format!("{name}: {reason}")),
+            LoginView::NotTried { reason } => (Mark::Skipped, "mailbox", format!("{name}: not opened: {reason}")),
+            LoginView::Refused { reason } => (Mark::Fail, "mailbox", format!("{name}: the login is refused: {reason}")),
+            LoginView::Unreachable { reason } => (Mark::Fail, "mailbox", format!("{name}: {reason}")),
         });
     }
 }
@@ -90,8 +106,10 @@ fn names(inventory: &Inventory, lines: &mut Vec<Line>) {
     for (domain, view) in &inventory.dns {
         let shown = domain.unicode();
         match &view.failure {
-            Some(reason) => lines.push((false, "dns", format!("{shown}: {reason}"))),
-            None => lines.push((true, "dns", format!("{shown}: {} name servers asked", view.servers.len()))),
+            Some(reason) => lines.push((Mark::Fail, "dns", format!("{shown}: {reason}"))),
+            None => {
+                lines.push((Mark::Ok, "dns", format!("{shown}: {} asked", plural(view.servers.len(), "name server"))))
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         interrupt::Interrupt,
     },
     diag::Exit,
-    sandbox::{ImapBackend, Options, Ready, Sandbox, World, residents::mail_name},
+    sandbox::{ImapBackend, Options, Ready, Sandbox, World},
 };
 
 /// Messages in each mailbox, unless a number is asked for.
@@ -55,22 +55,7 @@ pub(super) fn cannot_start(error: std::io::Error) -> Failure {
 
 /// The variables under which rehome finds its way in a sandbox.
 pub(super) fn variables(ready: &Ready) -> BTreeMap<String, String> {
-    let mut out = ready.environment();
-    for (service, imap) in &ready.imap {
-        let name = format!("REHOME_IMAP_{}", mail_name(service).to_uppercase());
-        out.insert(name, format!("imap://{}:{}", imap.host, imap.port));
-    }
-    for (name, value) in [
-        ("REHOME_DNS_SERVERS", ready.dns.as_str()),
-        // A sandbox has no limit to respect, and its tasks are quick.
-        ("REHOME_REQUESTS_PER_MINUTE", "600000"),
-        ("REHOME_TASK_PAUSE_MILLIS", "10"),
-        ("REHOME_POLL_MILLIS", "200"),
-        ("REHOME_SETTLE_MILLIS", "300"),
-    ] {
-        out.insert(name.to_owned(), value.to_owned());
-    }
-    out
+    ready.variables()
 }
 
 /// The document appears under its name only when it is whole.

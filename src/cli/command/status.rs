@@ -12,7 +12,8 @@ use crate::{
     model::State,
 };
 
-/// Prints where the workspace stands. Ends with 9 when a person must decide, 3 when a run waits to be resumed.
+/// Prints where the workspace stands. Ends with 9 when a person must decide, 3 when the last run can
+/// go on.
 pub(super) fn run(context: &Context, spec: &Path) -> Result<Exit, Failure> {
     let folder = context.workspace(spec);
     let Some(journal) = Journal::open_read_only(&folder)? else {
@@ -20,11 +21,12 @@ pub(super) fn run(context: &Context, spec: &Path) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     };
     let (state, unsettled, open) = (journal.state()?, journal.unsettled()?, journal.open_run()?);
-    let last = journal.runs()?.pop();
+    let last = journal.latest_run()?;
     let text = if context.global.format == Format::Json {
         let value = json!({
             "state": state,
             "open_run": open.as_ref().map(|r| &r.id),
+            "last_run": last.as_ref().map(|r| json!({"run": r.id, "plan": r.plan, "ended": r.ended, "exit": r.exit})),
             "unsettled": unsettled.iter().map(|u| json!({
                 "run": u.run, "action": u.action, "undo": u.undo, "reason": u.reason,
             })).collect::<Vec<_>>(),
@@ -36,7 +38,7 @@ pub(super) fn run(context: &Context, spec: &Path) -> Result<Exit, Failure> {
     context.answer(&text)?;
     Ok(if unsettled.iter().any(|u| u.reason.is_some()) {
         Exit::Decide
-    } else if open.is_some() {
+    } else if last.is_some_and(|run| run.exit != Some(0)) {
         Exit::Partial
     } else {
         Exit::Ok
@@ -61,6 +63,9 @@ fn text(state: &State, last: Option<&Run>, open: Option<&Run>, unsettled: &[Unse
                     when(ended),
                     meaning(code)
                 ));
+                if code != 0 {
+                    out.push_str("`rehome resume` goes on with it, `rehome plan` looks afresh.\n");
+                }
             }
         }
         (None, None) => out.push_str("No plan was applied from here yet.\n"),

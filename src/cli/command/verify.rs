@@ -17,13 +17,13 @@ use crate::{
         failure::Failure,
         interrupt::Interrupt,
         mail::Mailman,
-        runner::{Names, exit_of_findings},
+        runner::{LOGIN_REFUSED, Names, exit_of_findings},
         screen::Screen,
     },
     diag::{self, Exit, Finding, Severity},
     model::{Address, Inventory, MailWork, ObjectClass, PlatformId, State},
     observe,
-    provider::Reader,
+    provider::{ErrorClass, Reader},
     report::{self, Checked},
     spec::{Presence, Spec},
 };
@@ -157,7 +157,13 @@ async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Ad
     let filter = spec.accounts.get(address).map(|a| a.mail.filter.clone()).unwrap_or_default();
     let work = MailWork { account: address.clone(), source, target, pass: 0, filter, estimate: None };
     match man.verify(&work).await {
-        Err(error) => vec![unknown(diag::chain(&error).join(": "), error.help.clone())],
+        Err(error) => {
+            let mut finding = unknown(diag::chain(&error).join(": "), error.help.clone());
+            if error.class == ErrorClass::Denied {
+                LOGIN_REFUSED.clone_into(&mut finding.code);
+            }
+            vec![finding]
+        }
         Ok(result) => {
             let mut findings = result.findings;
             if let Some(proof) = result.verified {

@@ -346,13 +346,25 @@ impl<'a> Call<'a> {
         let unsent = error.is_connect() || error.is_builder();
         let class = if unsent || self.verb == Verb::Get { ErrorClass::Unreachable } else { ErrorClass::InDoubt };
         let what = match (unsent, error.is_timeout()) {
-            (true, _) => "no connection",
-            (false, true) => "no answer in time",
-            (false, false) => "the connection broke before the answer was complete",
+            (true, _) => match error.url().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?))) {
+                Some((host, port)) => format!("no connection to {host}:{port}"),
+                None => "no connection".to_owned(),
+            },
+            (false, true) => "no answer in time".to_owned(),
+            (false, false) => "the connection broke before the answer was complete".to_owned(),
         };
-        let source = Some(Box::new(error.without_url()).into());
-        Failure::Call { call: self.name(), what: what.to_owned(), class, source }
+        Failure::Call { call: self.name(), what, class, source: Some(innermost(error)) }
     }
+}
+
+/// What the network itself said. The layers above it only say that something went wrong below.
+fn innermost(error: reqwest::Error) -> Box<dyn std::error::Error + Send + Sync> {
+    let error = error.without_url();
+    let mut deepest: &dyn std::error::Error = &error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string().into()
 }
 
 /// Whether the same call may be sent again: it was a read, or it is known that nothing was done.

@@ -1,0 +1,169 @@
+//! Mailboxes that cannot be moved as they are. Nothing of such an account is begun, and the others go their way.
+
+use insta::assert_snapshot;
+use rehome::{
+    model::Address,
+    sandbox::residents::{EMAIL_PRO, EXCHANGE},
+};
+
+use super::apply;
+use crate::world::World;
+
+const JOHN: &str = "john.smith@blue.example";
+
+fn john() -> Address {
+    Address::parse(JOHN).unwrap()
+}
+
+/// What a plan says of the accounts for which nothing can be done.
+fn notes(world: &World) -> String {
+    let ran = world.run(&["plan", "rehome.yaml"]).ends(0);
+    let start = ran.out.find("\nBlocked").unwrap_or_else(|| panic!("nothing is blocked: {ran}"));
+    ran.out[start..].split("\n\n").next().unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn without_a_free_slot_the_plan_says_who_gets_none() {
+    let world = World::demo();
+    let free = world.edit(|w| {
+        let accounts = &mut w.hosted.get_mut(EMAIL_PRO).unwrap().accounts;
+        let empty: Vec<u64> = accounts.values().filter(|a| !a.configured).map(|a| a.id).collect();
+        empty.iter().skip(1).for_each(|id| drop(accounts.remove(id)));
+        accounts.values().filter(|a| !a.configured).count()
+    });
+    assert_eq!(free, 1);
+    assert_snapshot!(notes(&world), @r"
+    Blocked
+      no-free-slot (2)
+        john.smith@blue.example: Email Pro `emailpro` has 1 free slot and 3 are needed
+        max.weber@blue.example: Email Pro `emailpro` has 1 free slot and 3 are needed
+        > order more slots on the platform, then plan again
+    ");
+}
+
+#[test]
+fn when_nothing_can_be_done_the_plan_does_not_say_that_all_is_well() {
+    let world = World::demo();
+    world.edit(|w| w.hosted.get_mut(EMAIL_PRO).unwrap().state = "suspended".to_owned());
+    let ran = world.run(&["plan", "rehome.yaml"]);
+    assert_snapshot!(ran, @r"
+    $ rehome plan rehome.yaml
+    Plan [ID]   blue.example (swap)
+    Nothing can be done as things are; the reasons are below.
+
+    Blocked
+      service-unavailable
+        emailpro: Email Pro `emailpro` takes no changes now (suspended) (stops 5 addresses)
+        > wait until the platform says it is available, and plan again
+
+    Does not move
+      group-not-in-spec
+        blue.example: 1 group on Exchange not in the spec
+        > Email Pro `emailpro` has none: name a platform that has groups with `via:`
+          groups:
+            team@blue.example: { members: [jane.doe@blue.example, john.smith@blue.example,
+            desk@partner.example] }
+      redirection-not-in-spec
+        blue.example: 1 redirection on Exchange not in the spec
+        > Email Pro `emailpro` takes none through its interface: make inbox rules in its webmail, or
+          name a platform that redirects with `via:`
+          redirections:
+            max.weber@blue.example: { to: [desk@partner.example], keep_copy: true }
+    --- exit 0
+    ");
+    assert!(!ran.out.contains("what the spec describes is so"), "{ran}");
+    assert_snapshot!(apply(&world).ends(1).err, @"");
+}
+
+#[test]
+fn a_mailbox_that_is_larger_than_the_target_takes_is_not_begun() {
+    let world = World::demo();
+    world.respec("    name: John Smith\n", "    name: John Smith\n    quota: 1 KB\n");
+    assert_snapshot!(notes(&world), @r"
+    Blocked
+      mailbox-too-large
+        john.smith@blue.example: the mailbox holds 111.0 KiB and Email Pro `emailpro` takes 1.0 KiB
+        > make it smaller, leave folders out with `mail: { filter: ... }`, or choose a larger target
+    ");
+}
+
+#[test]
+fn a_wrong_password_of_the_source_blocks_before_the_first_change() {
+    let world = World::demo();
+    world.set("PASSWORD_JOHN_SMITH_BLUE_EXAMPLE", "not-his-password");
+    assert_snapshot!(notes(&world), @r"
+    Blocked
+      login-refused
+        john.smith@blue.example: the login of john.smith@blue.example on Exchange was refused:
+        AUTHENTICATE at 127.0.0.1:[PORT]: the login was refused: [AUTHENTICATIONFAILED] the name or the
+        password is wrong
+        > check the password that the spec refers to
+    ");
+    assert_snapshot!(world.run(&["doctor", "rehome.yaml"]).ends(1).out, @r"
+    ok    spec          rehome.yaml is valid
+    ok    credentials   the keys of every platform are there
+    ok    platform      emailpro: Email Pro emailpro-ab12345-1, 2 accounts, 6 free slots
+    ok    platform      exchange: Exchange hosted-ab12345-1, 5 accounts, 3 free slots
+    ok    mailbox       jane.doe@blue.example on exchange: 8 messages in 27 folders
+    FAIL  mailbox       john.smith@blue.example on exchange: the login is refused: AUTHENTICATE at 127.0.0.1:[PORT]: the login was refused: [AUTHENTICATIONFAILED] the name or the password is wrong
+    ok    mailbox       max.weber@blue.example on exchange: 8 messages in 27 folders
+    ok    dns           blue.example: 1 name server asked
+
+    1 check failed
+    ");
+}
+
+#[test]
+fn imap_that_is_switched_off_blocks_before_the_first_change() {
+    let world = World::demo();
+    world.edit(|w| {
+        let accounts = &mut w.hosted.get_mut(EXCHANGE).unwrap().accounts;
+        accounts.values_mut().find(|a| a.address == john()).unwrap().protocol.imap = false;
+    });
+    world.wait_for(world.sandbox().mail().set_imap(EXCHANGE, &john(), false)).unwrap();
+    assert_snapshot!(notes(&world), @r"
+    Blocked
+      imap-disabled
+        john.smith@blue.example: IMAP is switched off for john.smith@blue.example on Exchange
+        > switch IMAP on for the account on the platform
+    ");
+}
+
+#[test]
+fn a_wrong_password_of_the_target_is_told_by_verify_and_doctor() {
+    let world = World::demo();
+    apply(&world).ends(0);
+    let delivered = world.read("secrets/john.smith@blue.example");
+    world.write_secret("secrets/john.smith@blue.example", "edited-by-somebody\n", 0o600);
+    let verify = world.run(&["verify", "rehome.yaml", "--account", JOHN]);
+    assert_snapshot!(verify.ends(11), @r"
+    $ rehome verify rehome.yaml --account john.smith@blue.example
+    john.smith@blue.example
+      unknown john.smith@blue.example: comparing john.smith01@blue.example (exchange) to
+              john.smith@blue.example (emailpro): the target of john.smith@blue.example failed while
+              listing its folders: AUTHENTICATE at 127.0.0.1:[PORT]: the login was refused:
+              [AUTHENTICATIONFAILED] the name or the password is wrong (login-refused)
+                fix      check the password; see docs/passwords.md
+
+    Total: 1 unknown.
+    --- exit 11
+    ");
+    world.run(&["doctor", "rehome.yaml"]).ends(1);
+    world.write_secret("secrets/john.smith@blue.example", &delivered, 0o600);
+    world.run(&["verify", "rehome.yaml", "--account", JOHN]).ends(0);
+}
+
+#[test]
+fn a_message_that_vanished_from_the_target_is_a_difference() {
+    let world = World::demo();
+    apply(&world).ends(0);
+    let all = world.mail("exchange", "john.smith01@blue.example");
+    assert_eq!(all, world.mail("emailpro", JOHN), "every byte of every message");
+    // The mailbox is emptied behind everybody's back.
+    let password = world.read("secrets/john.smith@blue.example");
+    let mail = world.sandbox().mail();
+    world.wait_for(mail.remove(EMAIL_PRO, &john())).unwrap();
+    world.wait_for(mail.create(EMAIL_PRO, &john(), password.trim())).unwrap();
+    let verify = world.run(&["verify", "rehome.yaml", "--what", "mail", "--account", JOHN]).ends(8);
+    assert!(verify.out.contains("john.smith@blue.example"), "{verify}");
+}

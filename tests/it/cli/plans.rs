@@ -1,0 +1,114 @@
+//! Saved plans: applied to the letter, or refused with what is wrong.
+
+use insta::assert_snapshot;
+use rehome::{model::Address, sandbox::residents::EXCHANGE};
+
+use crate::world::World;
+
+fn saved(world: &World) {
+    world.run(&["plan", "rehome.yaml", "--out", "plan.json"]).ends(0);
+}
+
+#[test]
+fn a_saved_plan_is_applied_once() {
+    let world = World::demo();
+    saved(&world);
+    let before = world.read("plan.json");
+    world.run(&["show", "plan.json"]).ends(0);
+    world.run(&["apply", "plan.json", "--events", "events.ndjson"]).ends(0);
+    assert_eq!(world.read("plan.json"), before);
+    let events = world.read("events.ndjson");
+    assert!(events.lines().count() > 10);
+    assert!(events.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    assert_snapshot!(world.run(&["apply", "plan.json"]).ends(0), @r"
+    $ rehome apply plan.json
+    Plan [ID] was applied by run-000001 already. Nothing was done.
+    --- exit 0
+    ");
+}
+
+#[test]
+fn a_plan_that_was_edited_is_refused() {
+    let world = World::demo();
+    saved(&world);
+    world.write("plan.json", &world.read("plan.json").replace("john.smith01@", "john.smith02@"));
+    assert_snapshot!(world.run(&["apply", "plan.json"]).ends(10), @r"
+    $ rehome apply plan.json
+    --- stderr
+    error: plan.json cannot be used
+      the plan file was changed after it was made: it says plan [ID] and its content is plan [ID]; make the plan again instead of editing it
+    --- exit 10
+    ");
+    let half = world.read("plan.json");
+    world.write("plan.json", &half[..half.len() / 2]);
+    assert_snapshot!(world.run(&["apply", "plan.json"]).ends(10).err, @r"
+    error: plan.json cannot be used
+      the plan file is cut off after 17743 octets; make the plan again with `rehome plan --out FILE`
+    ");
+    world.write("plan.json", "{\"no\": \"plan\"}\n");
+    assert_snapshot!(world.run(&["show", "plan.json"]).ends(10).err, @r"
+    error: plan.json cannot be used
+      this is not a plan file of rehome; plan files are made with `rehome plan --out FILE`
+      missing field `format` at line 1 column 14
+    ");
+    assert_snapshot!(world.run(&["show", "rehome.yaml"]).ends(10).err, @r"
+    error: rehome.yaml cannot be used
+      this is not a plan file of rehome; plan files are made with `rehome plan --out FILE`
+      expected value at line 1 column 1
+    ");
+}
+
+#[test]
+fn a_plan_of_another_spec_is_refused() {
+    let world = World::demo();
+    saved(&world);
+    world.write("other.yaml", &world.read("rehome.yaml").replace("name: Jane Doe", "name: Jane Roe"));
+    assert_snapshot!(world.run(&["apply", "plan.json", "--spec", "other.yaml"]).ends(5), @r"
+    $ rehome apply plan.json --spec other.yaml
+    --- stderr
+    error: other.yaml is not what plan.json was made from: it has changed since, or is another one
+    help: plan again: rehome plan other.yaml --out plan.json
+    --- exit 5
+    ");
+    world.write("rehome.yaml", &world.read("other.yaml"));
+    assert_snapshot!(world.run(&["apply", "plan.json"]).ends(5).err, @r"
+    error: rehome.yaml is not what plan.json was made from: it has changed since, or is another one
+    help: plan again: rehome plan rehome.yaml --out plan.json
+    ");
+}
+
+#[test]
+fn drift_that_the_plan_does_not_rest_on_does_not_make_it_stale() {
+    let world = World::demo();
+    saved(&world);
+    world.edit(|w| {
+        let accounts = &mut w.hosted.get_mut(EXCHANGE).unwrap().accounts;
+        accounts.values_mut().find(|a| a.address.to_string() == "tom.berg@amber.example").unwrap().aliases.clear();
+    });
+    world.run(&["apply", "plan.json"]).ends(0);
+}
+
+#[test]
+fn a_plan_remembers_its_spec_wherever_it_is_applied_from() {
+    let world = World::demo();
+    let spec = world.dir().join("rehome.yaml");
+    world.run(&["plan", spec.to_str().unwrap(), "--out", "plan.json", "--quiet"]).ends(0);
+    world.run(&["apply", "plan.json", "--quiet"]).ends(0);
+    assert!(world.dir().join(".rehome/journal.db").is_file());
+}
+
+#[test]
+fn every_format_of_a_plan_can_be_read() {
+    let world = World::demo();
+    let json = world.run(&["plan", "rehome.yaml", "--format", "json"]).ends(0);
+    let plan: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert!(plan["body"]["actions"].as_array().unwrap().len() > 10);
+    let markdown = world.run(&["plan", "rehome.yaml", "--format", "markdown"]).ends(0);
+    assert!(markdown.out.starts_with("<!-- rehome:plan ") && !markdown.out.contains('\u{1b}'), "{markdown}");
+    let run = world.run(&["apply", "rehome.yaml", "--auto-approve", "--format", "json"]).ends(0);
+    let summary: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(summary["exit"], 0);
+    // Also when there is nothing to do.
+    let again = world.run(&["apply", "rehome.yaml", "--auto-approve", "--format", "json"]).ends(0);
+    assert!(serde_json::from_str::<serde_json::Value>(&again.out).is_ok(), "{again}");
+}
