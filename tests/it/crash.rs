@@ -168,8 +168,11 @@ impl Rehearsal {
         });
         let mail = mail.collect();
         let effects = api.counters().snapshot();
-        let effects = effects.into_iter().filter(|(name, _)| name.starts_with("effect.")).collect();
-        Outcome { world, mail, effects }
+        let effects = effects.into_iter().filter(|(name, _)| name.starts_with("effect."));
+        // The same password is set once more on an account that is adopted: nobody can see whether it was set.
+        let effects =
+            effects.map(|(name, n)| if name.starts_with("effect.changePassword") { (name, 1) } else { (name, n) });
+        Outcome { world, mail, effects: effects.collect() }
     }
 }
 
