@@ -17,8 +17,11 @@ use crate::{
     apply::{self, Dns, Options, PasswordError, Passwords, RunSummary},
     diag::{self, Exit, Finding, Severity},
     dns,
-    journal::{FaultPoint, Journal},
-    model::{Address, DnsTopic, Domain, Inventory, NoteKind, PasswordSource, PlatformId, Secret},
+    journal::{
+        FaultPoint, Journal,
+        ledger::{self, Ledger},
+    },
+    model::{Address, DnsTopic, Domain, Inventory, PasswordSource, PlatformId, Secret},
     observe,
     plan::Plan,
     provider::{Provider, ProviderError, Reader, Scope, capabilities_of},
@@ -53,11 +56,17 @@ impl Job<'_> {
     /// Runs the plan to its end, whatever end that is.
     pub(super) async fn run(self) -> Result<Ended, Failure> {
         let journal = Journal::open(&self.workspace)?;
-        rehearse_crash(self.context, &journal)?;
+        let crash = RehearsedCrash::asked_for(self.context)?;
+        if let Some(crash) = crash {
+            crash.arm_journal(&journal);
+        }
         let lease = journal.acquire_lease(&self.context.actor(), LEASE)?;
         let screen = Arc::new(Screen::open(&self.context.global)?);
         let interrupt = Interrupt::listen();
         let mail = Mailman::new(self.context, self.spec, self.inventory, &journal, &screen, &interrupt);
+        if let Some(crash) = crash {
+            crash.arm_ledger(mail.ledger());
+        }
         let passwords = Keys { env: &self.context.env, spec: self.spec };
         let readers: BTreeMap<PlatformId, Arc<dyn Reader>> =
             self.platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect();
@@ -105,25 +114,54 @@ pub(super) struct Ended {
     pub(super) told: report::Summary,
 }
 
-/// Ends the process at a chosen write of the journal, so that recovery can be rehearsed with the real program:
-/// `REHOME_REHEARSE_CRASH=before:7` dies right before the seventh write, `after:7` right after it.
-fn rehearse_crash(context: &Context, journal: &Journal) -> Result<(), Failure> {
-    let Some(text) = context.env.get("REHOME_REHEARSE_CRASH") else { return Ok(()) };
-    let point = text.split_once(':').and_then(|(side, n)| Some((side.to_owned(), n.parse::<u64>().ok()?)));
-    let Some((side, nth)) = point.filter(|(side, _)| side == "before" || side == "after") else {
-        return Err(Failure::new(
-            Exit::Invalid,
-            format!("REHOME_REHEARSE_CRASH={text} is neither before:N nor after:N"),
-        ));
-    };
-    journal.set_fault(move |point: FaultPoint| {
-        // Writes are counted from 0 there and from 1 by people.
-        if point.write + 1 == nth && point.after == (side == "after") {
-            std::process::abort();
+/// The end of the process at a chosen write of the journal, so that recovery can be rehearsed with the real program:
+/// `REHOME_REHEARSE_CRASH=before:7` dies right before the seventh write, `after:7` right after it; `ledger-before:7` and
+/// `ledger-after:7` count the writes about messages instead of those about actions.
+#[derive(Clone, Copy)]
+struct RehearsedCrash {
+    in_ledger: bool,
+    after: bool,
+    /// The write, from 1.
+    nth: u64,
+}
+
+impl RehearsedCrash {
+    fn asked_for(context: &Context) -> Result<Option<Self>, Failure> {
+        let Some(text) = context.env.get("REHOME_REHEARSE_CRASH") else { return Ok(None) };
+        let parsed = text.split_once(':').and_then(|(place, nth)| {
+            let (in_ledger, side) = place.strip_prefix("ledger-").map_or((false, place), |side| (true, side));
+            let after = match side {
+                "before" => false,
+                "after" => true,
+                _ => return None,
+            };
+            Some(Self { in_ledger, after, nth: nth.parse().ok()? })
+        });
+        parsed.map(Some).ok_or_else(|| {
+            let message = format!("REHOME_REHEARSE_CRASH={text} is none of [ledger-]before:N and [ledger-]after:N");
+            Failure::new(Exit::Invalid, message)
+        })
+    }
+
+    fn arm_journal(self, journal: &Journal) {
+        if self.in_ledger {
+            return;
         }
-        false
-    });
-    Ok(())
+        journal.set_fault(move |point: FaultPoint| {
+            // Writes are counted from 0 there and from 1 by people.
+            if point.write + 1 == self.nth && point.after == self.after {
+                std::process::abort();
+            }
+            false
+        });
+    }
+
+    fn arm_ledger(self, ledger: &Ledger) {
+        if self.in_ledger {
+            let fault = if self.after { ledger::Fault::After(self.nth) } else { ledger::Fault::Before(self.nth) };
+            ledger.die_at(fault, || std::process::abort());
+        }
+    }
 }
 
 /// Reads passwords, or generates and delivers them.
@@ -214,26 +252,8 @@ pub(super) fn exit_of_findings<'f>(findings: impl IntoIterator<Item = &'f Findin
     }
 }
 
-/// The code of notes and findings about a mailbox that the spec's password does not open.
+/// The code of a mailbox that the spec's password does not open.
 pub(super) const LOGIN_REFUSED: &str = "login-refused";
-
-/// The exit code of a plan without actions: whether nothing has to be done, or nothing can be.
-pub(super) fn exit_of_nothing(plan: &Plan) -> Exit {
-    let codes = |kind| plan.body.notes.iter().filter(move |n| n.kind == kind).map(|n| n.code.as_str());
-    let blocked: Vec<&str> = codes(NoteKind::Blocked).collect();
-    let all = |words: &[&str]| blocked.iter().all(|code| words.contains(code));
-    if codes(NoteKind::Ambiguous).next().is_some() {
-        Exit::Decide
-    } else if blocked.is_empty() {
-        if codes(NoteKind::Waiting).next().is_some() { Exit::Waiting } else { Exit::Ok }
-    } else if all(&[LOGIN_REFUSED]) {
-        Exit::Denied
-    } else if all(&["mailbox-unreachable", "incomplete-listing"]) {
-        Exit::Unreachable
-    } else {
-        Exit::Failed
-    }
-}
 
 /// A run that can go on.
 pub(super) struct Unfinished {

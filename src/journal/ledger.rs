@@ -75,6 +75,8 @@ pub enum Fault {
 struct FaultState {
     fault: Option<Fault>,
     writes: u64,
+    /// What happens at the fault instead of an error.
+    die: Option<fn()>,
 }
 
 /// The ledger of one workspace. Clones share the database.
@@ -112,7 +114,12 @@ impl Ledger {
 
     /// Makes the ledger die at a write, for tests; counts writes from here on.
     pub fn set_fault(&self, fault: Option<Fault>) {
-        *lock(&self.fault) = FaultState { fault, writes: 0 };
+        *lock(&self.fault) = FaultState { fault, writes: 0, die: None };
+    }
+
+    /// Has `die` called at a write, so that a rehearsal can end the whole process there.
+    pub fn die_at(&self, fault: Fault, die: fn()) {
+        *lock(&self.fault) = FaultState { fault: Some(fault), writes: 0, die: Some(die) };
     }
 
     /// How many writes were made since [`set_fault`](Self::set_fault).
@@ -405,13 +412,17 @@ impl Ledger {
         lease: Option<Lease>,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
-        let (fault, n) = {
+        let (fault, n, die) = {
             let mut state = lock(&self.fault);
             state.writes += 1;
-            (state.fault, state.writes)
+            (state.fault, state.writes, state.die)
+        };
+        let struck = || {
+            die.into_iter().for_each(|die| die());
+            LedgerError::Fault
         };
         if matches!(fault, Some(Fault::Before(at)) if n >= at) || matches!(fault, Some(Fault::After(at)) if n > at) {
-            return Err(LedgerError::Fault);
+            return Err(struck());
         }
         let mut connection = lock(&self.db);
         let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(db(doing))?;
@@ -430,7 +441,7 @@ impl Ledger {
         }
         let out = work(&tx)?;
         tx.commit().map_err(db(doing))?;
-        if matches!(fault, Some(Fault::After(at)) if n == at) { Err(LedgerError::Fault) } else { Ok(out) }
+        if matches!(fault, Some(Fault::After(at)) if n == at) { Err(struck()) } else { Ok(out) }
     }
 
     fn select(&self, sql: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<MessageRow>, LedgerError> {

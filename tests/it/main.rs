@@ -3,9 +3,12 @@
 
 mod apply;
 mod architecture;
+mod binary;
 mod cli;
 mod copy;
+mod crash;
 mod dns;
+mod fleet;
 mod imap;
 mod journal;
 mod plan;

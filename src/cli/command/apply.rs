@@ -8,14 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use super::plan::{make, print, read, state};
+use super::plan::{blocked, make, print, read, state};
 use crate::{
     cli::{
         args::{ApplyArgs, Format, LookArgs},
         context::Context,
         ending,
         failure::Failure,
-        runner::{self, Job, Unfinished},
+        runner::{self, Ended, Job, Unfinished},
     },
     diag::Exit,
     journal::Journal,
@@ -80,7 +80,7 @@ async fn fresh(
         args,
         resume: false,
     };
-    ending::tell(context, job.run().await?)
+    finish(context, &plan, job.run().await?)
 }
 
 /// Ends an apply whose plan has no actions. Whoever reads JSON gets the plan, which says why.
@@ -88,7 +88,7 @@ fn nothing(context: &Context, plan: &Plan) -> Result<Exit, Failure> {
     if context.global.format != Format::Human {
         print(context, plan, None)?;
     }
-    Ok(runner::exit_of_nothing(plan))
+    Ok(blocked(plan).unwrap_or(Exit::Ok))
 }
 
 async fn saved(
@@ -133,7 +133,7 @@ async fn saved(
         args,
         resume: false,
     };
-    ending::tell(context, job.run().await?)
+    finish(context, &plan, job.run().await?)
 }
 
 /// Goes on with the run that was interrupted; the plan is in the journal.
@@ -157,7 +157,7 @@ pub(super) async fn resume(context: &Context, typed: &Path, args: &ApplyArgs) ->
         args,
         resume: true,
     };
-    ending::tell(context, job.run().await?)
+    finish(context, &plan, job.run().await?)
 }
 
 /// The platforms, for looking only.
@@ -191,4 +191,11 @@ fn confirmed(context: &Context) -> Result<bool, Failure> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(|e| Failure::caused(Exit::Failed, "cannot read the answer", &e))?;
     Ok(line.trim() == "yes")
+}
+
+/// Tells how the run ended. What the plan left out because it was blocked is not done, however well the rest went.
+fn finish(context: &Context, plan: &Plan, ended: Ended) -> Result<Exit, Failure> {
+    let began = !ended.summary.already_applied;
+    let exit = ending::tell(context, ended)?;
+    Ok(if exit == Exit::Ok && began && blocked(plan).is_some() { Exit::Partial } else { exit })
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::plan::{make, print};
+use super::plan::{blocked, make, print};
 use crate::{
     cli::{
         args::{ApplyArgs, CopyArgs, Format, LookArgs},
@@ -58,10 +58,13 @@ pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failu
         _ => make(Path::new(""), &spec, &inventory, &state),
     };
     if context.global.format == Format::Human || args.dry_run {
-        print(context, &plan, None)?;
+        // Whoever copies one mailbox by hand has not said that its domain moves.
+        let mut shown = plan.clone();
+        shown.body.notes.retain(|n| n.code != "mx-cutover");
+        print(context, &shown, None)?;
     }
     if args.dry_run || plan.is_empty() {
-        return Ok(if plan.is_empty() { runner::exit_of_nothing(&plan) } else { Exit::Ok });
+        return Ok(blocked(&plan).filter(|_| plan.is_empty()).unwrap_or(Exit::Ok));
     }
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
     let job = Job {

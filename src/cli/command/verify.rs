@@ -21,7 +21,7 @@ use crate::{
         screen::Screen,
     },
     diag::{self, Exit, Finding, Severity},
-    model::{Address, Inventory, MailWork, PlatformId, Verified},
+    model::{Address, Inventory, MailWork, ObjectClass, PlatformId, State},
     observe,
     provider::{ErrorClass, Reader},
     report::{self, Checked},
@@ -92,8 +92,11 @@ async fn mail(
     let man = Mailman::new(context, spec, inventory, &journal, &screen, &interrupt);
     let found: Vec<Checked> = stream::iter(moved)
         .map(|address| async {
-            let earlier = state.mailboxes.get(address).and_then(|m| m.verified.as_ref());
-            Checked { title: address.unicode(), findings: one(&man, (spec, inventory), address, earlier).await }
+            let findings = match deleted_since(spec, inventory, &state, address) {
+                Some(proof) => vec![proof],
+                None => one(&man, spec, inventory, address).await,
+            };
+            Checked { title: address.unicode(), findings }
         })
         .buffered(PARALLEL)
         .collect()
@@ -104,29 +107,36 @@ async fn mail(
     }
 }
 
-/// What can still be said of a mailbox whose source was emptied or deleted after it was proved.
-fn proved_earlier(address: &Address, proof: &Verified) -> Finding {
-    Finding {
-        code: "mail-proved-earlier".to_owned(),
-        severity: Severity::Info,
+/// The proof of an account whose source is gone, because the plan deleted it once everything was proved to be at the
+/// target. There is nothing left to compare with, and the journal has what was compared.
+fn deleted_since(spec: &Spec, inventory: &Inventory, state: &State, address: &Address) -> Option<Finding> {
+    let migration = spec.migration_of(address)?;
+    let known = state.mailboxes.get(address)?;
+    let (platform, source) = known.source.as_ref().filter(|(platform, _)| *platform == migration.from)?;
+    let proof = known.verified.as_ref()?;
+    let target = inventory.platforms.get(&spec.domains.get(address.domain())?.platform)?;
+    let view = inventory.platforms.get(platform)?;
+    let provisional = migration.provisional_address(address).ok()?;
+    let remains = [source, address, &provisional].into_iter().any(|name| view.accounts.contains_key(name));
+    if remains || !view.complete(ObjectClass::Account) || !target.accounts.contains_key(address) {
+        return None;
+    }
+    Some(Finding {
+        code: "mail-proved-before".to_owned(),
+        severity: Severity::Ok,
         subject: address.to_string(),
         message: format!(
-            "its source is gone; all {} messages were proved equal at {}",
+            "all {} messages were there, byte for byte, on {}; {source} was deleted on {platform} since",
             proof.messages,
-            journal::when(proof.at)
+            proof.at.strftime("%Y-%m-%d %H:%M:%SZ")
         ),
         expected: None,
         actual: None,
         fix: None,
-    }
+    })
 }
 
-async fn one(
-    man: &Mailman<'_>,
-    (spec, inventory): (&Spec, &Inventory),
-    address: &Address,
-    earlier: Option<&Verified>,
-) -> Vec<Finding> {
+async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Address) -> Vec<Finding> {
     let unknown = |message: String, fix: Option<String>| Finding {
         code: "mail-not-compared".to_owned(),
         severity: Severity::Unknown,
@@ -139,9 +149,6 @@ async fn one(
     let source = observe::source_of(spec, inventory, address);
     let target = observe::target_of(spec, inventory, address);
     let (Some(source), Some(target)) = (source, target) else {
-        if let Some(proof) = earlier {
-            return vec![proved_earlier(address, proof)];
-        }
         return vec![unknown(
             "it is not on both platforms, or the spec gives no way to open it".to_owned(),
             Some("see `rehome plan`".to_owned()),

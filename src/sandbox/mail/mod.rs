@@ -6,7 +6,7 @@ pub mod memory;
 mod names;
 
 pub use dovecot::DovecotStore;
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, StoredMessage};
 
 use crate::model::SpecialUse;
 

@@ -98,6 +98,7 @@ fn render(at: &At<'_>, account: &Account) -> Value {
         ("creationDate", json!(date(EPOCH))),
         ("lastUpdateDate", Value::Null),
         ("taskPendingId", json!(at.core.world.pending(&at.account_key(account.id)))),
+        ("passwordLastUpdate", json!(account.password_set.map(date))),
     ] {
         object.insert(name.to_owned(), value);
     }
@@ -108,7 +109,6 @@ fn render(at: &At<'_>, account: &Account) -> Value {
         object.insert("numberOfAliases".to_owned(), json!(account.aliases.len()));
         object.insert("owaLimited".to_owned(), json!(false));
         object.insert("customIsolationId".to_owned(), Value::Null);
-        object.insert("passwordLastUpdate".to_owned(), Value::Null);
     }
     Value::Object(object)
 }
@@ -203,6 +203,7 @@ fn create(at: &mut At<'_>) -> Answer {
     let id = at.core.world.id();
     let mut account = Account::blank(at.family, id, to.clone());
     account.configured = true;
+    account.password_set = Some(at.core.world.now());
     account.fields.extend(picked);
     let service = at.name.to_owned();
     let mail = MailOp::Create { service: service.clone(), login: to.clone(), password };
@@ -261,7 +262,11 @@ fn change_password(at: &mut At<'_>, email: &str) -> Answer {
         return Err(Problem::bad(&format!("The account {email} is not configured")));
     }
     let op = MailOp::Password { service: at.name.to_owned(), login: account.address.clone(), password };
-    let job = Job::new("changePassword", at.name, at.account_key(account.id), &account.address, |_| {});
+    let (service, id) = (at.name.to_owned(), account.id);
+    let job = Job::new("changePassword", at.name, at.account_key(id), &account.address, move |world| {
+        let now = world.now();
+        with_account(world, &service, id, |a| a.password_set = Some(now));
+    });
     at.task(job.mail(op))
 }
 

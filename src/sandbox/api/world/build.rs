@@ -10,8 +10,8 @@ use crate::{
 };
 
 use super::{
-    Account, Family, Group, Hosted, HostedDomain, Legacy, LegacyAccount, Organization, Platform, Protocol, Record,
-    Resource, Slot, World, ZimbraDomain, Zone, hex, noise,
+    Account, EPOCH, Family, Group, Hosted, HostedDomain, Legacy, LegacyAccount, Organization, Platform, Protocol,
+    Record, Resource, Slot, World, ZimbraDomain, Zone, hex, noise,
 };
 
 /// Where placeholders live (API reference 2.0b).
@@ -33,6 +33,7 @@ impl Account {
             rights: BTreeSet::new(),
             protocol: Protocol::default(),
             resets: 0,
+            password_set: None,
         }
     }
 }
@@ -106,6 +107,7 @@ impl World {
         let account = service.accounts.values_mut().find(|a| !a.configured)?;
         account.address = address.clone();
         account.configured = true;
+        account.password_set = Some(EPOCH);
         account.fields.extend(set);
         Some(account.id)
     }

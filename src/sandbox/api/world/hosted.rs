@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::model::{Address, Domain};
@@ -116,6 +117,8 @@ pub struct Account {
     pub protocol: Protocol,
     /// How often it was reset.
     pub resets: u32,
+    /// When its password was last set; never for a slot that was only filled.
+    pub password_set: Option<Timestamp>,
 }
 
 /// What an account of the same service may do.
