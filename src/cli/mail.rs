@@ -9,7 +9,7 @@ use crate::{
     apply::{Mail, MailError, MailVerification},
     copy::{self, CopyError, CopyErrorClass, CopyRequest, VerifyRequest},
     diag,
-    imap::{Connector, ImapError},
+    imap::{Connector, ImapError, ImapErrorKind},
     journal::{Journal, ledger::Ledger},
     model::{Address, CopyReport, FolderPath, FolderStatus, Inventory, MailWork, MailboxRef, Verified},
     observe,
@@ -22,6 +22,7 @@ pub(super) struct Mailman<'a> {
     context: &'a Context,
     spec: &'a Spec,
     inventory: &'a Inventory,
+    journal: &'a Journal,
     ledger: Ledger,
     screen: Arc<Screen>,
     interrupt: Interrupt,
@@ -33,7 +34,7 @@ impl<'a> Mailman<'a> {
         context: &'a Context,
         spec: &'a Spec,
         inventory: &'a Inventory,
-        journal: &Journal,
+        journal: &'a Journal,
         screen: &Arc<Screen>,
         interrupt: &Interrupt,
     ) -> Self {
@@ -41,6 +42,7 @@ impl<'a> Mailman<'a> {
             context,
             spec,
             inventory,
+            journal,
             ledger: Ledger::new(journal.db()),
             screen: Arc::clone(screen),
             interrupt: interrupt.clone(),
@@ -111,15 +113,31 @@ impl Mail for Mailman<'_> {
     }
 
     async fn source_now(&self, account: &Address) -> Result<BTreeMap<FolderPath, FolderStatus>, MailError> {
-        let source = observe::source_of(self.spec, self.inventory, account).ok_or_else(|| MailError {
+        let mut source = observe::source_of(self.spec, self.inventory, account).ok_or_else(|| MailError {
             context: format!("nobody knows where the mail of {account} comes from"),
             class: ErrorClass::NotFound,
             help: None,
             source: None,
         })?;
+        // The inventory is from before the run, which may have renamed the source since; the journal knows its name.
+        let known = self.journal.mailbox(account).map_err(|e| MailError {
+            context: format!("finding out where the mail of {account} was copied from"),
+            class: ErrorClass::Refused,
+            help: e.help(),
+            source: Some(Box::new(e)),
+        })?;
+        if let Some((platform, address)) = known.and_then(|mailbox| mailbox.source)
+            && platform == source.platform
+        {
+            source.address = address;
+        }
         let failed = |e: ImapError| MailError {
             context: format!("looking into {} on {}", source.address, source.platform),
-            class: ErrorClass::Unreachable,
+            class: if matches!(e.kind, ImapErrorKind::Auth { .. }) {
+                ErrorClass::Denied
+            } else {
+                ErrorClass::Unreachable
+            },
             help: None,
             source: Some(Box::new(e)),
         };

@@ -295,7 +295,7 @@ impl Running<'_> {
         while !is(self.world) {
             assert!(self.child.try_wait().unwrap().is_none(), "it ended before {what}: {}", self.told());
             assert!(self.started.elapsed() < PATIENCE, "never saw {what}: {}", self.told());
-            std::thread::sleep(Duration::from_millis(5));
+            pause();
         }
     }
 
@@ -320,7 +320,7 @@ impl Running<'_> {
                 self.child.wait().unwrap();
                 panic!("rehome {} does not end: {}", self.words.join(" "), self.told());
             }
-            std::thread::sleep(Duration::from_millis(3));
+            pause();
         };
         let ran = Ran {
             words: self.words.join(" "),
@@ -338,6 +338,12 @@ impl Running<'_> {
         self.world.no_secret_is_seen();
         ran
     }
+}
+
+/// Lets the program in the other process go on.
+#[expect(clippy::disallowed_methods, reason = "a scenario is a plain thread that waits for another process")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(3));
 }
 
 /// The end of a command.

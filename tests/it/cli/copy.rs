@@ -51,12 +51,6 @@ fn a_mailbox_is_copied_once_and_completely() {
     Verification
       ?  verify mail  copy@green.example  against source john.smith@blue.example
 
-    Waiting
-      mx-cutover
-        green.example: new mail for green.example arrives at IMAP host `source` until its MX records
-        point to IMAP host `target`
-        > set the MX records that the target's provider names, then plan again for the last copies
-
     No point of no return.
     Undo: 1 only by hand.
     Total: 1 copy, 1 verify.
@@ -125,7 +119,7 @@ fn a_wrong_password_of_either_side_names_the_side() {
     assert_snapshot!(target.ends(11), @r"
     $ rehome copy --from=imap://john.smith%40blue.example@127.0.0.1:[PORT] --to=imap://copy%40green.example@127.0.0.1:[PORT] --from-password=env:PASSWORD_JOHN_SMITH_BLUE_EXAMPLE --to-password=env:TO_PASSWORD
     Plan [ID]   green.example (parallel)
-    Nothing can be done as things are; the reasons are below.
+    Nothing can be done as things are: what stands in the way is listed as Blocked.
 
     Blocked
       login-refused
@@ -141,7 +135,7 @@ fn a_wrong_password_of_either_side_names_the_side() {
     assert_snapshot!(source.ends(11), @r"
     $ rehome copy --from=imap://john.smith%40blue.example@127.0.0.1:[PORT] --to=imap://copy%40green.example@127.0.0.1:[PORT] --from-password=env:PASSWORD_JOHN_SMITH_BLUE_EXAMPLE --to-password=env:TO_PASSWORD
     Plan [ID]   green.example (parallel)
-    Nothing can be done as things are; the reasons are below.
+    Nothing can be done as things are: what stands in the way is listed as Blocked.
 
     Blocked
       login-refused

@@ -1,8 +1,8 @@
 //! What needs somebody's word.
 
 use insta::assert_snapshot;
+use rehome::model::Address;
 
-use super::apply;
 use crate::world::World;
 
 #[test]
@@ -20,14 +20,23 @@ fn without_a_terminal_nobody_says_yes() {
 fn resetting_a_source_needs_a_word_and_then_happens() {
     let world = World::demo();
     world.respec("source: keep", "source: reset");
-    apply(&world).ends(0);
-    // Everything is copied and verified; the source may go, if somebody says so.
-    let plan = world.run(&["plan", "rehome.yaml", "--detailed-exitcode"]).ends(2);
-    assert_snapshot!(plan, @"");
     let refused = world.run(&["apply", "rehome.yaml", "--auto-approve", "--quiet"]).ends(4);
-    assert_snapshot!(refused.out.split_once("Nothing was changed").unwrap().1, @"");
-    assert!(world.mail("exchange", "john.smith01@blue.example").len() > 1);
-    let wrong = world.run(&["apply", "rehome.yaml", "--auto-approve", "--ack", "no-such-guard"]);
-    wrong.ends(4);
-    world.run(&["apply", "rehome.yaml", "--auto-approve", "--ack", "source-reset"]).ends(0);
+    assert_snapshot!(refused.out.split_once("Nothing was changed").unwrap().1, @r"
+    . The plan needs somebody's word first:
+
+      acknowledge reset-mailbox: the mail of jane.doe01@blue.example on Exchange is lost
+          account.reset:exchange/jane.doe01@blue.example
+      acknowledge reset-mailbox: the mail of john.smith01@blue.example on Exchange is lost
+          account.reset:exchange/john.smith01@blue.example
+      acknowledge reset-mailbox: the mail of max.weber01@blue.example on Exchange is lost
+          account.reset:exchange/max.weber01@blue.example
+
+    To go on: rehome apply ... --ack reset-mailbox
+    ");
+    world.run(&["apply", "rehome.yaml", "--auto-approve", "--ack", "no-such-guard"]).ends(4);
+    assert!(!world.mail("exchange", "john.smith@blue.example").is_empty(), "nothing was begun");
+    world.run(&["apply", "rehome.yaml", "--auto-approve", "--ack", "reset-mailbox"]).ends(0);
+    assert_eq!(world.mail("emailpro", "john.smith@blue.example").len(), 8);
+    let source = Address::parse("john.smith01@blue.example").unwrap();
+    assert!(world.sandbox().memory().unwrap().contents("exchange", &source).is_err(), "the source is gone");
 }

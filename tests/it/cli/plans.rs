@@ -78,6 +78,25 @@ fn a_plan_of_another_spec_is_refused() {
 }
 
 #[test]
+fn a_stale_plan_names_object_and_field_with_then_and_now() {
+    let world = World::demo();
+    saved(&world);
+    let gone = Address::parse("sales@blue.example").unwrap();
+    world.edit(|w| {
+        let taken = w.hosted.get_mut(EXCHANGE).unwrap().accounts.values_mut().filter_map(|a| a.aliases.take(&gone));
+        assert_eq!(taken.count(), 1);
+    });
+    assert_snapshot!(world.run(&["apply", "plan.json"]).ends(5), @r#"
+    $ rehome apply plan.json
+    --- stderr
+    error: the plan is stale: what it rests on has changed since it was made
+      exchange/account/john.smith@blue.example aliases: was ["j.smith@blue.example","sales@blue.example"], is ["j.smith@blue.example"]
+    help: plan again and have the new plan reviewed
+    --- exit 5
+    "#);
+}
+
+#[test]
 fn drift_that_the_plan_does_not_rest_on_does_not_make_it_stale() {
     let world = World::demo();
     saved(&world);

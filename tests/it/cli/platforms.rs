@@ -31,6 +31,25 @@ fn html_instead_of_json_is_quoted_with_the_call() {
 }
 
 #[test]
+fn half_an_answer_is_no_answer() {
+    let world = World::demo();
+    let path = format!("/email/pro/{EMAIL_PRO}");
+    world
+        .sandbox()
+        .api()
+        .faults()
+        .add(Fault { times: 0, ..Fault::once("GET", &path, FaultKind::HalfJson, When::After) });
+    assert_snapshot!(world.run(&["plan", "rehome.yaml"]).ends(12), @r#"
+    $ rehome plan rehome.yaml
+    --- stderr
+    error: reading emailpro
+      GET /email/pro/emailpro-ab12345-1: answered 200 with a body that is not JSON: `{"complexityEnabled":true,"displayName":null,"domain":"green.example","hostname"...` (query [QUERY])
+    help: check the network and the endpoint; running it again is safe
+    --- exit 12
+    "#);
+}
+
+#[test]
 fn a_listing_that_fails_is_a_gap_and_never_an_empty_service() {
     let world = World::demo();
     listing(&world, FaultKind::Status { code: 500, retry_after: None });
@@ -134,7 +153,7 @@ fn an_expired_service_says_what_to_renew() {
     assert_snapshot!(world.run(&["plan", "rehome.yaml"]), @r"
     $ rehome plan rehome.yaml
     Plan [ID]   blue.example (swap)
-    Nothing can be done as things are; the reasons are below.
+    Nothing can be done as things are: what stands in the way is listed as Blocked.
 
     Blocked
       incomplete-listing
@@ -159,7 +178,7 @@ fn an_expired_service_says_what_to_renew() {
           name a platform that redirects with `via:`
           redirections:
             max.weber@blue.example: { to: [desk@partner.example], keep_copy: true }
-    --- exit 0
+    --- exit 1
     ");
 }
 
