@@ -3,7 +3,7 @@
 use super::{
     ending::{Ending, Trouble},
     executor::Executor,
-    precondition::account_of,
+    precondition::{account_of, makes},
 };
 use crate::{
     journal::{Fact, JournalError, Progress, Record, Standing},
@@ -43,9 +43,10 @@ impl Executor<'_> {
         }
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let password = match self.prepare(action, &[]).await {
+            let half_made = if in_doubt { self.half_made(platform, change).await } else { Some(false) };
+            let password = match self.prepare(action, &[], half_made == Some(true)).await {
                 Ok(password) => password,
-                Err(trouble) => return self.failed(action, trouble),
+                Err(trouble) => return self.given_up(action, half_made, trouble),
             };
             self.write(action, &Record::Intent {}, &[])?;
             let error = match provider.perform(change, password.as_ref()).await {
@@ -65,12 +66,36 @@ impl Executor<'_> {
                 Sight::Unclear(reason) => return self.ambiguous(action, Standing::Open, reason),
                 // A task of the platform still works on it: it must not be asked for twice.
                 Sight::NotMade if error.class == ErrorClass::Timeout => return Ok(Ending::Open(still_runs(&error))),
-                Sight::NotMade if !may_be_made => return self.failed(action, Trouble::from(&error)),
                 Sight::NotMade => last = Some(Trouble::from(&error)),
+            }
+            if !may_be_made {
+                break;
             }
         }
         let trouble = last.unwrap_or_else(|| Trouble::new(None, format!("{} had no effect", action.id), None));
-        self.failed(action, trouble)
+        let half_made = self.half_made(platform, change).await;
+        self.given_up(action, half_made, trouble)
+    }
+
+    /// Whether an attempt, which is not done as a whole, has got as far as to claim the address: an account without its
+    /// password, or a rename that has left the old address with it. `None` when the platform does not tell.
+    async fn half_made(&self, platform: &PlatformId, change: &Change) -> Option<bool> {
+        let Some(address) = makes(change) else { return Some(false) };
+        let view = self.look(platform, address, false).await.ok()?;
+        Some(view.accounts.contains_key(address))
+    }
+
+    /// Ends an action that is not done. What is half made, or may be, is left for the next run, which finishes it: taking
+    /// back what was done before it would fail, because the address has gone to it already.
+    fn given_up(&self, action: &Action, half_made: Option<bool>, trouble: Trouble) -> Result<Ending, JournalError> {
+        let told = match half_made {
+            Some(false) => return self.failed(action, trouble),
+            Some(true) => "is half done",
+            None => "may be half done",
+        };
+        let mut trouble = trouble.because(format!("{} {told}", action.id));
+        trouble.help.get_or_insert_with(|| "`rehome resume` finishes it".to_owned());
+        Ok(Ending::Open(trouble))
     }
 
     /// Takes over what an attempt without a recorded outcome has done.

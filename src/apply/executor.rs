@@ -109,7 +109,7 @@ impl Executor<'_> {
         }
         let members: Vec<&Action> = unit.iter().filter_map(|&at| self.action(at)).collect();
         for (n, (&at, action)) in unit.iter().zip(&members).enumerate().skip(1) {
-            if let Err(trouble) = self.prepare(action, members.get(..n).unwrap_or_default()).await {
+            if let Err(trouble) = self.prepare(action, members.get(..n).unwrap_or_default(), false).await {
                 return Ok(Some(Report::new(at, self.failed(action, trouble)?)));
             }
         }

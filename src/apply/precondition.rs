@@ -19,9 +19,18 @@ impl Executor<'_> {
     ///
     /// `earlier` are the actions of the same swap that will be done before it: what they bring about is not expected
     /// yet. So the claim of an address is known to be possible before the address is given up.
-    pub(super) async fn prepare(&self, action: &Action, earlier: &[&Action]) -> Result<Option<Secret>, Trouble> {
+    ///
+    /// With `half_made`, an earlier attempt has done a part of the action, and what that part changed is not expected to
+    /// be as it was before: an account that it made is not in its own way.
+    pub(super) async fn prepare(
+        &self,
+        action: &Action,
+        earlier: &[&Action],
+        half_made: bool,
+    ) -> Result<Option<Secret>, Trouble> {
         for precondition in &action.preconditions {
-            if !earlier.iter().any(|before| brings_about(before, precondition)) {
+            let used_up = half_made && ends(action, precondition);
+            if !used_up && !earlier.iter().any(|before| brings_about(before, precondition)) {
                 self.holds(precondition).await?;
             }
         }
@@ -103,7 +112,12 @@ impl Executor<'_> {
         }
     }
 
-    async fn look(&self, platform: &PlatformId, address: &Address, wide: bool) -> Result<PlatformView, Trouble> {
+    pub(super) async fn look(
+        &self,
+        platform: &PlatformId,
+        address: &Address,
+        wide: bool,
+    ) -> Result<PlatformView, Trouble> {
         let provider = self.provider(platform)?;
         let scope = Scope {
             domains: BTreeSet::from([address.domain().clone()]),
@@ -167,6 +181,16 @@ fn brings_about(action: &Action, precondition: &Precondition) -> bool {
     }
 }
 
+/// Whether an action makes a precondition of its own untrue.
+fn ends(action: &Action, precondition: &Precondition) -> bool {
+    let Work::Platform { platform: on, change } = &action.work else { return false };
+    match precondition {
+        Precondition::AddressFree { platform, address } => on == platform && makes(change) == Some(address),
+        Precondition::AccountOk { platform, address } => on == platform && frees(change) == Some(address),
+        Precondition::Verified { .. } => false,
+    }
+}
+
 fn frees(change: &Change) -> Option<&Address> {
     match change {
         Change::AccountRename { from: address, .. }
@@ -179,7 +203,8 @@ fn frees(change: &Change) -> Option<&Address> {
     }
 }
 
-fn makes(change: &Change) -> Option<&Address> {
+/// The account that is there once a change is made.
+pub(super) fn makes(change: &Change) -> Option<&Address> {
     match change {
         Change::AccountRename { to: address, .. } | Change::AccountCreate { address, .. } => Some(address),
         _ => None,

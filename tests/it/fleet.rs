@@ -46,7 +46,7 @@ impl Drop for Fleet {
 }
 
 impl Fleet {
-    fn start(imap: &str, people: usize, messages: usize) -> Self {
+    async fn start(imap: &str, people: usize, messages: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (people, messages) = (people.to_string(), messages.to_string());
         let args = ["sandbox", "--world", "fleet", "--imap", imap, "--people", &people, "--messages", &messages];
@@ -58,7 +58,7 @@ impl Fleet {
             if let Some(status) = sandbox.child.try_wait().unwrap() {
                 panic!("the sandbox ended: {:?}", sandbox.ended(status));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let ready = serde_json::from_slice(&fs::read(ready).unwrap()).unwrap();
         let variables = fs::read_to_string(folder.path().join("spec/sandbox.env")).unwrap();
@@ -144,8 +144,8 @@ fn guards(plan: &str) -> BTreeSet<String> {
     actions.iter().filter_map(|a| Some(a["guard"]["code"].as_str()?.to_owned())).collect()
 }
 
-fn moves(imap: &str, people: usize, messages: usize) {
-    let fleet = Fleet::start(imap, people, messages);
+async fn moves(imap: &str, people: usize, messages: usize) {
+    let fleet = Fleet::start(imap, people, messages).await;
     let program = fleet.program();
     assert_eq!(fleet.ready.accounts.len(), people);
     let noted = fleet.everybody(Fleet::snapshot);
@@ -164,18 +164,18 @@ fn moves(imap: &str, people: usize, messages: usize) {
     assert_eq!(fleet.everybody(Fleet::verify), noted);
 }
 
-#[test]
-fn a_fleet_moves_on_four_routes_between_real_servers_and_every_message_is_there() {
+#[tokio::test]
+async fn a_fleet_moves_on_four_routes_between_real_servers_and_every_message_is_there() {
     if !Path::new("/usr/sbin/dovecot").exists() {
         assert!(std::env::var_os("REHOME_REQUIRE_SERVERS").is_none(), "dovecot is not installed");
         eprintln!("SKIPPED: dovecot is not installed");
         return;
     }
     let messages = std::env::var("REHOME_FLEET_MESSAGES").ok().and_then(|n| n.parse().ok());
-    moves("dovecot", 20, messages.unwrap_or(2_000));
+    moves("dovecot", 20, messages.unwrap_or(2_000)).await;
 }
 
-#[test]
-fn a_fleet_moves_on_four_routes_in_memory_and_every_message_is_there() {
-    moves("memory", 8, 320);
+#[tokio::test]
+async fn a_fleet_moves_on_four_routes_in_memory_and_every_message_is_there() {
+    moves("memory", 8, 320).await;
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::plan::{blocked, make, print};
+use super::plan::{make, print};
 use crate::{
     cli::{
         args::{ApplyArgs, CopyArgs, Format, LookArgs},
@@ -57,14 +57,14 @@ pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failu
         Some(plan) if resume => plan,
         _ => make(Path::new(""), &spec, &inventory, &state),
     };
+    // Whoever copies one mailbox by hand has not said that its domain moves.
+    let mut shown = plan.clone();
+    shown.body.notes.retain(|n| n.code != "mx-cutover");
     if context.global.format == Format::Human || args.dry_run {
-        // Whoever copies one mailbox by hand has not said that its domain moves.
-        let mut shown = plan.clone();
-        shown.body.notes.retain(|n| n.code != "mx-cutover");
         print(context, &shown, None)?;
     }
     if args.dry_run || plan.is_empty() {
-        return Ok(blocked(&plan).filter(|_| plan.is_empty()).unwrap_or(Exit::Ok));
+        return Ok(if plan.is_empty() { runner::exit_of_nothing(&shown) } else { Exit::Ok });
     }
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
     let job = Job {

@@ -50,6 +50,32 @@ async fn a_change_that_never_lands_is_given_up_and_its_swap_taken_back() {
 }
 
 #[tokio::test]
+async fn a_half_made_account_is_not_in_its_own_way() {
+    let desk = ada();
+    desk.world.fault("account.create", [Fault::HalfMade]);
+    let summary = desk.apply().await;
+    assert_eq!((summary.exit, summary.undone.len()), (Exit::Ok, 0), "{summary:#?}");
+    let facts = desk.world.facts();
+    let account = &facts.accounts[&("new".to_owned(), addr("ada@x.org"))];
+    assert_eq!(account.password, facts.delivered[&addr("ada@x.org")]);
+    assert_eq!(desk.world.effects()["account.create ada@x.org"], 1);
+}
+
+#[tokio::test]
+async fn a_half_made_account_keeps_its_address_until_it_is_finished() {
+    let desk = ada();
+    desk.world.fault("account.create", [Fault::HalfMade; 3]);
+    let summary = desk.apply().await;
+    assert_eq!((summary.exit, summary.undone.len()), (Exit::Partial, 0), "{summary:#?}");
+    assert_eq!(summary.failed[0].errors[0], "account.create:new/ada@x.org is half done");
+    // Another process begins with the intent that was left open.
+    let summary = desk.apply().await;
+    assert_eq!((summary.exit, summary.adopted.len()), (Exit::Ok, 0), "{summary:#?}");
+    assert_eq!(desk.world.effects()["account.create ada@x.org"], 1);
+    assert_eq!(desk.world.effects()["account.rename ada@x.org"], 1);
+}
+
+#[tokio::test]
 async fn an_adopted_account_gets_its_delivered_password() {
     let desk = ada();
     desk.world.fault("account.create", [Fault::DoneButLost]);

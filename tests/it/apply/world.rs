@@ -34,6 +34,8 @@ pub struct Account {
     pub aliases: BTreeSet<Address>,
     pub mail: Vec<u32>,
     pub busy: u32,
+    /// It has its address, and neither a password nor the platform's word that it is made.
+    pub half: bool,
 }
 
 /// What goes wrong with the next call of that kind.
@@ -43,6 +45,8 @@ pub enum Fault {
     Refuse(ErrorClass),
     /// Done, but the answer is lost.
     DoneButLost,
+    /// An account has its address and is not finished.
+    HalfMade,
     /// Not done, and the answer is lost.
     LostBefore,
     /// Still running when patience ends; done the next time somebody looks.
@@ -268,6 +272,10 @@ impl Inner {
                 self.facts.accounts.insert(key(to), account);
             }
             Change::AccountCreate { address, .. } => {
+                if let Some(own) = self.facts.accounts.get_mut(&key(address)).filter(|a| a.half) {
+                    own.half = false;
+                    return Ok(());
+                }
                 if self.taken(address) {
                     return Err(ErrorClass::Conflict);
                 }
@@ -305,7 +313,10 @@ impl Inner {
                 (false, true) => true,
                 _ => return Probe::Unclear(format!("neither or both of {from} and {to} are there")),
             },
-            Change::AccountCreate { address, .. } => has(address),
+            Change::AccountCreate { address, .. } => {
+                let found = self.facts.accounts.get(&(id.0.clone(), address.clone()));
+                found.is_some_and(|a| !a.half)
+            }
             Change::AccountReset { address } => !has(address),
             Change::AliasAdd { account, alias } => {
                 let found = self.facts.accounts.get(&(id.0.clone(), account.clone()));
@@ -450,6 +461,15 @@ impl Provider for FakeProvider {
             Some(Fault::DoneButLost) => {
                 self.world.lock().apply(&self.id, change, password).and(Err(ErrorClass::InDoubt))
             }
+            Some(Fault::HalfMade) => {
+                let mut inner = self.world.lock();
+                let made = inner.apply(&self.id, change, password);
+                if let Some(address) = account_of(change) {
+                    let key = (self.id.0.clone(), address.clone());
+                    inner.facts.accounts.get_mut(&key).into_iter().for_each(|a| a.half = true);
+                }
+                made.and(Err(ErrorClass::InDoubt))
+            }
             Some(slow @ (Fault::Slow | Fault::LateAndLost)) => {
                 self.world.lock().slow.push((self.id.clone(), change.clone()));
                 Err(if matches!(slow, Fault::Slow) { ErrorClass::Timeout } else { ErrorClass::InDoubt })
@@ -464,6 +484,13 @@ impl Provider for FakeProvider {
         };
         self.world.end("change", call).await;
         result.map_err(|class| self.error(change.kind(), class))
+    }
+}
+
+fn account_of(change: &Change) -> Option<&Address> {
+    match change {
+        Change::AccountCreate { address, .. } => Some(address),
+        _ => None,
     }
 }
 
