@@ -21,7 +21,7 @@ use crate::{
         FaultPoint, Journal,
         ledger::{self, Ledger},
     },
-    model::{Address, DnsTopic, Domain, Inventory, PasswordSource, PlatformId, Secret},
+    model::{Address, DnsTopic, Domain, Inventory, NoteKind, PasswordSource, PlatformId, Secret},
     observe,
     plan::Plan,
     provider::{Provider, ProviderError, Reader, Scope, capabilities_of},
@@ -252,8 +252,26 @@ pub(super) fn exit_of_findings<'f>(findings: impl IntoIterator<Item = &'f Findin
     }
 }
 
-/// The code of a mailbox that the spec's password does not open.
+/// The code of notes and findings about a mailbox that the spec's password does not open.
 pub(super) const LOGIN_REFUSED: &str = "login-refused";
+
+/// The exit code of a plan without actions: whether nothing has to be done, or nothing can be.
+pub(super) fn exit_of_nothing(plan: &Plan) -> Exit {
+    let codes = |kind| plan.body.notes.iter().filter(move |n| n.kind == kind).map(|n| n.code.as_str());
+    let blocked: Vec<&str> = codes(NoteKind::Blocked).collect();
+    let all = |words: &[&str]| blocked.iter().all(|code| words.contains(code));
+    if codes(NoteKind::Ambiguous).next().is_some() {
+        Exit::Decide
+    } else if blocked.is_empty() {
+        if codes(NoteKind::Waiting).next().is_some() { Exit::Waiting } else { Exit::Ok }
+    } else if all(&[LOGIN_REFUSED]) {
+        Exit::Denied
+    } else if all(&["mailbox-unreachable", "incomplete-listing"]) {
+        Exit::Unreachable
+    } else {
+        Exit::Failed
+    }
+}
 
 /// A run that can go on.
 pub(super) struct Unfinished {

@@ -250,16 +250,6 @@ fn password_words(password: &PasswordSource) -> String {
     }
 }
 
-/// What a plan without actions means.
-pub(super) fn nothing(plan: &Plan) -> &'static str {
-    let worst = plan.body.notes.iter().map(|n| n.kind).min();
-    match worst {
-        Some(NoteKind::Blocked) => "Nothing can be done as things are: what stands in the way is listed as Blocked.",
-        Some(NoteKind::Ambiguous) => "Nothing is done before a person decides what is listed below.",
-        _ => "Nothing to do: what the spec describes is so.",
-    }
-}
-
 /// How a mailbox is opened, without any secret.
 pub(super) fn way_in(access: &AccessMethod) -> String {
     match access {
@@ -285,6 +275,18 @@ pub(super) fn undo(undo: &Undo) -> String {
         }
         Undo::Manual(how) => format!("by hand: {how}"),
         Undo::Irreversible(why) => format!("impossible: {why}"),
+    }
+}
+
+/// What a plan without actions means: all is well, or nothing can be done.
+pub(super) fn nothing(plan: &Plan) -> &'static str {
+    let open = |kind| plan.body.notes.iter().any(|n| n.kind == kind);
+    if open(NoteKind::Blocked) || open(NoteKind::Ambiguous) {
+        "Nothing can be done as things are; the reasons are below."
+    } else if open(NoteKind::Waiting) {
+        "Nothing can be done yet; what it waits for is below."
+    } else {
+        "Nothing to do: what the spec describes is so."
     }
 }
 

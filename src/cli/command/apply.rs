@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::plan::{blocked, make, print, read, state};
+use super::plan::{make, print, read, state};
 use crate::{
     cli::{
         args::{ApplyArgs, Format, LookArgs},
@@ -88,7 +88,7 @@ fn nothing(context: &Context, plan: &Plan) -> Result<Exit, Failure> {
     if context.global.format != Format::Human {
         print(context, plan, None)?;
     }
-    Ok(blocked(plan).unwrap_or(Exit::Ok))
+    Ok(runner::exit_of_nothing(plan))
 }
 
 async fn saved(
@@ -197,5 +197,6 @@ fn confirmed(context: &Context) -> Result<bool, Failure> {
 fn finish(context: &Context, plan: &Plan, ended: Ended) -> Result<Exit, Failure> {
     let began = !ended.summary.already_applied;
     let exit = ending::tell(context, ended)?;
-    Ok(if exit == Exit::Ok && began && blocked(plan).is_some() { Exit::Partial } else { exit })
+    let left = !matches!(runner::exit_of_nothing(plan), Exit::Ok | Exit::Waiting);
+    Ok(if exit == Exit::Ok && began && left { Exit::Partial } else { exit })
 }

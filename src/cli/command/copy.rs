@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::plan::{blocked, make, print};
+use super::plan::{make, print};
 use crate::{
     cli::{
         args::{ApplyArgs, CopyArgs, Format, LookArgs},
@@ -64,7 +64,7 @@ pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failu
         print(context, &shown, None)?;
     }
     if args.dry_run || plan.is_empty() {
-        return Ok(blocked(&shown).filter(|_| plan.is_empty()).unwrap_or(Exit::Ok));
+        return Ok(if plan.is_empty() { runner::exit_of_nothing(&shown) } else { Exit::Ok });
     }
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
     let job = Job {

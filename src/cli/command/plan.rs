@@ -7,11 +7,12 @@ use crate::{
         args::{Format, LookArgs},
         context::Context,
         failure::Failure,
+        runner,
     },
     diag::{Exit, Severity},
     dns,
     journal::Journal,
-    model::{Inventory, NoteKind, State},
+    model::{Inventory, State},
     plan::{self, Header, Plan},
     report,
     spec::Spec,
@@ -40,24 +41,18 @@ pub(super) async fn run(
     if context.global.format == Format::Human {
         names(context, &spec, &inventory)?;
     }
-    Ok(match blocked(&plan) {
-        Some(exit) if plan.is_empty() => exit,
-        _ if detailed && !plan.is_empty() => Exit::Changes,
-        _ => Exit::Ok,
+    // docs/adr/0004-exit-codes-of-blocked-plans.md
+    Ok(match runner::exit_of_nothing(&plan) {
+        _ if !plan.is_empty() => {
+            if detailed {
+                Exit::Changes
+            } else {
+                Exit::Ok
+            }
+        }
+        Exit::Waiting => Exit::Ok,
+        exit => exit,
     })
-}
-
-/// What blocked accounts mean to a caller: 11 and 12 when nothing else stands in the way, 9 when a person must decide,
-/// otherwise 1; `None` when no account is blocked. `docs/adr/0004-exit-codes-of-blocked-plans.md` says why.
-pub(in crate::cli) fn blocked(plan: &Plan) -> Option<Exit> {
-    let exits = plan.body.notes.iter().filter_map(|n| match (n.kind, n.code.as_str()) {
-        (NoteKind::Ambiguous, _) => Some(Exit::Decide),
-        (NoteKind::Blocked, "login-refused") => Some(Exit::Denied),
-        (NoteKind::Blocked, "mailbox-unreachable" | "platform-unreachable") => Some(Exit::Unreachable),
-        (NoteKind::Blocked, _) => Some(Exit::Failed),
-        _ => None,
-    });
-    exits.min()
 }
 
 /// Tells what is wrong in DNS already now. It is no part of the plan: nothing of it is changed by `apply`.

@@ -119,7 +119,7 @@ fn a_wrong_password_of_either_side_names_the_side() {
     assert_snapshot!(target.ends(11), @r"
     $ rehome copy --from=imap://john.smith%40blue.example@127.0.0.1:[PORT] --to=imap://copy%40green.example@127.0.0.1:[PORT] --from-password=env:PASSWORD_JOHN_SMITH_BLUE_EXAMPLE --to-password=env:TO_PASSWORD
     Plan [ID]   green.example (parallel)
-    Nothing can be done as things are: what stands in the way is listed as Blocked.
+    Nothing can be done as things are; the reasons are below.
 
     Blocked
       login-refused
@@ -135,7 +135,7 @@ fn a_wrong_password_of_either_side_names_the_side() {
     assert_snapshot!(source.ends(11), @r"
     $ rehome copy --from=imap://john.smith%40blue.example@127.0.0.1:[PORT] --to=imap://copy%40green.example@127.0.0.1:[PORT] --from-password=env:PASSWORD_JOHN_SMITH_BLUE_EXAMPLE --to-password=env:TO_PASSWORD
     Plan [ID]   green.example (parallel)
-    Nothing can be done as things are: what stands in the way is listed as Blocked.
+    Nothing can be done as things are; the reasons are below.
 
     Blocked
       login-refused

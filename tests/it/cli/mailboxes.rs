@@ -52,7 +52,7 @@ fn when_nothing_can_be_done_the_plan_does_not_say_that_all_is_well() {
     assert_snapshot!(ran, @r"
     $ rehome plan rehome.yaml
     Plan [ID]   blue.example (swap)
-    Nothing can be done as things are: what stands in the way is listed as Blocked.
+    Nothing can be done as things are; the reasons are below.
 
     Blocked
       service-unavailable

@@ -153,7 +153,7 @@ fn an_expired_service_says_what_to_renew() {
     assert_snapshot!(world.run(&["plan", "rehome.yaml"]), @r"
     $ rehome plan rehome.yaml
     Plan [ID]   blue.example (swap)
-    Nothing can be done as things are: what stands in the way is listed as Blocked.
+    Nothing can be done as things are; the reasons are below.
 
     Blocked
       incomplete-listing
