@@ -31,6 +31,9 @@ use crate::{
 /// what is done by then needs no more of them.
 const PATIENCE: Duration = Duration::from_millis(60);
 
+/// Servers that take longer than this for a login and a listing are worth several connections from the start.
+const FAR: Duration = Duration::from_millis(100);
+
 /// What a pass works on.
 pub(super) struct Job<'a> {
     pub(super) account: &'a Address,
@@ -61,8 +64,10 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         source: Link::new(&context, Side::Source, Arc::clone(&job.source)),
         target: Link::new(&context, Side::Target, Arc::clone(&job.target)),
     };
+    let begun = tokio::time::Instant::now();
     let (listing, there) = tokio::join!(first.source.list(), first.target.list());
     let (listing, there) = (listing?, there?);
+    let patience = if begun.elapsed() > FAR { Duration::ZERO } else { PATIENCE };
     let mut pass = Pass {
         shared: Shared { context: &context, lease, resources: job.resources, tally: Mutex::default() },
         filter: job.filter,
@@ -79,7 +84,7 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         source: Link::new(&context, Side::Source, Arc::clone(&job.source)),
         target: Link::new(&context, Side::Target, Arc::clone(&job.target)),
     };
-    pass.folders(&mut first, further, &listing, &there, &prepared).await?;
+    pass.folders((&mut first, further), patience, &listing, &there, &prepared).await?;
     pass.subscribe(&mut first, &listing, &there, &prepared).await?;
     pass.finish()
 }
@@ -239,8 +244,8 @@ impl<'c> Pass<'_, 'c> {
 
     async fn folders(
         &self,
-        first: &mut Lane<'c>,
-        further: impl Fn() -> Lane<'c>,
+        (first, further): (&mut Lane<'c>, impl Fn() -> Lane<'c>),
+        patience: Duration,
         listing: &Listing,
         there: &Listing,
         prepared: &Prepared,
@@ -278,7 +283,7 @@ impl<'c> Pass<'_, 'c> {
         let more = (1..lanes).map(|n| {
             let (queue, work, further) = (&queue, &work, &further);
             async move {
-                tokio::time::sleep(PATIENCE * u32::try_from(n).unwrap_or(u32::MAX)).await;
+                tokio::time::sleep(patience * u32::try_from(n).unwrap_or(u32::MAX)).await;
                 if lock(queue).is_empty() {
                     return Ok(());
                 }
@@ -400,7 +405,11 @@ impl<'c> Pass<'_, 'c> {
                 return self.refused(&mut lane.source, folder, &text).await;
             }
         }
-        self.meet_target(&mut lane.target, &mut row, &pair.target, there).await?;
+        let (met, opened) = tokio::join!(
+            self.meet_target(&mut lane.target, &mut row, &pair.target, there),
+            lane.source.refresh(&folder.name)
+        );
+        met.and(opened)?;
         let pass = FolderPass {
             shared: &self.shared,
             source: &mut lane.source,

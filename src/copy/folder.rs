@@ -53,7 +53,7 @@ enum Item {
 impl FolderPass<'_, '_> {
     /// Copies what is new, carries flags over, and gives the folder's row and sums.
     pub(super) async fn run(mut self) -> Result<(FolderRow, CopyCounts), CopyError> {
-        let opened = self.source.refresh(&self.name).await?;
+        let opened = self.source.open(&self.name).await?;
         let known = self.changed_only(&opened).await?;
         self.row.source_validity = opened.uid_validity;
         let (items, received) = mpsc::channel(1);

@@ -33,7 +33,7 @@ pub(super) struct Tuning {
 
 impl Tuning {
     pub(super) fn new(settle: Duration) -> Self {
-        Self { settle, attempts: 5, first_pause: Duration::from_millis(250), window: WindowSize::default(), lanes: 3 }
+        Self { settle, attempts: 5, first_pause: Duration::from_millis(250), window: WindowSize::default(), lanes: 4 }
     }
 }
 

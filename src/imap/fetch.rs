@@ -18,7 +18,7 @@ const BODIES: usize = 64;
 /// Octets of one set of UIDs: Exchange takes lines of 4 KiB.
 const SET: usize = 3_000;
 /// Commands for bodies under way at the same time, so that the server is never idle.
-const WINDOW: usize = 2;
+const WINDOW: usize = 4;
 
 /// What a server says of a message without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
