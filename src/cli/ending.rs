@@ -47,10 +47,7 @@ fn text(context: &Context, summary: &RunSummary, told: &report::Summary) -> Stri
     if !summary.ambiguous.is_empty() {
         out.push_str("\nA person must decide:\n");
         for stopped in &summary.ambiguous {
-            out.push_str(&format!(
-                "  {}\n      it cannot be told whether it was done: {}\n",
-                stopped.action, stopped.reason
-            ));
+            out.push_str(&format!("  {}\n      {}\n", stopped.action, stopped.reason));
             if !stopped.blocked.is_empty() {
                 let held = diag::plural(stopped.blocked.len(), "action");
                 out.push_str(&format!("      not done because of it: {held}\n"));

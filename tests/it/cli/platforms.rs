@@ -72,16 +72,13 @@ fn a_listing_that_fails_is_a_gap_and_never_an_empty_service() {
     Does not move
       group-not-in-spec
         blue.example: 1 group on Exchange not in the spec
-        > Email Pro `emailpro` has none: name a platform that has groups with `via:`
-          groups:
-            team@blue.example: { members: [jane.doe@blue.example, john.smith@blue.example,
-            desk@partner.example] }
+        > Email Pro `emailpro` has none: mail to each ends with the old platform, unless a platform that
+          has groups takes it over
+          team@blue.example with jane.doe@blue.example, john.smith@blue.example, desk@partner.example
       redirection-not-in-spec
         blue.example: 1 redirection on Exchange not in the spec
-        > Email Pro `emailpro` takes none through its interface: make inbox rules in its webmail, or
-          name a platform that redirects with `via:`
-          redirections:
-            max.weber@blue.example: { to: [desk@partner.example], keep_copy: true }
+        > Email Pro `emailpro` takes none through its interface: make inbox rules in its webmail
+          max.weber@blue.example to desk@partner.example, with a copy kept
 
     No point of no return.
     Undo: 3 can be taken back by rehome.
@@ -159,16 +156,13 @@ fn an_expired_service_says_what_to_renew() {
     Does not move
       group-not-in-spec
         blue.example: 1 group on Exchange not in the spec
-        > Email Pro `emailpro` has none: name a platform that has groups with `via:`
-          groups:
-            team@blue.example: { members: [jane.doe@blue.example, john.smith@blue.example,
-            desk@partner.example] }
+        > Email Pro `emailpro` has none: mail to each ends with the old platform, unless a platform that
+          has groups takes it over
+          team@blue.example with jane.doe@blue.example, john.smith@blue.example, desk@partner.example
       redirection-not-in-spec
         blue.example: 1 redirection on Exchange not in the spec
-        > Email Pro `emailpro` takes none through its interface: make inbox rules in its webmail, or
-          name a platform that redirects with `via:`
-          redirections:
-            max.weber@blue.example: { to: [desk@partner.example], keep_copy: true }
+        > Email Pro `emailpro` takes none through its interface: make inbox rules in its webmail
+          max.weber@blue.example to desk@partner.example, with a copy kept
     --- exit 1
     ");
 }
