@@ -54,6 +54,7 @@ pub(super) struct Mailman<'a> {
     ledger: Ledger,
     screen: Arc<Screen>,
     interrupt: Interrupt,
+    resources: copy::Resources,
 }
 
 impl<'a> Mailman<'a> {
@@ -76,6 +77,7 @@ impl<'a> Mailman<'a> {
             ledger: Ledger::new(journal.db()),
             screen: Arc::clone(screen),
             interrupt: interrupt.clone(),
+            resources: copy::Resources::default(),
         }
     }
 
@@ -117,6 +119,7 @@ impl Mail for Mailman<'_> {
             filter: &work.filter,
             ledger: &self.ledger,
             events: self.screen.as_ref(),
+            resources: self.resources.clone(),
             cancel: self.interrupt.gentle.clone(),
             settle: self.context.settle(),
         })
