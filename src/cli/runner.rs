@@ -10,7 +10,13 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    args::ApplyArgs, context::Context, endpoint, env::Env, failure::Failure, interrupt::Interrupt, mail::Mailman,
+    args::ApplyArgs,
+    context::Context,
+    endpoint,
+    env::Env,
+    failure::Failure,
+    interrupt::Interrupt,
+    mail::{Asked, Mailman},
     screen::Screen,
 };
 use crate::{
@@ -50,9 +56,23 @@ pub(super) struct Job<'a> {
     pub(super) args: &'a ApplyArgs,
     /// Whether it goes on with an earlier run.
     pub(super) resume: bool,
+    /// What it was asked for with.
+    pub(super) asked: Asked,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// A first run of a spec's plan, in the folder of its journal.
+    pub(super) fn new(
+        context: &'a Context,
+        (spec, plan): (&'a Spec, &'a Plan),
+        inventory: &'a Inventory,
+        platforms: &'a BTreeMap<PlatformId, Arc<dyn Provider>>,
+        workspace: PathBuf,
+        args: &'a ApplyArgs,
+    ) -> Self {
+        Self { context, spec, plan, inventory, platforms, workspace, args, resume: false, asked: Asked::Spec }
+    }
+
     /// Runs the plan to its end, whatever end that is.
     pub(super) async fn run(self) -> Result<Ended, Failure> {
         let journal = Journal::open(&self.workspace)?;
@@ -63,7 +83,7 @@ impl Job<'_> {
         let lease = journal.acquire_lease(&self.context.actor(), LEASE)?;
         let screen = Arc::new(Screen::open(&self.context.global)?);
         let interrupt = Interrupt::listen();
-        let mail = Mailman::new(self.context, self.spec, self.inventory, &journal, &screen, &interrupt);
+        let mail = Mailman::new(self.context, self.spec, self.inventory, &journal, &screen, &interrupt, self.asked);
         if let Some(crash) = crash {
             crash.arm_ledger(mail.ledger());
         }
@@ -283,18 +303,32 @@ pub(super) struct Unfinished {
     pub(super) plan: Plan,
 }
 
-/// The run behind what was typed, unless it has ended well. Only the latest run counts: those before it were overtaken.
-pub(super) fn unfinished(context: &Context, typed: &Path) -> Result<Option<Unfinished>, Failure> {
+/// Whether there is a run to go on with.
+pub(super) enum Latest {
+    /// There is.
+    Unfinished(Box<Unfinished>),
+    /// It has ended well.
+    Ended,
+    /// Nothing was applied yet.
+    None,
+}
+
+/// The run behind what was typed. Only the latest run counts: those before it were overtaken.
+pub(super) fn latest(context: &Context, typed: &Path) -> Result<Latest, Failure> {
     let workspace = context.workspace(typed);
     let Some(journal) = Journal::open_read_only(&workspace)? else {
         return Err(Failure::new(Exit::Failed, format!("there is no journal in {}", workspace.display()))
             .help("nothing was applied from here; give the spec: rehome resume SPEC"));
     };
-    let Some(run) = journal.latest_run()?.filter(|run| run.exit != Some(0)) else { return Ok(None) };
+    let run = match journal.latest_run()? {
+        None => return Ok(Latest::None),
+        Some(run) if run.exit == Some(0) => return Ok(Latest::Ended),
+        Some(run) => run,
+    };
     let plan = saved_plan(&journal, &run.id)?;
     let recorded = PathBuf::from(&plan.header.spec);
     let spec = if typed.is_file() || recorded.as_os_str().is_empty() { typed.to_owned() } else { recorded };
-    Ok(Some(Unfinished { workspace, spec, plan }))
+    Ok(Latest::Unfinished(Box::new(Unfinished { workspace, spec, plan })))
 }
 
 /// The plan of a run, as the journal holds it.

@@ -20,9 +20,9 @@ use super::{
     store::{Fetched, Listing, Look, Store, StoreError},
 };
 use crate::{
-    diag::{Finding, Severity},
+    diag::{Finding, Severity, count},
     imap::{Connector, WireName},
-    journal::ledger::{FolderRow, Ledger},
+    journal::ledger::{FolderRow, Ledger, MessageRow},
     model::{Address, Digest, Event, EventSink, FolderPath, FolderStatus, MailFilter, PlatformId},
 };
 
@@ -45,13 +45,15 @@ pub struct VerifyRequest<'a> {
     pub events: &'a dyn EventSink,
     /// Cancelled when the comparison should stop.
     pub cancel: CancellationToken,
+    /// What makes another pass, for the advice of findings.
+    pub again: &'a str,
 }
 
 /// What a comparison found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailVerification {
-    /// What is different. Codes: `message-missing`, `message-removed` (delivered, and taken away at the target since),
-    /// `message-moved`, `message-failed` (recorded by the copy), `message-changed`, `message-extra`, `flags-differ`,
+    /// What is different. Codes: `message-missing`, `message-removed` (delivered, and taken away at the target since; an
+    /// error where the folder was made anew), `mailbox-emptied` (nothing that was delivered is left), `message-moved`, `message-failed` (recorded by the copy), `message-changed`, `message-extra`, `flags-differ`,
     /// `date-differs`, `folder-missing`, `folder-unread`, `not-subscribed`, `own-reader`.
     pub findings: Vec<Finding>,
     /// Messages of the source that were compared.
@@ -86,6 +88,7 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
         done: 0,
         total: listing.folders.iter().filter_map(|f| f.status).map(|s| u64::from(s.messages)).sum(),
         missing: Vec::new(),
+        delivered: 0,
         extra: BTreeMap::new(),
         request: &request,
     };
@@ -102,7 +105,8 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
         let row = rows.iter().find(|r| r.path == folder.path);
         work.folder(&folder.path, (&folder.name, folder.subscribed), target, row, &names).await?;
     }
-    work.place_missing();
+    let removed = work.place_missing();
+    work.emptied(removed);
     let bad = |f: &Finding| matches!(f.severity, Severity::Error | Severity::Unknown);
     Ok(MailVerification { ok: !work.findings.iter().any(bad), findings: work.findings, messages: work.messages, seen })
 }
@@ -239,6 +243,8 @@ struct Verification<'a> {
     total: u64,
     /// What is missing in its folder, with the folder.
     missing: Vec<(String, Missing)>,
+    /// Messages of the source that the ledger says were delivered.
+    delivered: u64,
     /// What is at the target and answers to nothing, by content, with the folder.
     extra: BTreeMap<Digest, Vec<String>>,
 }
@@ -295,7 +301,7 @@ impl Verification<'_> {
         };
         let is_there = folders.contains(&wire) || folders.contains(target);
         if !is_there {
-            let delivered = |m: &Seen| rows.get(&m.uid).is_some_and(|r| r.state.is_delivered());
+            let delivered = |m: &Seen| rows.get(&m.uid).is_some_and(is_delivered);
             let taken = row.is_some_and(|r| r.target_validity > 0) && source.messages.iter().all(delivered);
             let severity = if taken { Severity::Warning } else { Severity::Error };
             let mut found = finding("folder-missing", severity, &shown, "it is not at the target".to_owned());
@@ -314,13 +320,16 @@ impl Verification<'_> {
             SeenFolder::default()
         };
         self.messages += source.messages.len() as u64;
+        self.delivered += source.messages.iter().filter(|m| rows.get(&m.uid).is_some_and(is_delivered)).count() as u64;
         let out = compare(&Sides {
             folder: &shown,
             target,
             target_validity: there.uid_validity,
+            copied_validity: row.map_or(0, |r| r.target_validity),
             source: &source.messages,
             there: &there.messages,
             rows: &rows,
+            again: self.request.again,
         });
         self.findings.extend(out.findings);
         self.missing.extend(out.missing.into_iter().map(|m| (shown.clone(), m)));
@@ -359,8 +368,10 @@ impl Verification<'_> {
         }
     }
 
-    /// Looks for missing messages in the other folders, where the target's user may have moved them.
-    fn place_missing(&mut self) {
+    /// Looks for missing messages in the other folders, where the target's user may have moved them. Returns how many
+    /// were delivered and are nowhere.
+    fn place_missing(&mut self) -> u64 {
+        let mut removed = 0;
         for (folder, missing) in std::mem::take(&mut self.missing) {
             let subject = format!("{folder} UID {}", missing.uid);
             let elsewhere = self.extra.get_mut(&missing.digest).and_then(Vec::pop);
@@ -370,16 +381,47 @@ impl Verification<'_> {
                     finding("message-moved", Severity::Info, &subject, message)
                 }
                 None if missing.delivered => {
-                    let message = "it was delivered, and taken away at the target since".to_owned();
-                    finding("message-removed", Severity::Warning, &subject, message)
+                    removed += 1;
+                    // Users delete messages and folders; nobody but an accident makes a folder of the same name anew.
+                    let (severity, message) = if missing.anew {
+                        (Severity::Error, "it was delivered, and the folder at the target was made anew since")
+                    } else {
+                        (Severity::Warning, "it was delivered, and taken away at the target since")
+                    };
+                    finding("message-removed", severity, &subject, message.to_owned())
                 }
                 None => {
                     let mut found =
                         finding("message-missing", Severity::Error, &subject, "it is not at the target".to_owned());
-                    found.fix = Some("run the copy again".to_owned());
+                    found.fix = Some(self.request.again.to_owned());
                     found
                 }
             });
         }
+        removed
     }
+
+    /// Tells that nothing of what was delivered is left. One message or another is a user's business, all of them are
+    /// not.
+    fn emptied(&mut self, removed: u64) {
+        if removed == 0 || removed < self.delivered {
+            return;
+        }
+        let account = self.request.account.to_string();
+        let message = format!(
+            "{} delivered, and none of them is at the target any more: somebody emptied the mailbox or made it anew",
+            match removed {
+                1 => "1 message was".to_owned(),
+                n => format!("{} messages were", count(n)),
+            }
+        );
+        let mut found = finding("mailbox-emptied", Severity::Error, &account, message);
+        found.fix =
+            Some("keep the source; find out who did it, or restore the target, before anything else".to_owned());
+        self.findings.push(found);
+    }
+}
+
+fn is_delivered(row: &MessageRow) -> bool {
+    row.state.is_delivered()
 }

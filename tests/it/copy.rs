@@ -75,6 +75,7 @@ async fn verify(source: Connector, target: Connector, ledger: &Ledger) -> MailVe
         ledger,
         events: &NoEvents,
         cancel: CancellationToken::new(),
+        again: "run the copy again",
     };
     verify_mailbox(request).await.unwrap()
 }

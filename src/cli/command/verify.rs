@@ -16,7 +16,7 @@ use crate::{
         context::Context,
         failure::Failure,
         interrupt::Interrupt,
-        mail::Mailman,
+        mail::{Asked, Mailman},
         runner::{LOGIN_REFUSED, Names, exit_of_findings},
         screen::Screen,
     },
@@ -89,7 +89,7 @@ async fn mail(
     let state = journal.state()?;
     let screen = Arc::new(Screen::open(&context.global)?);
     let interrupt = Interrupt::listen();
-    let man = Mailman::new(context, spec, inventory, &journal, &screen, &interrupt);
+    let man = Mailman::new(context, spec, inventory, &journal, &screen, &interrupt, Asked::Spec);
     let found: Vec<Checked> = stream::iter(moved)
         .map(|address| async {
             let findings = match deleted_since(spec, inventory, &state, address) {
