@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{context::Context, interrupt::Interrupt, screen::Screen};
 use crate::{
     apply::{Mail, MailError, MailVerification},
-    copy::{self, CopyError, CopyErrorClass, CopyRequest, VerifyRequest},
+    copy::{self, CopyError, CopyErrorClass, CopyRequest, Network, VerifyRequest},
     diag,
     imap::{Connector, ImapError, ImapErrorKind},
     journal::{Journal, ledger::Ledger},
@@ -24,6 +24,7 @@ pub(super) struct Mailman<'a> {
     inventory: &'a Inventory,
     journal: &'a Journal,
     ledger: Ledger,
+    network: Network,
     screen: Arc<Screen>,
     interrupt: Interrupt,
 }
@@ -44,6 +45,7 @@ impl<'a> Mailman<'a> {
             inventory,
             journal,
             ledger: Ledger::new(journal.db()),
+            network: Network::default(),
             screen: Arc::clone(screen),
             interrupt: interrupt.clone(),
         }
@@ -88,6 +90,7 @@ impl Mail for Mailman<'_> {
             ledger: &self.ledger,
             events: self.screen.as_ref(),
             cancel: self.interrupt.gentle.clone(),
+            network: &self.network,
             settle: self.context.settle(),
         })
         .await

@@ -10,9 +10,13 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::store::{
-    Answer, Appended, Change, Fetch, Fetched, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal, Store,
-    StoreError, StoreErrorKind, Why,
+use super::{
+    network::{Network, crowded},
+    slots::{Door, Permit},
+    store::{
+        Answer, Appended, Change, Fetch, Fetched, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal, Store,
+        StoreError, StoreErrorKind, Why,
+    },
 };
 use crate::{
     imap::{
@@ -28,12 +32,37 @@ type Names = Arc<Mutex<BTreeMap<String, WireName>>>;
 /// One mailbox of an IMAP server.
 pub(super) struct ImapStore {
     connector: Connector,
+    door: Door,
     names: Names,
 }
 
 impl ImapStore {
+    /// A mailbox whose connections nobody else counts.
     pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, names: Names::default() }
+        let door = Network::default().door(&connector);
+        Self::behind(door, connector)
+    }
+
+    /// A mailbox whose connections are counted.
+    pub(super) fn behind(door: Door, connector: Connector) -> Self {
+        Self { connector, door, names: Names::default() }
+    }
+
+    async fn looking(&self, permit: Permit) -> Result<Box<dyn Look>, StoreError> {
+        let reader = self.connector.connect().await.inspect_err(|e| self.notice(e))?;
+        Ok(Box::new(Looking { reader, names: Arc::clone(&self.names), permit }))
+    }
+
+    async fn changing(&self, permit: Permit) -> Result<Box<dyn Change>, StoreError> {
+        let writer = self.connector.connect_writer().await.inspect_err(|e| self.notice(e))?;
+        Ok(Box::new(Changing { writer, names: Arc::clone(&self.names), permit }))
+    }
+
+    /// Learns from a refused connection how many the server takes. The permit of the refused one is still held.
+    fn notice(&self, error: &ImapError) {
+        if let Some(scope) = crowded(error) {
+            self.door.refused(scope);
+        }
     }
 }
 
@@ -44,13 +73,32 @@ impl Store for ImapStore {
     }
 
     async fn look(&self) -> Result<Box<dyn Look>, StoreError> {
-        let reader = self.connector.connect().await?;
-        Ok(Box::new(Looking { reader, names: Arc::clone(&self.names) }))
+        self.looking(self.door.acquire()).await
     }
 
     async fn change(&self) -> Result<Box<dyn Change>, StoreError> {
-        let writer = self.connector.connect_writer().await?;
-        Ok(Box::new(Changing { writer, names: Arc::clone(&self.names) }))
+        self.changing(self.door.acquire()).await
+    }
+
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        let Some(permit) = self.door.try_extra() else { return Ok(None) };
+        optional(self.looking(permit).await)
+    }
+
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        let Some(permit) = self.door.try_extra() else { return Ok(None) };
+        optional(self.changing(permit).await)
+    }
+}
+
+/// A lane that is not needed and that the server does not open now is no failure.
+fn optional<T>(made: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(e) if matches!(e.kind, StoreErrorKind::Refused(Why::Later | Why::Throttled(_)) | StoreErrorKind::Lost) => {
+            Ok(None)
+        }
+        Err(e) => Err(e),
     }
 }
 
@@ -62,6 +110,8 @@ fn wire(names: &Names, folder: &str) -> WireName {
 struct Looking {
     reader: Reader,
     names: Names,
+    /// Counts the connection.
+    permit: Permit,
 }
 
 #[async_trait]
@@ -123,6 +173,10 @@ impl Look for Looking {
             }
         }
     }
+
+    fn is_surplus(&self) -> bool {
+        self.permit.is_surplus()
+    }
 }
 
 fn listed_folder(folder: imap::Listed) -> Listed {
@@ -139,6 +193,8 @@ fn listed_folder(folder: imap::Listed) -> Listed {
 struct Changing {
     writer: Writer,
     names: Names,
+    /// Counts the connection.
+    permit: Permit,
 }
 
 #[async_trait]
@@ -179,6 +235,10 @@ impl Change for Changing {
 
     fn append_limit(&self) -> Option<u64> {
         self.writer.capabilities().append_limit()
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.permit.is_surplus()
     }
 }
 

@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `names`, `mapping`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
+//! | `network`, `slots` | what the copies of a process share towards the servers |
 //! | `link`, `reading`, `sending`, `locate` | one connection, one window, one search |
 //! | `folder`, `deltas`, `recovery`, `folders`, `engine` | one folder, one pass |
 //! | `verify` | the proof, by another client |
@@ -30,10 +31,12 @@ mod link;
 mod locate;
 mod mapping;
 mod names;
+mod network;
 mod pairing;
 mod reading;
 mod recovery;
 mod sending;
+mod slots;
 mod store;
 mod verify;
 mod window;
@@ -43,6 +46,8 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 pub use error::{CopyError, CopyErrorClass, Side};
+pub use network::Network;
+pub use slots::{Admission, Caps, Door, Permit, Scope, Slots};
 pub use verify::{MailVerification, VerifyRequest, verify_mailbox};
 
 use crate::{
@@ -70,6 +75,8 @@ pub struct CopyRequest<'a> {
     pub events: &'a dyn EventSink,
     /// Cancelled when nothing new should be begun. What is in flight is settled first.
     pub cancel: CancellationToken,
+    /// What the copies of this process share towards the servers. One value for all of them.
+    pub network: &'a Network,
     /// How long a message may be on its way after its connection was lost; 60 seconds suit most servers.
     pub settle: Duration,
 }
@@ -82,10 +89,13 @@ pub struct CopyRequest<'a> {
 /// # Errors
 /// [`CopyError::class`] tells what may be done. What was settled stays settled.
 pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyError> {
+    let (from, to) = (request.network.door(&request.source), request.network.door(&request.target));
+    // One connection reads the source; at the target one looks and one changes.
+    let _admission = request.network.slots.admit(&[(&from, 1), (&to, 2)]).await;
     engine::run(engine::Job {
         account: request.account,
-        source: Arc::new(imap_store::ImapStore::new(request.source)),
-        target: Arc::new(imap_store::ImapStore::new(request.target)),
+        source: Arc::new(imap_store::ImapStore::behind(from, request.source)),
+        target: Arc::new(imap_store::ImapStore::behind(to, request.target)),
         source_id: request.source_id,
         filter: request.filter,
         ledger: request.ledger,

@@ -22,6 +22,19 @@ pub(super) trait Store: Send + Sync {
 
     /// A connection that changes.
     async fn change(&self) -> Result<Box<dyn Change>, StoreError>;
+
+    /// One more connection that reads, when the server and its limits have room for it now. It gives its place back
+    /// when it is dropped.
+    #[allow(dead_code, reason = "for lanes beyond the first pair of connections")]
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        self.look().await.map(Some)
+    }
+
+    /// One more connection that changes, when the server and its limits have room for it now.
+    #[allow(dead_code, reason = "for lanes beyond the first pair of connections")]
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        self.change().await.map(Some)
+    }
 }
 
 /// A connection that sends no command that changes anything.
@@ -41,6 +54,12 @@ pub(super) trait Look: Send + Sync {
 
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
+
+    /// Whether an extra connection should be closed when it has finished what it is at: others need its place.
+    #[allow(dead_code, reason = "for lanes beyond the first pair of connections")]
+    fn is_surplus(&self) -> bool {
+        false
+    }
 }
 
 /// A connection that changes a target.
@@ -63,6 +82,12 @@ pub(super) trait Change: Send + Sync {
 
     /// The largest message the store takes, where it says.
     fn append_limit(&self) -> Option<u64>;
+
+    /// As [`Look::is_surplus`].
+    #[allow(dead_code, reason = "for lanes beyond the first pair of connections")]
+    fn is_surplus(&self) -> bool {
+        false
+    }
 }
 
 /// The folders of a store.

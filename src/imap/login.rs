@@ -9,6 +9,7 @@ use super::{
     conn::{Command, Conn, Done},
     connector::capability,
     error::{ImapError, ImapErrorKind},
+    hint::Hint,
     quirks::{Quirk, Quirks},
     response::Response,
 };
@@ -30,6 +31,12 @@ impl Login {
     #[must_use]
     pub fn password(user: impl Into<String>, password: Secret) -> Self {
         Self { user: user.into(), authzid: None, password }
+    }
+
+    /// Whose mailbox is opened.
+    #[must_use]
+    pub fn mailbox(&self) -> &str {
+        self.authzid.as_deref().unwrap_or(&self.user)
     }
 
     /// The login for a mailbox by its access method: the account itself, `account*master`, or an administrator with the
@@ -113,6 +120,10 @@ fn refused(mut error: ImapError, login: &Login) -> ImapError {
         password => text.replace(password, "***"),
     };
     error.kind = match error.kind {
+        // Words such as "too many connections" say nothing against the password.
+        ImapErrorKind::No { code: None | Some(Code::Alert), text } if Hint::of_login(None, &text).is_some() => {
+            ImapErrorKind::Throttled { millis: None, text: hide(text) }
+        }
         ImapErrorKind::No { code, text } | ImapErrorKind::Bad { code, text }
             if !code.as_ref().is_some_and(Code::is_transient) =>
         {

@@ -21,7 +21,7 @@
 //! | `tls`, `login`, `connector` | from an endpoint to a connection that is logged in |
 //! | `reader`, `list`, `fetch` | looking |
 //! | `writer`, `append` | changing |
-//! | `quirks` | what is learned about a server |
+//! | `quirks`, `hint` | what is learned about a server, and what its words ask for |
 
 mod append;
 mod body;
@@ -33,6 +33,7 @@ mod date;
 mod error;
 mod fetch;
 mod frame;
+mod hint;
 mod list;
 mod login;
 mod name;
@@ -55,6 +56,7 @@ pub use connector::{Connector, Timeouts};
 pub use date::InternalDate;
 pub use error::{ImapError, ImapErrorKind, TlsProblem};
 pub use fetch::{Bodies, Fetched, FetchedMessage, MessageMeta};
+pub use hint::Hint;
 pub use list::{ListDetail, Listed, Namespace};
 pub use login::Login;
 pub use name::WireName;

@@ -6,7 +6,9 @@ mod proxy;
 use std::{collections::BTreeMap, time::Duration};
 
 use rehome::{
-    copy::{CopyError, CopyErrorClass, CopyRequest, MailVerification, VerifyRequest, copy_mailbox, verify_mailbox},
+    copy::{
+        CopyError, CopyErrorClass, CopyRequest, MailVerification, Network, VerifyRequest, copy_mailbox, verify_mailbox,
+    },
     diag::Severity,
     imap::{Connector, Fetched, StoreMode, UidRange, WireName},
     journal::ledger::{Fault, Ledger},
@@ -58,6 +60,7 @@ async fn pass(source: Connector, target: Connector, ledger: &Ledger) -> Result<C
         ledger,
         events: &NoEvents,
         cancel: CancellationToken::new(),
+        network: &Network::default(),
         settle: SETTLE,
     })
     .await

@@ -1,0 +1,28 @@
+//! What all copies of a process share towards the servers.
+
+use super::slots::{Caps, Door, Scope, Slots};
+use crate::imap::{Connector, Hint, ImapError};
+
+/// What all copies of a process share towards the servers; clones share it too.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// Connections.
+    pub slots: Slots,
+}
+
+impl Network {
+    /// The way to the mailbox of a connector.
+    #[must_use]
+    pub fn door(&self, connector: &Connector) -> Door {
+        self.slots.door(&connector.endpoint.to_string(), connector.login.mailbox(), Caps::default())
+    }
+}
+
+/// What number of connections a refusal is about, if it is about that.
+pub(super) fn crowded(error: &ImapError) -> Option<Scope> {
+    match Hint::of_error(error)? {
+        Hint::TooManyOfLogin => Some(Scope::Login),
+        Hint::TooManyOfHost => Some(Scope::Host),
+        Hint::Pause(_) | Hint::Busy | Hint::Lockout => None,
+    }
+}
