@@ -9,12 +9,12 @@ use crate::{
     apply::{Mail, MailError, MailVerification},
     copy::{self, CopyError, CopyErrorClass, CopyRequest, Network, VerifyRequest},
     diag,
-    imap::{Connector, ImapError, ImapErrorKind},
+    imap::{Connector, Credential, ImapError, ImapErrorKind, TokenSource},
     journal::{Journal, ledger::Ledger},
-    model::{Address, CopyReport, FolderPath, FolderStatus, Inventory, MailWork, MailboxRef, Verified},
+    model::{AccessMethod, Address, CopyReport, FolderPath, FolderStatus, Inventory, MailWork, MailboxRef, Verified},
     observe,
     provider::ErrorClass,
-    spec::Spec,
+    spec::{Spec, secrets},
 };
 
 /// Copies and compares mailboxes of the platforms of one spec.
@@ -67,14 +67,25 @@ impl<'a> Mailman<'a> {
                     Some(format!("set platforms.{platform}.imap, or {}", super::runner::imap_variable(platform))),
                 )
             })?;
-        let secret = self.context.env.secret(mailbox.access.password(), &self.spec.base).map_err(|e| {
+        let reference = secrets::of_mailbox(&mailbox.access, &mailbox.address);
+        let secret = self.context.env.secret(&reference, &self.spec.base).map_err(|e| {
+            let what = if matches!(mailbox.access, AccessMethod::Token { .. }) { "token" } else { "password" };
             refused(
-                format!("the password of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
+                format!("the {what} of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
                 ErrorClass::Denied,
                 Some("see docs/passwords.md".to_owned()),
             )
         })?;
-        Ok(observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, self.context.allow_plain()))
+        let mut connector =
+            observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, self.context.allow_plain());
+        connector.limits = self.spec.platforms.get(platform).map(|p| p.limits).unwrap_or_default();
+        if matches!(connector.login.credential, Credential::Token(_)) {
+            // A copy may take longer than a token lives: each login reads it anew.
+            let (env, base) = (self.context.env.clone(), self.spec.base.clone());
+            let read = move || env.secret(&reference, &base).map_err(|e| diag::chain(&e).join(": "));
+            connector.login.credential = Credential::Token(TokenSource::new(read));
+        }
+        Ok(connector)
     }
 }
 
@@ -159,6 +170,7 @@ fn copy_failed(verb: &str, work: &MailWork, error: CopyError) -> MailError {
         CopyErrorClass::Denied => (ErrorClass::Denied, Some("check the password; see docs/passwords.md")),
         CopyErrorClass::Full => (ErrorClass::Refused, Some("make room in the target, then `rehome resume`")),
         CopyErrorClass::Fenced => (ErrorClass::Conflict, Some("see `rehome status`")),
+        CopyErrorClass::Later => (ErrorClass::Throttled, Some("`rehome resume` goes on then; nothing is wrong")),
         CopyErrorClass::Interrupted | CopyErrorClass::Failed => (ErrorClass::Refused, None),
     };
     MailError {

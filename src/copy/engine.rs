@@ -13,6 +13,7 @@ use super::{
     folders::{self, Prepared},
     link::{Context, Link, Tuning},
     mapping::{Learned, included},
+    pace::Pace,
     recovery::{self, Doubt},
     store::{Listed, Listing, Store},
 };
@@ -35,6 +36,7 @@ pub(super) struct Job<'a> {
     pub(super) events: &'a dyn EventSink,
     pub(super) cancel: CancellationToken,
     pub(super) tuning: Tuning,
+    pub(super) pace: Arc<Pace>,
 }
 
 /// Makes one pass.
@@ -45,6 +47,7 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         events: job.events,
         cancel: job.cancel,
         tuning: job.tuning,
+        pace: job.pace,
     };
     let (account, id) = (job.account.clone(), job.source_id.clone());
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::{
     network::{Network, crowded},
+    pace::LOCKOUT,
     slots::{Door, Permit},
     store::{
         Answer, Appended, Change, Fetch, Fetched, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal, Store,
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     imap::{
-        self, AppendMessage, AppendMode, AppendOutcome, Code, Connector, ImapError, ImapErrorKind, InternalDate,
+        self, AppendMessage, AppendMode, AppendOutcome, Code, Connector, Hint, ImapError, ImapErrorKind, InternalDate,
         Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
     },
     model::FolderStatus,
@@ -219,14 +220,25 @@ impl Change for Changing {
         let report = self.writer.append_many(&name, &items).await;
         let closed = report.error.as_ref().is_some_and(closed_by_server);
         let whole = report.mode == AppendMode::Multi && messages.len() > 1;
+        let left =
+            report.outcomes.iter().any(|o| matches!(o, AppendOutcome::Refused(r) if signed_out(r.code.as_ref())));
         let results = report.outcomes.into_iter().map(|outcome| match outcome {
             AppendOutcome::Appended(place) => Appended::Stored(place.uid_validity.zip(place.uid)),
+            AppendOutcome::Refused(r) if signed_out(r.code.as_ref()) && !whole => Appended::NotSent,
             AppendOutcome::Refused(r) if whole && r.kind != RefusalKind::Invalid => Appended::BatchRefused(refusal(r)),
             AppendOutcome::Refused(r) => Appended::Refused(refusal(r)),
             AppendOutcome::InDoubt => Appended::Unknown { closed },
             AppendOutcome::NotSent => Appended::NotSent,
         });
-        Answer { results: results.collect(), error: report.error.map(StoreError::from) }
+        let results = results.collect();
+        let error = match report.error {
+            Some(error) => {
+                // Whatever the server said at its end, what was under way is in doubt, and the connection is gone.
+                Some(StoreError { kind: StoreErrorKind::Lost, ..StoreError::from(error) })
+            }
+            None => left.then(|| StoreError { kind: StoreErrorKind::Lost, source: "the login has expired".into() }),
+        };
+        Answer { results, error }
     }
 
     async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError> {
@@ -254,9 +266,11 @@ fn message(out: &Outgoing) -> AppendMessage {
 }
 
 fn refusal(refusal: imap::Refusal) -> Refusal {
-    let why = match refusal.kind {
-        RefusalKind::Throttled(millis) => Why::Throttled(millis.map(Duration::from_millis)),
-        RefusalKind::No | RefusalKind::Bad | RefusalKind::Invalid => why(refusal.code.as_ref(), &refusal.text),
+    let hint = Hint::of(refusal.code.as_ref(), &refusal.text).and_then(asks);
+    let why = match (refusal.kind, hint) {
+        (_, Some(pause)) => Why::Throttled(pause),
+        (RefusalKind::Throttled(millis), None) => Why::Throttled(millis.map(Duration::from_millis)),
+        (RefusalKind::No | RefusalKind::Bad | RefusalKind::Invalid, None) => why(refusal.code.as_ref(), &refusal.text),
     };
     Refusal { why, text: refusal.to_string() }
 }
@@ -284,6 +298,25 @@ fn why(code: Option<&Code>, text: &str) -> Why {
     }
 }
 
+/// Whether a server asks to be left alone, and for how long where it tells.
+fn patience(error: &ImapError) -> Option<Option<Duration>> {
+    asks(Hint::of_error(error)?)
+}
+
+fn asks(hint: Hint) -> Option<Option<Duration>> {
+    match hint {
+        Hint::Pause(told) => Some(told),
+        Hint::Lockout => Some(Some(LOCKOUT)),
+        Hint::TooManyOfLogin | Hint::TooManyOfHost => Some(None),
+        Hint::Busy => None,
+    }
+}
+
+/// Whether the server took the login back.
+fn signed_out(code: Option<&Code>) -> bool {
+    matches!(code, Some(Code::AuthenticationFailed | Code::Expired))
+}
+
 /// The server ended the connection itself, so that it has dealt with everything it had read.
 fn closed_by_server(error: &ImapError) -> bool {
     match &error.kind {
@@ -296,8 +329,13 @@ fn closed_by_server(error: &ImapError) -> bool {
 impl From<ImapError> for StoreError {
     fn from(error: ImapError) -> Self {
         let kind = match &error.kind {
-            ImapErrorKind::Throttled { millis, .. } => {
-                StoreErrorKind::Refused(Why::Throttled(millis.map(Duration::from_millis)))
+            // A token that expires in the middle, say: the next connection logs in with a new one.
+            _ if signed_out(error.code()) && !matches!(error.kind, ImapErrorKind::Auth { .. }) => StoreErrorKind::Lost,
+            ImapErrorKind::Throttled { .. } | ImapErrorKind::Bye { .. } if patience(&error).is_some() => {
+                StoreErrorKind::Refused(Why::Throttled(patience(&error).flatten()))
+            }
+            ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. } if patience(&error).is_some() => {
+                StoreErrorKind::Refused(Why::Throttled(patience(&error).flatten()))
             }
             ImapErrorKind::No { code, text } | ImapErrorKind::Bad { code, text } => {
                 StoreErrorKind::Refused(why(code.as_ref(), text))

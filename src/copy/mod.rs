@@ -15,10 +15,12 @@
 //! | `names`, `mapping`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
 //! | `network`, `slots` | what the copies of a process share towards the servers |
+//! | `metered`, `pace`, `clock` | limits by the day and the second, and patience |
 //! | `link`, `reading`, `sending`, `locate` | one connection, one window, one search |
 //! | `folder`, `deltas`, `recovery`, `folders`, `engine` | one folder, one pass |
 //! | `verify` | the proof, by another client |
 
+mod clock;
 mod deltas;
 mod engine;
 mod envelope;
@@ -30,8 +32,10 @@ mod imap_store;
 mod link;
 mod locate;
 mod mapping;
+mod metered;
 mod names;
 mod network;
+mod pace;
 mod pairing;
 mod reading;
 mod recovery;
@@ -92,10 +96,19 @@ pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyEr
     let (from, to) = (request.network.door(&request.source), request.network.door(&request.target));
     // One connection reads the source; at the target one looks and one changes.
     let _admission = request.network.slots.admit(&[(&from, 1), (&to, 2)]).await;
+    let pace = Arc::new(pace::Pace::default());
+    let store = |door, connector: Connector| -> Arc<dyn store::Store> {
+        let mailbox = (connector.endpoint.to_string(), connector.login.mailbox().to_owned());
+        let (limits, quirks) = (connector.limits, connector.quirks.clone());
+        let ledger = request.ledger.clone();
+        let meter = metered::Meter::new(mailbox, limits, quirks, ledger, Arc::clone(&pace), request.cancel.clone());
+        Arc::new(metered::Metered::new(Arc::new(imap_store::ImapStore::behind(door, connector)), meter))
+    };
     engine::run(engine::Job {
         account: request.account,
-        source: Arc::new(imap_store::ImapStore::behind(from, request.source)),
-        target: Arc::new(imap_store::ImapStore::behind(to, request.target)),
+        source: store(from, request.source),
+        target: store(to, request.target),
+        pace: Arc::clone(&pace),
         source_id: request.source_id,
         filter: request.filter,
         ledger: request.ledger,

@@ -14,7 +14,14 @@ impl Network {
     /// The way to the mailbox of a connector.
     #[must_use]
     pub fn door(&self, connector: &Connector) -> Door {
-        self.slots.door(&connector.endpoint.to_string(), connector.login.mailbox(), Caps::default())
+        let limits = &connector.limits;
+        // 0 is a limit that somebody took away.
+        let given = |n: u32| (n > 0).then(|| usize::try_from(n).unwrap_or(usize::MAX));
+        let caps = Caps {
+            per_login: limits.connections_per_login.map_or(Caps::default().per_login, given),
+            per_host: limits.connections.and_then(given),
+        };
+        self.slots.door(&connector.endpoint.to_string(), connector.login.mailbox(), caps)
     }
 }
 

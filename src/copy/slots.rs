@@ -384,14 +384,15 @@ mod tests {
         let extra = door.try_extra().unwrap();
         assert!(!extra.is_surplus());
         let other = slots.door("h", "a", caps(3, 9));
-        let mut next = Box::pin(slots.admit(&[(&other, 1)]));
+        let needs = [(&other, 2)];
+        let mut next = Box::pin(slots.admit(&needs));
         assert!(tokio::time::timeout(Duration::from_secs(1), &mut next).await.is_err());
         assert!(extra.is_surplus());
         drop(extra);
         assert!(door.try_extra().is_none());
+        drop(admission);
         drop(next.await);
         assert!(door.try_extra().is_some());
-        drop(admission);
     }
 
     #[test]

@@ -230,6 +230,8 @@ pub(super) enum StoreErrorKind {
     Refused(Why),
     /// The login was refused.
     Denied,
+    /// A limit is used up: there is no use in trying before the time that the text tells.
+    Later,
     /// A new connection will not help.
     Fatal,
 }

@@ -40,6 +40,7 @@ async fn pass_with(
         events: &NoEvents,
         cancel,
         tuning: Tuning { settle: pause, attempts: 3, first_pause: pause, window },
+        pace: std::sync::Arc::default(),
     })
     .await
 }

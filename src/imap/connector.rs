@@ -9,13 +9,13 @@ use super::{
     conn::{Command, Conn, Stream, refusal},
     error::{ImapError, ImapErrorKind, TlsProblem},
     login::{self, Login},
-    quirks::Quirks,
+    quirks::{Quirk, Quirks},
     reader::Reader,
     response::{Response, StatusKind},
     tls::{HandshakeError, TlsRoots, protect},
     writer::Writer,
 };
-use crate::model::{ImapEndpoint, ImapSecurity};
+use crate::model::{ImapEndpoint, ImapSecurity, MailLimits};
 
 /// How long is waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct Connector {
     pub allow_plain: bool,
     /// What was learned about the server.
     pub quirks: Quirks,
+    /// What the server allows, or a person allows. The connector leaves it to its callers to keep to it.
+    pub limits: MailLimits,
 }
 
 impl Connector {
@@ -66,6 +68,7 @@ impl Connector {
             tls: TlsRoots::system(),
             allow_plain: false,
             quirks: Quirks::default(),
+            limits: MailLimits::default(),
         }
     }
 
@@ -124,6 +127,9 @@ impl Connector {
             capability(&mut conn).await?;
         }
         login::log_in(&mut conn, &self.login, &self.quirks).await?;
+        if conn.capabilities.has("X-GM-EXT-1") {
+            self.quirks.learn(Quirk::Gmail);
+        }
         login::introduce(&mut conn, &self.quirks).await?;
         conn.idle = self.timeouts.idle;
         Ok(conn)

@@ -18,7 +18,7 @@
 //! | `frame`, `token`, `response`, `code` | octets to responses, without input or output |
 //! | `name`, `date`, `uid`, `capability` | the small languages inside responses |
 //! | `output`, `conn` | one connection: commands out, responses in |
-//! | `tls`, `login`, `connector` | from an endpoint to a connection that is logged in |
+//! | `tls`, `sasl`, `login`, `connector` | from an endpoint to a connection that is logged in |
 //! | `reader`, `list`, `fetch` | looking |
 //! | `writer`, `append` | changing |
 //! | `quirks`, `hint` | what is learned about a server, and what its words ask for |
@@ -43,6 +43,7 @@ mod output;
 mod quirks;
 mod reader;
 mod response;
+mod sasl;
 mod tls;
 mod token;
 mod uid;
@@ -58,10 +59,11 @@ pub use error::{ImapError, ImapErrorKind, TlsProblem};
 pub use fetch::{Bodies, Fetched, FetchedMessage, MessageMeta};
 pub use hint::Hint;
 pub use list::{ListDetail, Listed, Namespace};
-pub use login::Login;
+pub use login::{Credential, Login};
 pub use name::WireName;
 pub use quirks::{Quirk, Quirks};
 pub use reader::{Reader, Selected};
+pub use sasl::TokenSource;
 pub use tls::TlsRoots;
 pub use uid::UidRange;
 pub use writer::{Created, StoreMode, Writer};

@@ -8,6 +8,7 @@
 
 mod decode;
 mod rows;
+mod traffic;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +19,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use thiserror::Error;
 
 pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, WindowId};
+pub use traffic::{Direction, TRAFFIC, Used};
 
 use self::decode::{FOLDER, MESSAGE, RawFolder, join, message, raw_folder};
 use super::Db;
@@ -109,6 +111,7 @@ impl Ledger {
     pub fn in_memory() -> Result<Self, LedgerError> {
         let connection = Connection::open_in_memory().map_err(db("open"))?;
         connection.execute_batch(SCHEMA).map_err(db("make its tables"))?;
+        connection.execute_batch(TRAFFIC).map_err(db("make its tables"))?;
         Ok(Self::new(Arc::new(Mutex::new(connection))))
     }
 
