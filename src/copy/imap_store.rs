@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     imap::{
-        self, AppendMessage, AppendMode, AppendOutcome, Code, Connector, Hint, ImapError, ImapErrorKind, InternalDate,
-        Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
+        self, AppendMessage, AppendMode, AppendOutcome, Code, Compression, Connector, Hint, ImapError, ImapErrorKind,
+        InternalDate, Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
     },
     model::FolderStatus,
 };
@@ -51,12 +51,17 @@ impl ImapStore {
 
     async fn looking(&self, permit: Permit) -> Result<Box<dyn Look>, StoreError> {
         let reader = self.connector.connect().await.inspect_err(|e| self.notice(e))?;
-        Ok(Box::new(Looking { reader, names: Arc::clone(&self.names), permit }))
+        Ok(Box::new(Looking { reader, names: Arc::clone(&self.names), link: self.link(), permit }))
     }
 
     async fn changing(&self, permit: Permit) -> Result<Box<dyn Change>, StoreError> {
         let writer = self.connector.connect_writer().await.inspect_err(|e| self.notice(e))?;
-        Ok(Box::new(Changing { writer, names: Arc::clone(&self.names), permit }))
+        Ok(Box::new(Changing { writer, names: Arc::clone(&self.names), link: self.link(), permit }))
+    }
+
+    /// What is measured of the link; a server on this machine needs no measuring.
+    fn link(&self) -> Option<Compression> {
+        (!self.connector.is_local()).then(|| self.connector.compression.clone())
     }
 
     /// Learns from a refused connection how many the server takes. The permit of the refused one is still held.
@@ -103,6 +108,11 @@ fn optional<T>(made: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     }
 }
 
+/// Compresses a connection when the link is measured to be slow enough for it.
+async fn compress(reader: &mut Reader, link: Option<&Compression>) -> Result<(), ImapError> {
+    if link.is_some_and(Compression::pays) { reader.compress().await } else { Ok(()) }
+}
+
 fn wire(names: &Names, folder: &str) -> WireName {
     let known = names.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned();
     known.unwrap_or_else(|| WireName::encode(folder))
@@ -111,6 +121,7 @@ fn wire(names: &Names, folder: &str) -> WireName {
 struct Looking {
     reader: Reader,
     names: Names,
+    link: Option<Compression>,
     /// Counts the connection.
     permit: Permit,
 }
@@ -158,14 +169,28 @@ impl Look for Looking {
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         let mut out = Fetch::default();
+        if let Err(error) = compress(&mut self.reader, self.link.as_ref()).await {
+            return Fetch { error: Some(error.into()), ..out };
+        }
+        let began = Instant::now();
+        let compressed = self.reader.is_compressed();
+        let mut octets = 0;
         let mut bodies = match self.reader.fetch_bodies(uids) {
             Ok(bodies) => bodies,
             Err(error) => return Fetch { error: Some(error.into()), ..out },
         };
         loop {
             match bodies.next().await {
-                Ok(None) => return out,
-                Ok(Some(imap::Fetched::Message(m))) => out.got.push((m.uid, Fetched::Body(m.body))),
+                Ok(None) => {
+                    if let Some(link) = &self.link {
+                        link.note(compressed, octets, began.elapsed());
+                    }
+                    return out;
+                }
+                Ok(Some(imap::Fetched::Message(m))) => {
+                    octets += m.body.len();
+                    out.got.push((m.uid, Fetched::Body(m.body)));
+                }
                 Ok(Some(imap::Fetched::Gone(uid))) => out.got.push((uid, Fetched::Gone)),
                 Ok(Some(imap::Fetched::Failed { uid, error })) => {
                     out.got.push((uid, Fetched::Unreadable(error.kind.to_string())));
@@ -194,6 +219,7 @@ fn listed_folder(folder: imap::Listed) -> Listed {
 struct Changing {
     writer: Writer,
     names: Names,
+    link: Option<Compression>,
     /// Counts the connection.
     permit: Permit,
 }
@@ -217,7 +243,15 @@ impl Change for Changing {
     async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {
         let name = wire(&self.names, folder);
         let items: Vec<AppendMessage> = messages.iter().map(message).collect();
+        if let Err(error) = compress(&mut self.writer, self.link.as_ref()).await {
+            return Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error.into()) };
+        }
+        let began = Instant::now();
         let report = self.writer.append_many(&name, &items).await;
+        if let (Some(link), None) = (&self.link, &report.error) {
+            let octets = items.iter().map(|m| m.body.len()).sum();
+            link.note(self.writer.is_compressed(), octets, began.elapsed());
+        }
         let closed = report.error.as_ref().is_some_and(closed_by_server);
         let whole = report.mode == AppendMode::Multi && messages.len() > 1;
         let left =

@@ -198,6 +198,12 @@ impl Conn {
         !self.input.is_empty() || self.framer.inside()
     }
 
+    /// Puts a layer around the stream. Nothing may be under way.
+    pub(super) fn wrap(&mut self, layer: impl FnOnce(Box<dyn Stream>) -> Box<dyn Stream>) {
+        let bare = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        self.stream = layer(bare);
+    }
+
     pub(super) fn into_stream(self) -> Box<dyn Stream> {
         self.stream
     }

@@ -6,6 +6,7 @@ use tokio::net::{TcpStream, lookup_host};
 
 use super::{
     capability::Capabilities,
+    compress::Compression,
     conn::{Command, Conn, Stream, refusal},
     error::{ImapError, ImapErrorKind, TlsProblem},
     login::{self, Login},
@@ -55,6 +56,8 @@ pub struct Connector {
     pub quirks: Quirks,
     /// What the server allows, or a person allows. The connector leaves it to its callers to keep to it.
     pub limits: MailLimits,
+    /// What was measured of the way to the server.
+    pub compression: Compression,
 }
 
 impl Connector {
@@ -69,7 +72,15 @@ impl Connector {
             allow_plain: false,
             quirks: Quirks::default(),
             limits: MailLimits::default(),
+            compression: Compression::default(),
         }
+    }
+
+    /// Whether the server is on this machine, by its name alone.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let host = self.endpoint.host.as_str();
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
 
     /// Connects and logs in, for reading.

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | `frame`, `token`, `response`, `code` | octets to responses, without input or output |
 //! | `name`, `date`, `uid`, `capability` | the small languages inside responses |
-//! | `output`, `conn` | one connection: commands out, responses in |
+//! | `output`, `conn`, `compress` | one connection: commands out, responses in, compressed where it pays |
 //! | `tls`, `sasl`, `login`, `connector` | from an endpoint to a connection that is logged in |
 //! | `reader`, `list`, `fetch` | looking |
 //! | `writer`, `append` | changing |
@@ -27,6 +27,7 @@ mod append;
 mod body;
 mod capability;
 mod code;
+mod compress;
 mod conn;
 mod connector;
 mod date;
@@ -53,6 +54,7 @@ pub use append::{AppendMessage, AppendMode, AppendOutcome, AppendReport, Appende
 pub use body::{Body, BodyReader, SPILL_ABOVE};
 pub use capability::Capabilities;
 pub use code::Code;
+pub use compress::Compression;
 pub use connector::{Connector, Timeouts};
 pub use date::InternalDate;
 pub use error::{ImapError, ImapErrorKind, TlsProblem};
