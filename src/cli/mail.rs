@@ -27,6 +27,7 @@ pub(super) struct Mailman<'a> {
     network: Network,
     screen: Arc<Screen>,
     interrupt: Interrupt,
+    resources: copy::Resources,
 }
 
 impl<'a> Mailman<'a> {
@@ -48,6 +49,7 @@ impl<'a> Mailman<'a> {
             network: Network::default(),
             screen: Arc::clone(screen),
             interrupt: interrupt.clone(),
+            resources: copy::Resources::default(),
         }
     }
 
@@ -100,6 +102,7 @@ impl Mail for Mailman<'_> {
             filter: &work.filter,
             ledger: &self.ledger,
             events: self.screen.as_ref(),
+            resources: self.resources.clone(),
             cancel: self.interrupt.gentle.clone(),
             network: &self.network,
             settle: self.context.settle(),

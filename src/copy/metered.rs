@@ -16,7 +16,7 @@ use super::{
     clock::{Clock, minute},
     pace::Pace,
     store::{
-        Answer, Appended, Change, Fetch, Fetched, Listing, Look, Meta, Opened, Outgoing, Store, StoreError,
+        Answer, Appended, Change, Fetch, Fetched, FolderVerb, Listing, Look, Meta, Opened, Outgoing, Store, StoreError,
         StoreErrorKind,
     },
 };
@@ -216,6 +216,29 @@ struct Looking {
     meter: Meter,
 }
 
+impl Meter {
+    /// Reads bodies, as long as the day has room.
+    async fn bodies(&self, look: &mut dyn Look, uids: &[u32]) -> Fetch {
+        self.rest(Direction::Down).await;
+        if let Err(error) = self.room(Direction::Down).await {
+            return Fetch { error: Some(error), ..Fetch::default() };
+        }
+        let mut fetch = look.bodies(uids).await;
+        let octets = |(_, got): &(u32, Fetched)| match got {
+            Fetched::Body(body) => body.len() + AROUND,
+            Fetched::Gone | Fetched::Unreadable(_) => 0,
+        };
+        let sum: u64 = fetch.got.iter().map(octets).sum();
+        if sum > 0 {
+            self.progress();
+        }
+        if let Err(error) = self.spend(Direction::Down, sum).await {
+            fetch.error.get_or_insert(error);
+        }
+        fetch
+    }
+}
+
 #[async_trait]
 impl Look for Looking {
     async fn list(&mut self) -> Result<Listing, StoreError> {
@@ -234,24 +257,16 @@ impl Look for Looking {
         self.look.scan(first, last).await
     }
 
+    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
+        self.look.some(uids).await
+    }
+
+    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
+        self.look.changed(since).await
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
-        self.meter.rest(Direction::Down).await;
-        if let Err(error) = self.meter.room(Direction::Down).await {
-            return Fetch { error: Some(error), ..Fetch::default() };
-        }
-        let mut fetch = self.look.bodies(uids).await;
-        let octets = |(_, got): &(u32, Fetched)| match got {
-            Fetched::Body(body) => body.len() + AROUND,
-            Fetched::Gone | Fetched::Unreadable(_) => 0,
-        };
-        let sum: u64 = fetch.got.iter().map(octets).sum();
-        if sum > 0 {
-            self.meter.progress();
-        }
-        if let Err(error) = self.meter.spend(Direction::Down, sum).await {
-            fetch.error.get_or_insert(error);
-        }
-        fetch
+        self.meter.bodies(&mut *self.look, uids).await
     }
 
     fn is_surplus(&self) -> bool {
@@ -265,6 +280,41 @@ struct Changing {
 }
 
 #[async_trait]
+impl Look for Changing {
+    async fn list(&mut self) -> Result<Listing, StoreError> {
+        self.change.list().await
+    }
+
+    async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
+        self.change.status(folder).await
+    }
+
+    async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
+        self.change.open(folder).await
+    }
+
+    async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
+        self.change.scan(first, last).await
+    }
+
+    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
+        self.change.some(uids).await
+    }
+
+    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
+        self.change.changed(since).await
+    }
+
+    async fn bodies(&mut self, uids: &[u32]) -> Fetch {
+        self.meter.bodies(&mut *self.change, uids).await
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.change.is_surplus()
+    }
+}
+
+#[async_trait]
 impl Change for Changing {
     async fn create(&mut self, folder: &str) -> Result<(), StoreError> {
         self.change.create(folder).await
@@ -274,8 +324,8 @@ impl Change for Changing {
         self.change.subscribe(folder).await
     }
 
-    async fn open(&mut self, folder: &str) -> Result<Option<BTreeSet<String>>, StoreError> {
-        self.change.open(folder).await
+    async fn folders(&mut self, verb: FolderVerb, folders: &[String]) -> Result<Vec<bool>, StoreError> {
+        self.change.folders(verb, folders).await
     }
 
     /// Appends as many as the day has room for; the rest is not sent.
@@ -323,9 +373,5 @@ impl Change for Changing {
 
     fn append_limit(&self) -> Option<u64> {
         self.change.append_limit()
-    }
-
-    fn is_surplus(&self) -> bool {
-        self.change.is_surplus()
     }
 }

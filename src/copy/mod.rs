@@ -39,9 +39,13 @@ mod pace;
 mod pairing;
 mod reading;
 mod recovery;
+mod resources;
+mod scanning;
 mod sending;
 mod slots;
+mod sorting;
 mod store;
+mod tally;
 mod verify;
 mod window;
 
@@ -51,6 +55,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::{CopyError, CopyErrorClass, Side};
 pub use network::Network;
+pub use resources::Resources;
 pub use slots::{Admission, Caps, Door, Permit, Scope, Slots};
 pub use verify::{MailVerification, VerifyRequest, verify_mailbox};
 
@@ -77,6 +82,8 @@ pub struct CopyRequest<'a> {
     pub ledger: &'a Ledger,
     /// Who is told.
     pub events: &'a dyn EventSink,
+    /// What all copies of this process share.
+    pub resources: Resources,
     /// Cancelled when nothing new should be begun. What is in flight is settled first.
     pub cancel: CancellationToken,
     /// What the copies of this process share towards the servers. One value for all of them.
@@ -94,8 +101,8 @@ pub struct CopyRequest<'a> {
 /// [`CopyError::class`] tells what may be done. What was settled stays settled.
 pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyError> {
     let (from, to) = (request.network.door(&request.source), request.network.door(&request.target));
-    // One connection reads the source; at the target one looks and one changes.
-    let _admission = request.network.slots.admit(&[(&from, 1), (&to, 2)]).await;
+    // One pair of connections is what a copy cannot do without; further lanes take extras.
+    let _admission = request.network.slots.admit(&[(&from, 1), (&to, 1)]).await;
     let pace = Arc::new(pace::Pace::default());
     let store = |door, connector: Connector| -> Arc<dyn store::Store> {
         let mailbox = (connector.endpoint.to_string(), connector.login.mailbox().to_owned());
@@ -114,6 +121,7 @@ pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyEr
         ledger: request.ledger,
         events: request.events,
         cancel: request.cancel,
+        resources: request.resources,
         tuning: link::Tuning::new(request.settle),
     })
     .await

@@ -68,4 +68,4 @@ pub use reader::{Reader, Selected};
 pub use sasl::TokenSource;
 pub use tls::TlsRoots;
 pub use uid::UidRange;
-pub use writer::{Created, StoreMode, Writer};
+pub use writer::{Created, FolderCommand, StoreMode, Writer};

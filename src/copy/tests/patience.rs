@@ -22,8 +22,8 @@ use crate::{
         metered::{Meter, Metered},
         pace::Pace,
         store::{
-            Answer, Appended, Change, Fetch, Listing, Look, Meta, Opened, Outgoing, Refusal, Store, StoreError,
-            StoreErrorKind, Why,
+            Answer, Appended, Change, Fetch, FolderVerb, Listing, Look, Meta, Opened, Outgoing, Refusal, Store,
+            StoreError, StoreErrorKind, Why,
         },
         window::WindowSize,
     },
@@ -107,6 +107,56 @@ impl Look for Looking {
         self.0.scan(first, last).await
     }
 
+    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
+        self.1.check()?;
+        self.0.some(uids).await
+    }
+
+    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
+        self.1.check()?;
+        self.0.changed(since).await
+    }
+
+    async fn bodies(&mut self, uids: &[u32]) -> Fetch {
+        match self.1.check() {
+            Err(error) => Fetch { error: Some(error), ..Fetch::default() },
+            Ok(()) => self.0.bodies(uids).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Look for Changing {
+    async fn list(&mut self) -> Result<Listing, StoreError> {
+        self.1.check()?;
+        self.0.list().await
+    }
+
+    async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
+        self.1.check()?;
+        self.0.status(folder).await
+    }
+
+    async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
+        self.1.check()?;
+        self.0.open(folder).await
+    }
+
+    async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
+        self.1.check()?;
+        self.0.scan(first, last).await
+    }
+
+    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
+        self.1.check()?;
+        self.0.some(uids).await
+    }
+
+    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
+        self.1.check()?;
+        self.0.changed(since).await
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         match self.1.check() {
             Err(error) => Fetch { error: Some(error), ..Fetch::default() },
@@ -125,9 +175,8 @@ impl Change for Changing {
         self.0.subscribe(folder).await
     }
 
-    async fn open(&mut self, folder: &str) -> Result<Option<BTreeSet<String>>, StoreError> {
-        self.1.check()?;
-        self.0.open(folder).await
+    async fn folders(&mut self, verb: FolderVerb, folders: &[String]) -> Result<Vec<bool>, StoreError> {
+        self.0.folders(verb, folders).await
     }
 
     async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {
@@ -186,8 +235,10 @@ impl Way {
                 attempts: 3,
                 first_pause: pause,
                 window: WindowSize { messages: 3, octets: 2000 },
+                lanes: 2,
             },
             pace: Arc::clone(&self.pace),
+            resources: crate::copy::Resources::default(),
         })
         .await
     }
