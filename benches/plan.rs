@@ -10,9 +10,9 @@ use std::{
 use rehome::{
     model::{
         AccountView, Address, Capabilities, CreateBy, Delivery, Domain, DomainType, DomainView, FolderPath,
-        FolderStatus, FolderView, GroupSupport, Inventory, LoginView, MailboxView, ObjectState, PasswordSource,
-        PlatformId, PlatformKind, PlatformView, Profile, RedirectSupport, SecretRef, ServiceState, ServiceView, Slot,
-        SlotId, State,
+        FolderStatus, FolderView, GroupSupport, Inventory, LoginView, MailLimits, MailboxView, ObjectState,
+        PasswordSource, PlatformId, PlatformKind, PlatformView, Profile, RedirectSupport, SecretRef, ServiceState,
+        ServiceView, Slot, SlotId, State,
     },
     plan::{Header, file, lint, plan, stale},
     report::{Options, plan_markdown, plan_text},
@@ -123,6 +123,7 @@ fn world(accounts: usize) -> (Spec, Inventory) {
         credentials: BTreeMap::new(),
         admin: None,
         requests_per_minute: None,
+        limits: MailLimits::default(),
     };
     let (exchange, pro) = (PlatformKind::OvhExchange, PlatformKind::OvhEmailPro);
     let mut spec = Spec {

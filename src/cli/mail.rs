@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use super::{context::Context, interrupt::Interrupt, screen::Screen};
 use crate::{
     apply::{Mail, MailError, MailVerification},
-    copy::{self, CopyError, CopyErrorClass, CopyRequest, VerifyRequest},
+    copy::{self, CopyError, CopyErrorClass, CopyRequest, Network, VerifyRequest},
     diag,
-    imap::{Connector, ImapError, ImapErrorKind},
+    imap::{Connector, Credential, ImapError, ImapErrorKind, TokenSource},
     journal::{Journal, ledger::Ledger},
-    model::{Address, CopyReport, FolderPath, FolderStatus, Inventory, MailWork, MailboxRef, Verified},
+    model::{AccessMethod, Address, CopyReport, FolderPath, FolderStatus, Inventory, MailWork, MailboxRef, Verified},
     observe,
     provider::ErrorClass,
-    spec::Spec,
+    spec::{Spec, secrets},
 };
 
 /// What a copy is asked for with, which decides what its messages advise.
@@ -52,6 +52,7 @@ pub(super) struct Mailman<'a> {
     inventory: &'a Inventory,
     journal: &'a Journal,
     ledger: Ledger,
+    network: Network,
     screen: Arc<Screen>,
     interrupt: Interrupt,
     resources: copy::Resources,
@@ -75,6 +76,7 @@ impl<'a> Mailman<'a> {
             inventory,
             journal,
             ledger: Ledger::new(journal.db()),
+            network: Network::default(),
             screen: Arc::clone(screen),
             interrupt: interrupt.clone(),
             resources: copy::Resources::default(),
@@ -97,14 +99,25 @@ impl<'a> Mailman<'a> {
                     Some(format!("set platforms.{platform}.imap, or {}", super::runner::imap_variable(platform))),
                 )
             })?;
-        let secret = self.context.env.secret(mailbox.access.password(), &self.spec.base).map_err(|e| {
+        let reference = secrets::of_mailbox(&mailbox.access, &mailbox.address);
+        let secret = self.context.env.secret(&reference, &self.spec.base).map_err(|e| {
+            let what = if matches!(mailbox.access, AccessMethod::Token { .. }) { "token" } else { "password" };
             refused(
-                format!("the password of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
+                format!("the {what} of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
                 ErrorClass::Denied,
                 Some("see docs/passwords.md".to_owned()),
             )
         })?;
-        Ok(observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, self.context.allow_plain()))
+        let mut connector =
+            observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, self.context.allow_plain());
+        connector.limits = self.spec.platforms.get(platform).map(|p| p.limits).unwrap_or_default();
+        if matches!(connector.login.credential, Credential::Token(_)) {
+            // A copy may take longer than a token lives: each login reads it anew.
+            let (env, base) = (self.context.env.clone(), self.spec.base.clone());
+            let read = move || env.secret(&reference, &base).map_err(|e| diag::chain(&e).join(": "));
+            connector.login.credential = Credential::Token(TokenSource::new(read));
+        }
+        Ok(connector)
     }
 }
 
@@ -121,6 +134,7 @@ impl Mail for Mailman<'_> {
             events: self.screen.as_ref(),
             resources: self.resources.clone(),
             cancel: self.interrupt.gentle.clone(),
+            network: &self.network,
             settle: self.context.settle(),
         })
         .await
@@ -191,6 +205,7 @@ fn copy_failed(verb: &str, work: &MailWork, asked: Asked, error: CopyError) -> M
         CopyErrorClass::Denied => (ErrorClass::Denied, Some("check the password; see docs/passwords.md".to_owned())),
         CopyErrorClass::Full => (ErrorClass::Refused, Some(format!("make room in the target; then {onwards} goes on"))),
         CopyErrorClass::Fenced => (ErrorClass::Conflict, Some("see `rehome status`".to_owned())),
+        CopyErrorClass::Later => (ErrorClass::Throttled, Some(format!("{onwards} goes on then; nothing is wrong"))),
         CopyErrorClass::Interrupted | CopyErrorClass::Failed => (ErrorClass::Refused, None),
     };
     MailError {

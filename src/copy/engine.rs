@@ -15,6 +15,7 @@ use super::{
     folders::{self, Prepared},
     link::{Context, Link, Tuning},
     mapping::{Learned, included},
+    pace::Pace,
     recovery::{self, Doubt},
     store::{FolderVerb, Listed, Listing, Store},
     tally::Tally,
@@ -46,6 +47,7 @@ pub(super) struct Job<'a> {
     pub(super) cancel: CancellationToken,
     pub(super) resources: Resources,
     pub(super) tuning: Tuning,
+    pub(super) pace: Arc<Pace>,
 }
 
 /// Makes one pass.
@@ -57,6 +59,7 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         // The lanes of one mailbox stop together.
         cancel: job.cancel.child_token(),
         tuning: job.tuning,
+        pace: job.pace,
     };
     let (account, id) = (job.account.clone(), job.source_id.clone());
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;
@@ -269,9 +272,12 @@ impl<'c> Pass<'_, 'c> {
         tasks.sort_by_key(|t| (!t.folder.path.is_inbox(), std::cmp::Reverse(t.status.messages), &t.folder.path));
         let lanes = self.shared.context.tuning.lanes.min(tasks.len());
         let queue = Mutex::new(VecDeque::from(tasks));
-        let work = async |lane: &mut Lane<'c>| -> Result<(), CopyError> {
+        let work = async |lane: &mut Lane<'c>, extra: bool| -> Result<(), CopyError> {
             loop {
                 self.shared.context.go_on()?;
+                if extra && (lane.source.is_surplus() || lane.target.is_surplus()) {
+                    return Ok(());
+                }
                 let Some(task) = lock(&queue).pop_front() else { return Ok(()) };
                 let out = self.task(lane, &task, there, prepared).await;
                 if out.is_err() {
@@ -288,9 +294,10 @@ impl<'c> Pass<'_, 'c> {
                     return Ok(());
                 }
                 let mut lane = further();
-                let (source, target) = tokio::join!(lane.source.connect(), lane.target.connect());
-                match source.and(target) {
-                    Ok(()) => work(&mut lane).await,
+                let (source, target) = tokio::join!(lane.source.connect_extra(), lane.target.connect_extra());
+                match source.and_then(|there| Ok(there && target?)) {
+                    Ok(true) => work(&mut lane, true).await,
+                    Ok(false) => Ok(()),
                     // The server allows no more connections, or is busy: the first lane does it all.
                     Err(error) => {
                         tracing::debug!(%error, "no further connection");
@@ -299,7 +306,7 @@ impl<'c> Pass<'_, 'c> {
                 }
             }
         });
-        let (first, more) = tokio::join!(work(first), join_all(more));
+        let (first, more) = tokio::join!(work(first, false), join_all(more));
         let errors: Vec<CopyError> = std::iter::once(first).chain(more).filter_map(Result::err).collect();
         // One lane fails, and the others are interrupted by it.
         let worst = errors.into_iter().min_by_key(|e| e.class() == CopyErrorClass::Interrupted);

@@ -53,7 +53,7 @@ pub(super) async fn read_window(link: &mut Link<'_>, folder: &str, metas: &[Meta
                     link.context.pause(link.context.tuning.first_pause).await?;
                 }
             }
-            StoreErrorKind::Denied | StoreErrorKind::Fatal => {
+            StoreErrorKind::Denied | StoreErrorKind::Later | StoreErrorKind::Fatal => {
                 return Err(link.fail(&format!("reading messages in `{folder}`"), error));
             }
         }

@@ -156,7 +156,7 @@ async fn send_group(
             refuse(target, place, parcels, single, refusal, queue).await
         }
         (_, Some(Refusal { why: Why::Throttled(hint), text })) => {
-            queue.push_front(Group { tries: group.tries + 1, ..group });
+            queue.push_front(group);
             target.context.throttled(&target.place(), hint, &text).await
         }
         (_, refusal) => divide(target, parcels, group, refusal.is_some(), queue).await,
@@ -244,8 +244,8 @@ async fn refuse(
             let error = StoreError { kind: StoreErrorKind::Refused(Why::NoFolder), source: refusal.text.into() };
             return Err(target.fail(&format!("appending to `{}`", place.folder), error));
         }
-        Why::Throttled(hint) if tries <= 2 * STRIKES => {
-            queue.push_front(Group { tries, ..single });
+        Why::Throttled(hint) => {
+            queue.push_front(Group { tries: single.tries, ..single });
             return target.context.throttled(&target.place(), hint, &refusal.text).await;
         }
         Why::Later if tries <= STRIKES => {

@@ -22,6 +22,17 @@ pub(super) trait Store: Send + Sync {
 
     /// A connection that reads and changes.
     async fn change(&self) -> Result<Box<dyn Change>, StoreError>;
+
+    /// One more connection that reads, when the server and its limits have room for it now. It gives its place back
+    /// when it is dropped.
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        self.look().await.map(Some)
+    }
+
+    /// One more connection that changes, when the server and its limits have room for it now.
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        self.change().await.map(Some)
+    }
 }
 
 /// A connection that sends no command that changes anything.
@@ -48,6 +59,11 @@ pub(super) trait Look: Send + Sync {
 
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
+
+    /// Whether an extra connection should be closed when it has finished what it is at: others need its place.
+    fn is_surplus(&self) -> bool {
+        false
+    }
 }
 
 /// A connection that changes a target. What it opens, it opens for changes.
@@ -226,6 +242,8 @@ pub(super) enum StoreErrorKind {
     Refused(Why),
     /// The login was refused.
     Denied,
+    /// A limit is used up: there is no use in trying before the time that the text tells.
+    Later,
     /// A new connection will not help.
     Fatal,
 }

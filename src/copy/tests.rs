@@ -1,5 +1,6 @@
 //! The engine against stores in memory that fail in every way.
 
+mod patience;
 mod world;
 
 use std::time::Duration;
@@ -41,6 +42,7 @@ async fn pass_with(
         cancel,
         resources: super::Resources::default(),
         tuning: Tuning { settle: pause, attempts: 3, first_pause: pause, window, lanes: 2 },
+        pace: std::sync::Arc::default(),
     })
     .await
 }

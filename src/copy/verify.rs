@@ -116,6 +116,7 @@ fn failed(request: &VerifyRequest<'_>, side: Side, doing: &str, error: StoreErro
     let class = match error.kind {
         StoreErrorKind::Lost => CopyErrorClass::Unreachable,
         StoreErrorKind::Denied => CopyErrorClass::Denied,
+        StoreErrorKind::Later => CopyErrorClass::Later,
         _ => CopyErrorClass::Failed,
     };
     CopyError::Store { side, account: request.account.clone(), doing: doing.to_owned(), class, source: error.source }

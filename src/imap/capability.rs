@@ -134,7 +134,13 @@ impl Capabilities {
     /// AUTHENTICATE PLAIN is offered (RFC 4616).
     #[must_use]
     pub fn auth_plain(&self) -> bool {
-        self.0.contains("AUTH=PLAIN")
+        self.auth("PLAIN")
+    }
+
+    /// AUTHENTICATE with this mechanism is offered; the name in upper case.
+    #[must_use]
+    pub fn auth(&self, mechanism: &str) -> bool {
+        self.0.contains(&format!("AUTH={mechanism}"))
     }
 
     /// AUTHENTICATE takes its first answer at once (RFC 4959).

@@ -19,8 +19,8 @@ pub(super) enum Response {
     },
     /// An untagged OK, NO, BAD, BYE or PREAUTH.
     Untagged(Status),
-    /// The server waits for more.
-    Continue,
+    /// The server waits for more; what it says about it.
+    Continue(String),
     Capability(Vec<String>),
     List(ListLine),
     Lsub(ListLine),
@@ -99,7 +99,7 @@ impl Response {
             return Self::Other;
         }
         if head == b"+" || head.starts_with(b"+ ") {
-            return Self::Continue;
+            return Self::Continue(String::from_utf8_lossy(head).trim_start_matches('+').trim().to_owned());
         }
         let Some(rest) = head.strip_prefix(b"* ") else {
             return tagged(head).unwrap_or_else(|| malformed("tagged response", head));

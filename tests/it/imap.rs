@@ -7,3 +7,4 @@ mod real;
 pub mod script;
 mod store;
 mod tls;
+mod tokens;
