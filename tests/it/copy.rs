@@ -1,7 +1,9 @@
 //! The copy engine against private Dovecot servers, with everything that can be odd and with connections that are cut.
 
 mod corpus;
+mod front;
 mod proxy;
+mod quirks;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -41,7 +41,7 @@ fn shown(report: &AppendReport) -> String {
 #[tokio::test]
 async fn a_refusal_before_the_literal_leaves_the_connection_in_step() {
     let (server, mut w) = writer(
-        "",
+        "UIDPLUS",
         "HEAD {3}
          S: * 5 EXISTS
          S: * OK [ALERT] nearly full
@@ -63,7 +63,7 @@ async fn a_refusal_before_the_literal_leaves_the_connection_in_step() {
 
 #[tokio::test]
 async fn an_ok_before_the_message_was_sent_is_not_believed() {
-    let (server, mut w) = writer("", "HEAD {3}\nS: $ OK [APPENDUID 1 1] done\nZ").await;
+    let (server, mut w) = writer("UIDPLUS", "HEAD {3}\nS: $ OK [APPENDUID 1 1] done\nZ").await;
     let error = w.append(&folder(), &message("abc")).await.unwrap_err();
     assert!(matches!(error.kind, ImapErrorKind::Protocol(_)) && !w.is_usable(), "{error}");
     drop(w);
@@ -135,7 +135,7 @@ async fn what_was_learned_changes_how_messages_go() {
 #[tokio::test]
 async fn commands_in_flight_are_settled_each_by_its_own_tag() {
     let (server, mut w) = writer(
-        "LITERAL-",
+        "LITERAL- UIDPLUS",
         "HEAD {1+}
          C: a
          HEAD {2+}
@@ -212,7 +212,7 @@ async fn without_literal_plus_one_message_follows_the_other() {
 #[tokio::test]
 async fn a_lost_connection_leaves_doubt_only_where_there_is_doubt() {
     let (server, mut w) = writer(
-        "LITERAL+",
+        "LITERAL+ UIDPLUS",
         "HEAD {1+}
          C: a
          HEAD {1+}
