@@ -15,6 +15,7 @@ use super::{
     mapping::{Learned, included},
     recovery::{self, Doubt},
     store::{Listed, Listing, Store},
+    views,
 };
 use crate::{
     journal::ledger::{FolderRow, Lease, Ledger, MessageState},
@@ -50,7 +51,7 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;
     let mut source = Link::new(&context, Side::Source, job.source);
     let mut target = Link::new(&context, Side::Target, job.target);
-    let listing = source.list().await?;
+    let (listing, views) = views::set_aside(source.list().await?, job.filter);
     let there = target.list().await?;
     let mut pass = Pass {
         context: &context,
@@ -69,6 +70,7 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     pass.settle_doubts(&listing, &there).await?;
     let prepared = pass.prepare(&listing, &there).await?;
     pass.folders(&listing, &there, &prepared).await?;
+    pass.views(&views)?;
     pass.subscribe(&listing, &there, &prepared).await?;
     pass.finish()
 }
@@ -199,9 +201,25 @@ impl Pass<'_, '_> {
             } else if let Some(text) = prepared.refused.get(&folder.path) {
                 self.refused(folder, text).await?
             } else {
-                self.folder(folder, status, there, prepared).await?
+                self.folder(folder, status, (listing, there), prepared).await?
             };
             self.add(&folder.path, counts)?;
+        }
+        Ok(())
+    }
+
+    /// Folders that only show what others hold: nothing of them is copied, and all of it is counted.
+    fn views(&mut self, views: &[Listed]) -> Result<(), CopyError> {
+        for folder in views.iter().filter(|f| f.selectable) {
+            let Some(status) = folder.status else { continue };
+            self.report.seen.insert(folder.path.clone(), status);
+            let n = u64::from(status.messages);
+            if n > 0 {
+                self.remark(format!("`{}` shows messages of other folders and is not copied by itself", folder.path));
+            }
+            let excluded = BTreeMap::from([(views::VIEW.to_owned(), n)]);
+            let excluded = excluded.into_iter().filter(|(_, n)| *n > 0).collect();
+            self.add(&folder.path, CopyCounts { source: n, excluded, ..CopyCounts::default() })?;
         }
         Ok(())
     }
@@ -264,7 +282,7 @@ impl Pass<'_, '_> {
         &mut self,
         folder: &Listed,
         status: FolderStatus,
-        there: &Listing,
+        (listing, there): (&Listing, &Listing),
         prepared: &Prepared,
     ) -> Result<CopyCounts, CopyError> {
         let (lease, path) = (self.lease, folder.path.clone());
@@ -289,7 +307,13 @@ impl Pass<'_, '_> {
             }
         }
         self.meet_target(&mut row, &pair.target, there).await?;
+        let mut elsewhere = BTreeSet::new();
+        if status.messages > 0 && views::by_labels(listing, self.filter, folder) {
+            self.source.refresh(&folder.name).await?;
+            elsewhere = views::elsewhere(listing, self.filter, &self.source.labels(&folder.name).await?);
+        }
         let pass = FolderPass {
+            elsewhere,
             context: self.context,
             lease,
             source: self.source,
@@ -304,7 +328,10 @@ impl Pass<'_, '_> {
         let octets = std::mem::take(&mut counts.octets);
         row.status = counts.failed.is_empty().then_some(status);
         row.counts = Some(counts.clone());
-        row.adopt_below = 0;
+        if row.status.is_some() {
+            // What failed may still be found among what the target had before.
+            row.adopt_below = 0;
+        }
         let saved = row.clone();
         self.context.ledger(move |l| l.save_folder(lease, &saved)).await?;
         self.rows.insert(folder.path.clone(), row);

@@ -11,6 +11,7 @@ use super::{
     reading::{Read, read_window},
     sending::{Fate, Parcel, Place, Trust, send},
     store::{Fetched, Meta, Outgoing, digest},
+    views,
     window::cut,
 };
 use crate::{
@@ -43,6 +44,8 @@ pub(super) struct FolderPass<'p, 'c> {
     pub(super) target: &'p mut Link<'c>,
     pub(super) tally: &'p mut Tally,
     pub(super) row: FolderRow,
+    /// Messages that are copied from another folder, because they are shown there too.
+    pub(super) elsewhere: BTreeSet<u32>,
     /// The folder's name at the source, as it is sent.
     pub(super) name: String,
     /// The folder's name at the target, as it is sent.
@@ -69,6 +72,7 @@ impl FolderPass<'_, '_> {
                         settled.push((meta.clone(), row.clone()));
                     }
                 },
+                _ if self.elsewhere.contains(&meta.uid) => drop(fates.insert(meta.uid, left_out(meta, views::VIEW))),
                 _ => todo.push(meta.clone()),
             }
         }
@@ -169,7 +173,8 @@ impl FolderPass<'_, '_> {
 
     async fn sink(&mut self, rows: &BTreeMap<u32, MessageRow>, todo: &[Meta]) -> Result<Sink, CopyError> {
         let permanent = self.target.open_for_change(&self.target_name).await?;
-        let limit = self.target.change().await?.append_limit();
+        let change = self.target.change().await?;
+        let (limit, takes_nul) = (change.append_limit(), change.takes_nul());
         let opened = self.target.refresh(&self.target_name).await?;
         let (id, validity, adopt_below) = (self.row.id, self.row.target_validity, self.row.adopt_below);
         if opened.uid_validity != validity {
@@ -207,6 +212,7 @@ impl FolderPass<'_, '_> {
                 alters: false,
             },
             limit,
+            takes_nul,
             pool,
             there,
             earlier,
@@ -266,6 +272,23 @@ impl FolderPass<'_, '_> {
     }
 }
 
+/// A row that says that a message is not copied, and why. It is not written down: the reason may be gone next time.
+fn left_out(meta: &Meta, reason: &str) -> MessageRow {
+    MessageRow {
+        uid: meta.uid,
+        state: MessageState::Excluded,
+        digest: None,
+        octets: 0,
+        announced: meta.size,
+        date: meta.seconds(),
+        source_flags: BTreeSet::new(),
+        target_flags: BTreeSet::new(),
+        target: None,
+        class: Some(reason.to_owned()),
+        reason: None,
+    }
+}
+
 /// A row that says another message had this UID: the source has broken the promise of UIDVALIDITY, or is not the
 /// mailbox it was. Nothing is guessed then.
 fn reused(row: &MessageRow, meta: &Meta) -> Option<MessageRow> {
@@ -292,6 +315,8 @@ struct Earlier {
 struct Sink {
     place: Place,
     limit: Option<u64>,
+    /// The target offers BINARY (RFC 3516).
+    takes_nul: bool,
     pool: Pool,
     /// Flags of the messages in the pool.
     there: BTreeMap<u32, BTreeSet<String>>,
@@ -406,8 +431,9 @@ impl Sink {
             let reason = format!("it has {} octets, and the target takes at most {limit}", body.len());
             return failed(row, "too-large", reason);
         }
-        if body.has_nul() {
-            return failed(row, "nul-octet", "it holds a NUL octet, which IMAP cannot carry".to_owned());
+        if body.has_nul() && !self.takes_nul {
+            let reason = "it holds a NUL octet, which this target does not take (it has no BINARY, RFC 3516)";
+            return failed(row, "nul-octet", reason.to_owned());
         }
         for flag in filtered.dropped {
             *self.dropped.entry(flag).or_default() += 1;
@@ -419,6 +445,12 @@ impl Sink {
     fn settle_parcels(&mut self, intents: Vec<MessageRow>, parcels: &[Parcel], outcomes: &mut Vec<MessageRow>) -> u64 {
         let mut octets = 0;
         for (row, parcel) in intents.into_iter().zip(parcels) {
+            if matches!(parcel.fate, Some(Fate::Stored(_))) {
+                // Keywords that were promised a place and then cost a refusal.
+                for flag in row.target_flags.difference(&parcel.out.flags) {
+                    *self.dropped.entry(flag.clone()).or_default() += 1;
+                }
+            }
             let row = MessageRow { target_flags: parcel.out.flags.clone(), ..row };
             match &parcel.fate {
                 None => {} // in doubt: the window stays open for the next run

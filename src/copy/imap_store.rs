@@ -75,6 +75,7 @@ impl Look for Looking {
         Ok(Listing {
             delimiter: space.as_ref().and_then(|s| s.delimiter).or(listed),
             prefix: space.map(|s| s.prefix).unwrap_or_default(),
+            labels: self.reader.capabilities().gmail(),
             folders: folders.into_iter().map(listed_folder).collect(),
         })
     }
@@ -103,6 +104,10 @@ impl Look for Looking {
             size: m.size.unwrap_or_default(),
         };
         Ok(metas.into_iter().map(meta).collect())
+    }
+
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(self.reader.fetch_labels().await?)
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
@@ -179,6 +184,10 @@ impl Change for Changing {
 
     fn append_limit(&self) -> Option<u64> {
         self.writer.capabilities().append_limit()
+    }
+
+    fn takes_nul(&self) -> bool {
+        self.writer.capabilities().binary()
     }
 }
 

@@ -12,7 +12,7 @@
 //!
 //! | files | what |
 //! |---|---|
-//! | `names`, `mapping`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
+//! | `views`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
 //! | `link`, `reading`, `sending`, `locate` | one connection, one window, one search |
 //! | `folder`, `deltas`, `recovery`, `folders`, `engine` | one folder, one pass |
@@ -28,14 +28,13 @@ mod folders;
 mod imap_store;
 mod link;
 mod locate;
-mod mapping;
-mod names;
 mod pairing;
 mod reading;
 mod recovery;
 mod sending;
 mod store;
 mod verify;
+mod views;
 mod window;
 
 use std::{sync::Arc, time::Duration};
@@ -49,6 +48,7 @@ use crate::{
     imap::Connector,
     journal::ledger::Ledger,
     model::{Address, CopyReport, EventSink, MailFilter, PlatformId},
+    naming::{mapping, names},
 };
 
 /// What is to be copied.

@@ -2,7 +2,12 @@
 //!
 //! Reading and changing are two connections and two traits: the source is only ever given as a [`Look`].
 
-use std::{collections::BTreeSet, error::Error, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -39,6 +44,11 @@ pub(super) trait Look: Send + Sync {
     /// The messages of the open folder from one UID to another, ascending.
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError>;
 
+    /// The labels of the messages of the open folder, where the store has labels.
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
 }
@@ -63,6 +73,11 @@ pub(super) trait Change: Send + Sync {
 
     /// The largest message the store takes, where it says.
     fn append_limit(&self) -> Option<u64>;
+
+    /// Whether the store takes messages with octets of zero.
+    fn takes_nul(&self) -> bool {
+        false
+    }
 }
 
 /// The folders of a store.
@@ -70,6 +85,8 @@ pub(super) trait Change: Send + Sync {
 pub(super) struct Listing {
     pub(super) delimiter: Option<char>,
     pub(super) prefix: String,
+    /// Messages have labels that say in which folders they are shown, and may be in no other folder than `\All`.
+    pub(super) labels: bool,
     pub(super) folders: Vec<Listed>,
 }
 

@@ -1,5 +1,7 @@
 //! The engine against stores in memory that fail in every way.
 
+mod failures;
+mod random;
 mod world;
 
 use std::time::Duration;

@@ -33,6 +33,8 @@ mod date;
 mod error;
 mod fetch;
 mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 mod list;
 mod login;
 mod name;

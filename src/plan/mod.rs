@@ -15,6 +15,7 @@ mod guards;
 mod leftovers;
 mod lint;
 mod mail;
+mod names;
 mod order;
 mod reads;
 mod redirections;

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod front;
+mod gmail;
 mod proxy;
 mod quirks;
 

@@ -173,6 +173,9 @@ fn octets(text: &str) -> Vec<u8> {
 type Open = Arc<Mutex<VecDeque<(String, String)>>>;
 
 async fn serve(client: TcpStream, server: TcpStream, odd: Odd, log: Arc<Log>) {
+    // Small answers must not wait for each other.
+    client.set_nodelay(true).unwrap();
+    server.set_nodelay(true).unwrap();
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let to_client = tokio::sync::Mutex::new(to_client);
@@ -201,6 +204,16 @@ async fn commands(
                 return;
             }
             let Some((size, waits, brace)) = literal(&whole[start..]) else { break };
+            if let Some((theirs, ours)) = odd.writes {
+                // A name that is translated changes its length, so that it goes in quotes.
+                let mut body = vec![0; size];
+                if from.read_exact(&mut body).await.is_err() {
+                    return;
+                }
+                whole.truncate(start + brace);
+                whole.extend_from_slice(format!("\"{}\"", latin(&body).replace(theirs, ours)).as_bytes());
+                continue;
+            }
             if waits {
                 // The server behind needs no asking; the client does.
                 if to_client.lock().await.write_all(b"+ \r\n").await.is_err() {
@@ -276,7 +289,9 @@ async fn answers(from: OwnedReadHalf, to_client: &tokio::sync::Mutex<OwnedWriteH
             verb
         };
         let Some(said) = odd.said(&verb, text) else { return };
-        if to_client.lock().await.write_all(&octets(&said)).await.is_err() {
+        let sent = to_client.lock().await.write_all(&octets(&said)).await;
+        // Nobody says goodbye and stays, unless asked to go.
+        if sent.is_err() || (said.starts_with("* BYE") && verb != "LOGOUT") {
             return;
         }
     }
