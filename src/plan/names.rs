@@ -30,8 +30,9 @@ pub(super) fn tell(world: &World<'_>, case: &Case<'_>, target: &Address, draft: 
     let copied: BTreeSet<_> =
         from.folders.iter().filter(|(path, f)| f.selectable && included(filter, path)).map(|(path, _)| path).collect();
     let pairs = map_folders(&tree(from), &tree(to), &Learned::default());
+    // That a folder goes to the target's own of the same purpose is what everybody expects.
     let remarks: Vec<String> =
-        pairs.into_iter().filter(|p| copied.contains(&p.source)).filter_map(|p| p.remark).collect();
+        pairs.into_iter().filter(|p| !p.exists && copied.contains(&p.source)).filter_map(|p| p.remark).collect();
     if remarks.is_empty() {
         return;
     }

@@ -1,6 +1,7 @@
 //! The copy engine against private Dovecot servers, with everything that can be odd and with connections that are cut.
 
 mod corpus;
+mod fidelity;
 mod front;
 mod gmail;
 mod proxy;
@@ -59,6 +60,7 @@ async fn pass(source: Connector, target: Connector, ledger: &Ledger) -> Result<C
         source_id: (PlatformId::from("old"), account.clone()),
         filter: &MailFilter::default(),
         ledger,
+        resources: rehome::copy::Resources::default(),
         events: &NoEvents,
         cancel: CancellationToken::new(),
         settle: SETTLE,

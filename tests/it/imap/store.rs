@@ -340,3 +340,12 @@ async fn flags_are_stored_in_short_commands() {
     assert!(matches!(w.store_flags(&[9], StoreMode::Add, ["a b"]).await.unwrap_err().kind, ImapErrorKind::Invalid(_)));
     server.done().await;
 }
+
+#[tokio::test]
+async fn octets_of_zero_go_in_a_literal8() {
+    let script = "HEAD ~{3+}\nC: a\0b\nS: $ OK [APPENDUID 1 7] done";
+    let (server, mut w) = writer("BINARY LITERAL+ UIDPLUS", script).await;
+    let place = w.append(&folder(), &message("a\0b")).await.unwrap();
+    assert_eq!(place.uid, Some(7));
+    server.done().await;
+}
