@@ -16,6 +16,7 @@ mod guards;
 mod leftovers;
 mod lint;
 mod mail;
+mod names;
 mod order;
 mod reads;
 mod redirections;
