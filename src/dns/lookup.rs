@@ -71,6 +71,9 @@ impl Client {
     /// Asks one server one question. Aliases are followed as far as this server knows them.
     pub async fn lookup(&self, server: SocketAddr, question: &Question) -> Verdict {
         let mut at = question.clone();
+        if let Some(name) = wire::name(&at.name) {
+            at.name = wire::text(&name);
+        }
         let mut seen = BTreeSet::new();
         let mut slowest = 0;
         loop {
@@ -249,8 +252,17 @@ fn read(message: &Message, question: &Question, authority: bool) -> Read {
     }
     let own: Vec<&Record> = of(&message.answers, &owner).filter(|r| r.record_type() == wanted).collect();
     if own.is_empty() {
+        let delegated = |r: &Record| r.record_type() == WireType::NS;
+        let ended = |r: &Record| r.record_type() == WireType::SOA;
         return match message.metadata.response_code {
             ResponseCode::NXDomain => Read::Verdict(Verdict::NxDomain),
+            // A pointer to other servers says nothing about the record.
+            _ if !message.metadata.authoritative
+                && message.authorities.iter().any(delegated)
+                && !message.authorities.iter().any(ended) =>
+            {
+                Read::Verdict(Verdict::Lame)
+            }
             _ if seen.len() > 1 => Read::Alias { target: owner, ttl: slowest },
             _ => Read::Verdict(Verdict::NoData),
         };

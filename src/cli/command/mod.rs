@@ -3,6 +3,7 @@
 mod apply;
 mod copy;
 mod demo;
+mod dns;
 mod doctor;
 mod init;
 mod journal;
@@ -33,6 +34,7 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Resume { spec, apply } => apply::resume(&context, &spec.spec, &apply).await,
         Command::Status { spec } => status::run(&context, &spec.spec),
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
+        Command::Dns { command } => dns::run(&context, command).await,
         Command::Journal { command } => journal::run(&context, command),
         Command::Copy(args) => copy::run(&context, args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,

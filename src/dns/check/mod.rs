@@ -12,6 +12,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
+pub(super) use answers::why;
 pub(super) use dmarc::policy_names;
 pub use spf::merge as merge_spf;
 
