@@ -4,7 +4,7 @@ mod dns;
 
 use std::path::PathBuf;
 
-pub(super) use self::dns::{DnsCommand, SpfArgs};
+pub(super) use self::dns::{CheckArgs, DnsCommand, SpfArgs};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -192,6 +192,11 @@ pub(super) enum Command {
     Dns {
         #[command(subcommand)]
         command: DnsCommand,
+    },
+    /// What a finding about DNS means, and what to do
+    Explain {
+        /// The code, such as `spf-lookups` [default: list them all]
+        code: Option<String>,
     },
     /// The record of every intent and outcome
     Journal {

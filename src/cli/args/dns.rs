@@ -10,6 +10,26 @@ use crate::observe::server_address;
 pub(in crate::cli) enum DnsCommand {
     /// Whether an address may send for a domain: the whole of RFC 7208, with every lookup it takes
     Spf(SpfArgs),
+    /// Everything that is wrong with the mail DNS of a domain, why, and what to publish
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(in crate::cli) struct CheckArgs {
+    /// The domain
+    pub(in crate::cli) domain: String,
+    /// Ask this server instead of those that the domain is delegated to; can be given several times
+    #[arg(long, value_name = "ADDR:PORT", value_parser = server)]
+    pub(in crate::cli) server: Vec<SocketAddr>,
+    /// The platform that mail should go to, such as `ovh-exchange`, `google` or `microsoft-365`
+    #[arg(long, value_name = "KIND")]
+    pub(in crate::cli) platform: Option<String>,
+    /// Also ask this resolver, and compare; can be given several times
+    #[arg(long, value_name = "ADDR:PORT", value_parser = server)]
+    pub(in crate::cli) resolver: Vec<SocketAddr>,
+    /// Also look at the key of this selector; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) selector: Vec<String>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -8,7 +8,10 @@ mod expand;
 mod macros;
 mod names;
 mod record;
+mod walk;
 
 pub use evaluate::{Evaluation, LOOKUPS, Outcome, Request, Step, VOIDS, evaluate};
 pub use macros::{MacroString, Part};
+pub(in crate::dns) use names::reverse;
 pub use record::{Directive, DualCidr, Mechanism, Qualifier, Record, SyntaxError, is_record, parse};
+pub use walk::{Network, Reach, reach};

@@ -1,5 +1,6 @@
 //! `rehome dns`: mail DNS of any domain, without a spec.
 
+mod check;
 mod spf;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::{
 /// Runs one of the commands.
 pub(super) async fn run(context: &Context, command: DnsCommand) -> Result<Exit, Failure> {
     match command {
+        DnsCommand::Check(args) => check::run(context, args).await,
         DnsCommand::Spf(args) => spf::run(context, args).await,
     }
 }
