@@ -1,123 +1,26 @@
 //! `check_host()` (RFC 7208 4).
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use futures::future::BoxFuture;
-use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
     expand::{Values, needs_validated},
     macros::{MacroString, Place},
-    names::{bare, can_be_asked, cut, is_mail_domain, is_within, reverse},
+    names::{bare, cut, is_mail_domain, is_within},
+    near::{near, within4, within6},
+    questions::HOSTS,
     record::{DualCidr, Mechanism, Qualifier, Record, is_record, parse},
+    result::{Evaluation, Outcome, Request, Step},
 };
 use crate::{
-    dns::{Lookups, check::why},
+    dns::Lookups,
     model::{Question, RecordType, Verdict},
 };
 
-/// How many terms may cost a lookup (RFC 7208 4.6.4).
-pub const LOOKUPS: usize = 10;
-/// How many of those may find nothing (RFC 7208 4.6.4).
-pub const VOIDS: usize = 2;
-/// How many mail servers of a domain, or names of an address, are looked at (RFC 7208 4.6.4).
-const HOSTS: usize = 10;
 /// How long a receiver has to be patient at least (RFC 7208 4.6.4).
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Whose mail is judged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The address of the client.
-    pub ip: IpAddr,
-    /// The domain whose record is asked for. It need not be well-formed.
-    pub domain: String,
-    /// The envelope sender; empty for a bounce, whose sender is then `postmaster` at the HELO name. Without one, the
-    /// sender is `postmaster` at the domain.
-    pub sender: Option<String>,
-    /// What the client called itself; the domain when not given.
-    pub helo: Option<String>,
-    /// Who checks, for explanations.
-    pub receiver: String,
-    /// Seconds since 1970, for explanations.
-    pub time: i64,
-}
-
-/// The result (RFC 7208 2.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// There is no record, or no domain to ask.
-    None,
-    /// The domain says nothing about the client.
-    Neutral,
-    /// The client may send.
-    Pass,
-    /// The client may not send.
-    Fail,
-    /// The client should not send.
-    SoftFail,
-    /// A question failed: later the result may be another.
-    TempError,
-    /// The records are wrong.
-    PermError,
-}
-
-impl Outcome {
-    /// The word of the standard.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Neutral => "neutral",
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::SoftFail => "softfail",
-            Self::TempError => "temperror",
-            Self::PermError => "permerror",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-/// One step of an evaluation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Step {
-    /// How many records stand above this one.
-    pub depth: usize,
-    /// Whose record it is.
-    pub domain: String,
-    /// The term, or `v=spf1` for the record itself.
-    pub term: String,
-    /// What came of it, in a few words.
-    pub outcome: String,
-}
-
-/// What came of an evaluation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Evaluation {
-    /// The result.
-    pub result: Outcome,
-    /// Terms that cost a lookup; one more than [`LOOKUPS`] when that ended it.
-    pub lookups: usize,
-    /// Those among them that found nothing.
-    pub voids: usize,
-    /// What the domain says to the rejected, or why the records are wrong or unknown is in the trace.
-    pub explanation: Option<String>,
-    /// Every step in its order.
-    pub trace: Vec<Step>,
-}
 
 /// Judges whether a client may send for a domain. Never fails: what went wrong is the result.
 pub async fn evaluate(dns: &dyn Lookups, request: &Request) -> Evaluation {
@@ -139,8 +42,8 @@ pub async fn evaluate(dns: &dyn Lookups, request: &Request) -> Evaluation {
 }
 
 /// The message that is judged.
-struct Sender {
-    ip: IpAddr,
+pub(super) struct Sender {
+    pub(super) ip: IpAddr,
     local: String,
     origin: String,
     helo: String,
@@ -148,18 +51,19 @@ struct Sender {
     time: i64,
 }
 
-struct Run<'a> {
-    dns: &'a dyn Lookups,
-    told: Sender,
-    until: Instant,
-    lookups: usize,
-    voids: usize,
+/// An evaluation on its way.
+pub(super) struct Run<'a> {
+    pub(super) dns: &'a dyn Lookups,
+    pub(super) told: Sender,
+    pub(super) until: Instant,
+    pub(super) lookups: usize,
+    pub(super) voids: usize,
     trace: Vec<Step>,
-    known: BTreeMap<Question, Verdict>,
+    pub(super) known: BTreeMap<Question, Verdict>,
 }
 
 /// What ends the whole evaluation, however deep it is.
-enum Stop {
+pub(super) enum Stop {
     Perm(String),
     Temp(String),
 }
@@ -353,32 +257,6 @@ impl Run<'_> {
         Ok(false)
     }
 
-    /// The names of the client that lead back to it (RFC 7208 5.5). What fails on the way is passed over.
-    async fn validated(&mut self) -> Result<Vec<String>, Stop> {
-        let ip = self.told.ip;
-        let Ok(names) = self.ask(&reverse(ip), RecordType::Ptr).await else { return Ok(Vec::new()) };
-        self.void(names.is_empty())?;
-        let mut out = Vec::new();
-        for name in names.into_iter().take(HOSTS) {
-            let back = self.addresses(&name).await.unwrap_or_default();
-            if back.contains(&ip) {
-                out.push(name);
-            }
-        }
-        Ok(out)
-    }
-
-    /// What `%{p}` stands for: the domain itself, else a name below it, else any, else `unknown` (RFC 7208 7.3).
-    async fn validated_name(&mut self, domain: &str) -> String {
-        let voids = self.voids;
-        let names = self.validated().await.unwrap_or_default();
-        // The macro is no term, and what it does not find is not counted.
-        self.voids = voids;
-        let exact = names.iter().find(|n| bare(n) == bare(domain));
-        let below = || names.iter().find(|n| is_within(n, domain));
-        exact.or_else(below).or(names.first()).cloned().unwrap_or_else(|| "unknown".to_owned())
-    }
-
     async fn target(&mut self, target: Option<&MacroString>, here: Here<'_>) -> String {
         match target {
             Some(text) => self.expand(text, here.domain).await,
@@ -417,66 +295,4 @@ impl Run<'_> {
         self.note(Here { domain, depth: 0 }, "exp=", format!("explained by {name}"));
         out.is_ascii().then_some(out)
     }
-
-    async fn addresses(&mut self, host: &str) -> Result<Vec<IpAddr>, Stop> {
-        let rtype = if self.told.ip.is_ipv4() { RecordType::A } else { RecordType::Aaaa };
-        let found = self.ask(host, rtype).await?;
-        Ok(found.iter().filter_map(|text| text.parse().ok()).collect())
-    }
-
-    /// Asks; no values mean that there is no such record. A name that cannot be asked about does not exist.
-    async fn ask(&mut self, name: &str, rtype: RecordType) -> Result<Vec<String>, Stop> {
-        if !can_be_asked(name) {
-            return Ok(Vec::new());
-        }
-        let question = Question { name: bare(name), rtype };
-        let verdict = match self.known.get(&question) {
-            Some(verdict) => verdict.clone(),
-            None => {
-                let asked = timeout_at(self.until, self.dns.lookup(&question)).await;
-                let verdict = asked.unwrap_or(Verdict::Timeout);
-                self.known.insert(question, verdict.clone());
-                verdict
-            }
-        };
-        match verdict {
-            Verdict::Found { values, .. } => Ok(values),
-            Verdict::NoData | Verdict::NxDomain => Ok(Vec::new()),
-            other => Err(Stop::Temp(format!("{rtype} of {name}: {}", why(&other)))),
-        }
-    }
-
-    fn costly(&mut self) -> Result<(), Stop> {
-        self.lookups += 1;
-        if self.lookups > LOOKUPS {
-            return Err(Stop::Perm(format!("more than {LOOKUPS} lookups")));
-        }
-        Ok(())
-    }
-
-    fn void(&mut self, found_nothing: bool) -> Result<(), Stop> {
-        self.voids += usize::from(found_nothing);
-        if self.voids > VOIDS {
-            return Err(Stop::Perm(format!("more than {VOIDS} lookups found nothing")));
-        }
-        Ok(())
-    }
-}
-
-fn near(network: IpAddr, ip: IpAddr, cidr: DualCidr) -> bool {
-    match (network, ip) {
-        (IpAddr::V4(network), IpAddr::V4(ip)) => within4(ip, network, cidr.v4),
-        (IpAddr::V6(network), IpAddr::V6(ip)) => within6(ip, network, cidr.v6),
-        _ => false,
-    }
-}
-
-fn within4(ip: Ipv4Addr, network: Ipv4Addr, bits: u8) -> bool {
-    let host = 32 - u32::from(bits.min(32));
-    u32::from(ip).checked_shr(host) == u32::from(network).checked_shr(host)
-}
-
-fn within6(ip: Ipv6Addr, network: Ipv6Addr, bits: u8) -> bool {
-    let host = 128 - u32::from(bits.min(128));
-    u128::from(ip).checked_shr(host) == u128::from(network).checked_shr(host)
 }

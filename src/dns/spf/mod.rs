@@ -7,11 +7,15 @@ mod evaluate;
 mod expand;
 mod macros;
 mod names;
+mod near;
+mod questions;
 mod record;
+mod result;
 mod walk;
 
-pub use evaluate::{Evaluation, LOOKUPS, Outcome, Request, Step, VOIDS, evaluate};
+pub use evaluate::evaluate;
 pub use macros::{MacroString, Part};
 pub(in crate::dns) use names::reverse;
 pub use record::{Directive, DualCidr, Mechanism, Qualifier, Record, SyntaxError, is_record, parse};
+pub use result::{Evaluation, LOOKUPS, Outcome, Request, Step, VOIDS};
 pub use walk::{Network, Reach, reach};

@@ -8,10 +8,10 @@ use std::{
 use futures::future::BoxFuture;
 
 use super::{
-    evaluate::{LOOKUPS, VOIDS},
     macros::MacroString,
     names::{bare, can_be_asked},
     record::{Directive, DualCidr, Mechanism, Qualifier, Record, is_record, parse},
+    result::{LOOKUPS, VOIDS},
 };
 use crate::{
     dns::Lookups,

@@ -31,7 +31,8 @@ const HEALTHY: &str = "
     sts.b.example A 192.0.2.80
     _smtp._tls.a.example TXT v=TLSRPTv1; rua=mailto:r@a.example
     _25._tcp.mx.b.example TLSA 3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
-    _imaps._tcp.a.example SRV 0 1 993 mx.b.example
+    _imaps._tcp.a.example SRV 0 1 993 svc.b.example
+    svc.b.example A 192.0.2.26
     _pop3._tcp.a.example SRV 0 0 0 .
     default._bimi.a.example TXT v=BIMI1; l=https://a.example/l.svg; a=
     a.example CAA 0 issue \"ca.example\"";
@@ -122,6 +123,7 @@ async fn each_mistake_has_its_own_code() {
         let terms: String = (0..n).map(|i| format!("include:i{i}.example ")).collect();
         format!("a.example TXT v=spf1 include:spf.b.example {terms}-all{rows}")
     };
+    let mut wrong = Vec::new();
     for (lines, codes) in [
         ("a.example CNAME b.example", vec!["apex-alias"]),
         ("rehome-no-such-name.a.example A 192.0.2.1", vec!["wildcard"]),
@@ -160,16 +162,22 @@ async fn each_mistake_has_its_own_code() {
         ("_25._tcp.mx.b.example TLSA 1 1 1 aa", vec!["tlsa-unusable"]),
         ("_25._tcp.mx.b.example TLSA 3 1 1 aa", vec!["tlsa-unusable"]),
         (
-            "_imaps._tcp.a.example SRV 0 1 993 .\n_imaps._tcp.a.example SRV 0 1 993 mx.b.example",
+            "_imaps._tcp.a.example SRV 0 1 993 .\n_imaps._tcp.a.example SRV 0 1 993 svc.b.example",
             vec!["srv-contradiction"],
         ),
         ("_imaps._tcp.a.example SRV 0 1 993 no.b.example", vec!["srv-target-unresolved"]),
-        ("_imaps._tcp.a.example SRV 0 1 993 sts.a.example\nsts.a.example CNAME mx.b.example", vec!["srv-target-alias"]),
+        (
+            "_imaps._tcp.a.example SRV 0 1 993 sts.a.example\nsts.a.example CNAME svc.b.example",
+            vec!["srv-target-alias"],
+        ),
         ("a.example CAA 0 issue \";\"", vec!["caa-forbids"]),
     ] {
         let findings = audited(&with(lines), page(POLICY), &expected()).await;
-        assert_eq!(told(&findings), codes, "{lines}\n{findings:#?}");
+        if told(&findings) != codes {
+            wrong.push(format!("{lines}: {:?} instead of {codes:?}", told(&findings)));
+        }
     }
+    assert_eq!(wrong, [String::new(); 0]);
 }
 
 #[tokio::test]
