@@ -84,7 +84,15 @@ impl Names<'_> {
         if view.failure.is_some() {
             return findings;
         }
-        let audit = Audit { domain, expected: &expected, view: &view, dns: &world, web: Some(&Wire), selectors: &[] };
+        let audit = Audit {
+            domain,
+            expected: &expected,
+            leaving: &[],
+            view: &view,
+            dns: &world,
+            web: Some(&Wire),
+            selectors: &[],
+        };
         let further = audit.run().await.findings;
         let told = further.into_iter().filter(|f| f.severity >= Severity::Warning && belongs(&f.code, topics));
         findings.extend(told.map(|f| match f.severity {

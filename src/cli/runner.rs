@@ -20,9 +20,7 @@ use crate::{
         FaultPoint, Journal,
         ledger::{self, Ledger},
     },
-    model::{
-        Address, DnsTopic, DnsView, Domain, ExpectedRecord, Inventory, NoteKind, PasswordSource, PlatformId, Secret,
-    },
+    model::{Address, Inventory, NoteKind, PasswordSource, PlatformId, Secret},
     plan::Plan,
     provider::{Provider, Reader, capabilities_of},
     report,

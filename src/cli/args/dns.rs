@@ -24,6 +24,9 @@ pub(in crate::cli) struct CheckArgs {
     /// The platform that mail should go to, such as `ovh-exchange`, `google` or `microsoft-365`
     #[arg(long, value_name = "KIND")]
     pub(in crate::cli) platform: Option<String>,
+    /// The platform that mail moves away from: whether it may still send during the move
+    #[arg(long, value_name = "KIND")]
+    pub(in crate::cli) from: Option<String>,
     /// Also ask this resolver, and compare; can be given several times
     #[arg(long, value_name = "ADDR:PORT", value_parser = server)]
     pub(in crate::cli) resolver: Vec<SocketAddr>,

@@ -40,6 +40,8 @@ pub struct Audit<'a> {
     pub domain: &'a Domain,
     /// What its platform wants; empty when nobody knows.
     pub expected: &'a [ExpectedRecord],
+    /// What the platform that is being left wants, as long as it still sends; empty without one.
+    pub leaving: &'a [ExpectedRecord],
     /// What its servers said.
     pub view: &'a DnsView,
     /// Who answers questions about other names.

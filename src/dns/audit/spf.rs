@@ -1,6 +1,6 @@
 //! SPF with the records of others: what it costs, and whether the platform may really send.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use async_trait::async_trait;
 
@@ -35,6 +35,10 @@ pub(super) async fn check(scene: &Scene<'_>) -> Vec<Finding> {
     if let Some(wanted) = wanted {
         out.extend(platform(scene, text, wanted).await);
         out.extend(merged(scene, text, wanted, &found).await);
+    }
+    let left = scene.audit.leaving.iter().find(|r| r.topic == DnsTopic::Spf);
+    if let Some(record) = left {
+        out.extend(source(scene, text, &record.value).await);
     }
     out
 }
@@ -88,13 +92,21 @@ fn costs(scene: &Scene<'_>, text: &str, reach: &Reach) -> Vec<Finding> {
     out
 }
 
-/// Whether the platform's own senders pass, by evaluating the record for addresses of theirs.
-async fn platform(scene: &Scene<'_>, text: &str, wanted: &str) -> Vec<Finding> {
+/// What came of trying out a platform's senders.
+struct Tried {
+    /// By result, one address that does not pass.
+    denied: BTreeMap<&'static str, IpAddr>,
+    /// How many addresses pass.
+    passed: usize,
+    /// Whether every one of its networks is known.
+    complete: bool,
+}
+
+/// Evaluates the record of the domain for addresses that a platform's own record lets in.
+async fn tried(scene: &Scene<'_>, wanted: &str) -> Option<Tried> {
     let domain = scene.domain().as_str();
-    let Ok(record) = parse(wanted) else { return Vec::new() };
-    let senders = reach(scene, domain, &record).await;
-    let mut denied = BTreeMap::new();
-    let mut passed = 0;
+    let senders = reach(scene, domain, &parse(wanted).ok()?).await;
+    let mut out = Tried { denied: BTreeMap::new(), passed: 0, complete: senders.unknown.is_empty() };
     for ip in senders.networks.iter().take(SAMPLES).map(|n| n.sample()) {
         let request = Request {
             ip,
@@ -105,14 +117,32 @@ async fn platform(scene: &Scene<'_>, text: &str, wanted: &str) -> Vec<Finding> {
             time: 0,
         };
         match evaluate(scene, &request).await.result {
-            Outcome::Pass => passed += 1,
-            // What could not be asked is told above.
+            Outcome::Pass => out.passed += 1,
+            // What could not be asked is told elsewhere.
             Outcome::TempError => {}
             other => {
-                denied.entry(other.word()).or_insert(ip);
+                out.denied.entry(other.word()).or_insert(ip);
             }
         }
     }
+    Some(out)
+}
+
+/// Whether the platform that is being left may still send: what waits there goes out after the move.
+async fn source(scene: &Scene<'_>, text: &str, wanted: &str) -> Option<Finding> {
+    let domain = scene.domain();
+    let (result, ip) = tried(scene, wanted).await?.denied.into_iter().next()?;
+    let message = format!("{ip}, a sender of the platform that is being left, does not pass: receivers get `{result}`");
+    let publish =
+        format!("until nothing is sent from there any more, publish\n{domain}. TXT \"{}\"", merge_spf(text, wanted));
+    let out = finding("spf-source-denied", Severity::Warning, format!("{domain} SPF"), message);
+    Some(out.actual(text).expected(wanted).fix(publish))
+}
+
+/// Whether the platform's own senders pass, by evaluating the record for addresses of theirs.
+async fn platform(scene: &Scene<'_>, text: &str, wanted: &str) -> Vec<Finding> {
+    let domain = scene.domain().as_str();
+    let Some(Tried { denied, passed, complete }) = tried(scene, wanted).await else { return Vec::new() };
     let subject = format!("{domain} SPF");
     let mut out = Vec::new();
     for (result, ip) in &denied {
@@ -121,7 +151,7 @@ async fn platform(scene: &Scene<'_>, text: &str, wanted: &str) -> Vec<Finding> {
         let denied = finding("spf-platform-denied", Severity::Error, &subject, message).actual(text);
         out.push(denied.expected(wanted).fix(publish));
     }
-    if denied.is_empty() && passed > 0 && senders.unknown.is_empty() {
+    if denied.is_empty() && passed > 0 && complete {
         let message = format!("the platform may send: addresses of {passed} of its networks were tried out and pass");
         out.push(finding("spf-platform-passes", Severity::Ok, &subject, message));
     }

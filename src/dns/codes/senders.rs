@@ -134,6 +134,14 @@ pub(super) const SPF: &[Code] = &[
         "Publish the record of the fix",
     ),
     entry(
+        "spf-source-denied",
+        Warning,
+        "RFC 7208 4",
+        "A sender of the platform that is being left does not pass",
+        "What is still sent from there during the move fails at receivers",
+        "Keep its term until nothing is sent from there any more",
+    ),
+    entry(
         "spf-merge-too-dear",
         Error,
         "RFC 7208 4.6.4",

@@ -74,8 +74,23 @@ async fn audited(zone: &str, page: Result<Page, WebError>, expected: &[ExpectedR
     let server = ServerView { authoritative: true, serial: Some(1), answers: dns.answers() };
     let view = DnsView { servers: BTreeMap::from([("ns (192.0.2.53)".to_owned(), server)]), failure: None };
     let selectors = ["s1".to_owned()];
+    let leaving = [ExpectedRecord {
+        topic: DnsTopic::Spf,
+        name: "a.example".to_owned(),
+        rtype: RecordType::Txt,
+        value: "v=spf1 include:left.example -all".to_owned(),
+        need: Need::Required,
+    }];
     let web = OnePage(page);
-    let audit = Audit { domain: &domain, expected, view: &view, dns: &dns, web: Some(&web), selectors: &selectors };
+    let audit = Audit {
+        domain: &domain,
+        expected,
+        leaving: &leaving,
+        view: &view,
+        dns: &dns,
+        web: Some(&web),
+        selectors: &selectors,
+    };
     let findings = audit.run().await.findings;
     for finding in &findings {
         assert!(codes::code(&finding.code).is_some(), "{} is not explained", finding.code);
@@ -171,6 +186,8 @@ async fn each_mistake_has_its_own_code() {
             vec!["srv-target-alias"],
         ),
         ("a.example CAA 0 issue \";\"", vec!["caa-forbids"]),
+        ("left.example TXT v=spf1 ip4:203.0.113.0/24 -all", vec!["spf-source-denied"]),
+        ("left.example TXT v=spf1 ip4:192.0.2.128/25 -all", vec![]),
     ] {
         let findings = audited(&with(lines), page(POLICY), &expected()).await;
         if told(&findings) != codes {

@@ -139,7 +139,8 @@ async fn an_audit_of_a_real_zone_finds_wildcards_and_doubled_names() {
     let topics = BTreeSet::from([DnsTopic::Mx, DnsTopic::Spf, DnsTopic::Dmarc]);
     let view = CLIENT.observe(&domain, &[], &topics, &[server.address]).await;
     let dns = Servers::new(Client { authority: false, ..CLIENT }, vec![server.address]);
-    let audit = Audit { domain: &domain, expected: &[], view: &view, dns: &dns, web: None, selectors: &[] };
+    let audit =
+        Audit { domain: &domain, expected: &[], leaving: &[], view: &view, dns: &dns, web: None, selectors: &[] };
     let audited = audit.run().await;
     let mut said = codes(&audited.findings);
     said.sort_unstable();

@@ -16,7 +16,7 @@ use crate::{
     },
     diag::{Exit, Finding},
     dns::{
-        self, Client, Row, Servers, Standing,
+        self, Client, Platform, Row, Servers, Standing,
         audit::{Audit, Wire, compare},
         codes, platform, platform_words,
     },
@@ -38,10 +38,8 @@ const TOPICS: [DnsTopic; 7] = [
 /// Asks, judges and prints.
 pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let domain = Domain::parse(&args.domain).map_err(|e| Failure::new(Exit::Invalid, e.to_string()))?;
-    let platform = match &args.platform {
-        None => None,
-        Some(word) => Some(platform(word).ok_or_else(|| no_platform(word))?),
-    };
+    let platform = named(args.platform.as_deref())?;
+    let leaving = named(args.from.as_deref())?.map(|p| p.questions(&domain)).unwrap_or_default();
     let questions = platform.as_ref().map(|p| p.questions(&domain)).unwrap_or_default();
     let client = standing(super::client(context, true), &domain, &args.server).await;
     let topics = topics(platform.is_some());
@@ -54,6 +52,7 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Fail
         let audit = Audit {
             domain: &domain,
             expected: &expected,
+            leaving: &leaving,
             view: &view,
             dns: &world,
             web: Some(&Wire),
@@ -94,9 +93,13 @@ fn topics(platform: bool) -> BTreeSet<DnsTopic> {
     TOPICS.into_iter().filter(|t| platform || !unknown(t)).collect()
 }
 
-fn no_platform(word: &str) -> Failure {
-    Failure::new(Exit::Invalid, format!("`{word}` is no platform that is known"))
-        .help(format!("one of {}", platform_words().join(", ")))
+fn named(word: Option<&str>) -> Result<Option<Platform>, Failure> {
+    let Some(word) = word else { return Ok(None) };
+    let unknown = || {
+        Failure::new(Exit::Invalid, format!("`{word}` is no platform that is known"))
+            .help(format!("one of {}", platform_words().join(", ")))
+    };
+    platform(word).map(Some).ok_or_else(unknown)
 }
 
 /// A server that the user names may be a resolver, which has no authority for anything and is asked recursively.
