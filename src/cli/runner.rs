@@ -17,20 +17,19 @@ use super::{
     failure::Failure,
     interrupt::Interrupt,
     mail::{Asked, Mailman},
+    names::Names,
     screen::Screen,
 };
 use crate::{
-    apply::{self, Dns, Options, PasswordError, Passwords, RunSummary},
+    apply::{self, Options, PasswordError, Passwords, RunSummary},
     diag::{self, Exit, Finding, Severity},
-    dns,
     journal::{
         FaultPoint, Journal,
         ledger::{self, Ledger},
     },
-    model::{Address, DnsTopic, Domain, Inventory, NoteKind, PasswordSource, PlatformId, Secret},
-    observe,
+    model::{Address, Inventory, NoteKind, PasswordSource, PlatformId, Secret},
     plan::Plan,
-    provider::{Provider, ProviderError, Reader, Scope, capabilities_of},
+    provider::{Provider, Reader, capabilities_of},
     report,
     spec::{Spec, secrets},
 };
@@ -214,47 +213,6 @@ impl Passwords for Keys<'_> {
                     .map_err(|e| failed(e, "see docs/passwords.md"))
             }
         }
-    }
-}
-
-/// Asks DNS what a platform wants to be true.
-pub(super) struct Names<'a> {
-    /// The spec.
-    pub(super) spec: &'a Spec,
-    /// The platforms: they tell what they expect, once they have the domain.
-    pub(super) readers: &'a BTreeMap<PlatformId, Arc<dyn Reader>>,
-    /// Servers to ask instead of each domain's own.
-    pub(super) servers: Vec<std::net::SocketAddr>,
-}
-
-#[async_trait]
-impl Dns for Names<'_> {
-    async fn check(&self, platform: &PlatformId, domain: &Domain, topics: &BTreeSet<DnsTopic>) -> Vec<Finding> {
-        let expected = match self.readers.get(platform) {
-            None => Vec::new(),
-            Some(reader) => {
-                let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
-                match reader.observe(&scope).await {
-                    Ok(view) => view.domains.get(domain).map(|d| d.expected.clone()).unwrap_or_default(),
-                    Err(error) => return vec![expectation_unknown(platform, domain, &error)],
-                }
-            }
-        };
-        let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let view = dns::observe(domain, &expected, topics, &servers).await;
-        dns::check(domain, topics, &expected, &view)
-    }
-}
-
-fn expectation_unknown(platform: &PlatformId, domain: &Domain, error: &ProviderError) -> Finding {
-    Finding {
-        code: "dns-expectation-unknown".to_owned(),
-        severity: Severity::Unknown,
-        subject: domain.to_string(),
-        message: format!("{platform} does not tell what DNS should be: {}", diag::chain(error).join(": ")),
-        expected: None,
-        actual: None,
-        fix: error.help.clone(),
     }
 }
 
