@@ -118,13 +118,18 @@ fn refuse(bytes: &[u8], error: serde_json::Error) -> PlanFileError {
 /// The id of a body: SHA-256 of its canonical JSON.
 #[must_use]
 pub(super) fn id(body: &Body) -> PlanId {
-    let Body { spec_digest, strategies, read_set, actions, notes } = body;
+    let Body { spec_digest, strategies, read_set, part, rollback_of, actions, notes } = body;
     let mut out = Canonical::default();
     // Part by part in the order of the keys, so that a plan of many accounts is never a second time in memory.
     out.raw("{\"actions\":");
     out.list(actions);
     out.raw(",\"notes\":");
     out.list(notes);
+    // What is left out of the file when it says nothing is left out here, so that ids stay what they were.
+    if !part.is_whole() {
+        out.raw(",\"part\":");
+        out.item(part);
+    }
     out.raw(",\"read_set\":{");
     for (n, (object, fields)) in read_set.iter().enumerate() {
         out.comma(n);
@@ -132,7 +137,12 @@ pub(super) fn id(body: &Body) -> PlanId {
         out.raw(":");
         out.item(fields);
     }
-    out.raw("},\"spec_digest\":");
+    out.raw("}");
+    if let Some(run) = rollback_of {
+        out.raw(",\"rollback_of\":");
+        out.item(run);
+    }
+    out.raw(",\"spec_digest\":");
     out.text(spec_digest);
     out.raw(",\"strategies\":");
     out.item(strategies);

@@ -5,8 +5,11 @@
 
 mod events;
 mod findings;
+mod graph;
+mod html;
 mod markdown;
 mod phrase;
+mod rows;
 mod status;
 mod style;
 mod summary;
@@ -14,6 +17,8 @@ mod text;
 
 pub use events::event_line;
 pub use findings::{Checked, findings_json, findings_markdown, findings_text};
+pub use graph::{Graph, plan_graph};
+pub use html::plan_html;
 pub use markdown::plan_markdown;
 pub use status::status_text;
 pub use style::{Options, Style};
