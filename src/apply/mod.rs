@@ -106,7 +106,8 @@ fn check(
     let progress: Vec<Progress> = actions.iter().map(|a| known.remove(&a.id).unwrap_or_default()).collect();
     let standings: Vec<Standing> = progress.iter().map(|p| p.standing).collect();
     let limit = ctx.options.until.unwrap_or(usize::MAX);
-    let todo = actions.iter().zip(&standings).take(limit).filter(|(_, s)| **s != Standing::Done).map(|(action, _)| action);
+    let todo =
+        actions.iter().zip(&standings).take(limit).filter(|(_, s)| **s != Standing::Done).map(|(action, _)| action);
     let unmet = guard::unmet(todo, &acks);
     if !unmet.is_empty() {
         summary.exit = Exit::Guard;

@@ -1,6 +1,7 @@
 //! F2: PURE. Spec, inventory and state to a plan: difference, strategies, order, guards, notes, staleness, plan file.
 
 mod accounts;
+mod after;
 mod aliases;
 mod checks;
 mod claims;
@@ -20,11 +21,13 @@ mod part;
 mod reads;
 mod redirections;
 mod rollback;
+pub mod schema;
 mod slots;
 mod types;
 mod undo;
 mod world;
 
+pub use after::after;
 pub use file::PlanFileError;
 pub use guards::{OpenGuard, guards};
 pub use lint::lint;

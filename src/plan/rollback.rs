@@ -158,8 +158,7 @@ impl Back<'_, '_> {
         for address in accounts_of(change) {
             self.draft.read(&action.chain, reads::account_key(platform, address));
         }
-        let made =
-            self.draft.change(self.world, (Phase::Rollback, &action.chain), platform, change.clone(), reason);
+        let made = self.draft.change(self.world, (Phase::Rollback, &action.chain), platform, change.clone(), reason);
         made.requires = before;
         made.swap.clone_from(&action.swap);
         if let Change::AccountRename { from, to } = change {

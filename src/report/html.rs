@@ -252,8 +252,11 @@ fn foot(plan: &Plan, out: &mut String) {
     }
     let header = &plan.header;
     let said = [("made", &header.created), ("by", &header.tool), ("from", &header.spec)];
-    let said: Vec<String> =
-        said.iter().filter(|(_, text)| !text.is_empty()).map(|(what, text)| format!("{what} {}", escape(text))).collect();
+    let said: Vec<String> = said
+        .iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(what, text)| format!("{what} {}", escape(text)))
+        .collect();
     let _ = writeln!(out, "<p>Plan <span class=\"id\">{}</span> {}</p>", escape(plan.id.as_str()), said.join(" "));
     out.push_str("</footer>\n");
     if !plan.is_empty() {
