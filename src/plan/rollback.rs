@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        Action, ActionId, Address, Change, Guard, GuardOutcome, Inventory, NoteKind, Phase, PlatformId, Precondition,
-        RunId, State, Undo, Work,
+        Action, ActionId, Address, Change, Domain, Guard, GuardOutcome, Inventory, NoteKind, Phase, PlatformId,
+        Precondition, RunId, State, Undo, Work,
     },
     spec::Spec,
 };
@@ -31,7 +31,8 @@ pub fn rollback(
     (run, done): (&RunId, &[Action]),
 ) -> Plan {
     let world = World::new(spec, inventory, state);
-    let mut back = Back { world: &world, draft: Draft::default(), undone_by: BTreeMap::new(), copies: 0 };
+    let mut back =
+        Back { world: &world, draft: Draft::default(), undone_by: BTreeMap::new(), aside: BTreeSet::new(), copies: 0 };
     for action in done.iter().rev() {
         let before: BTreeSet<ActionId> = done
             .iter()
@@ -60,6 +61,8 @@ struct Back<'w, 'a> {
     draft: Draft,
     /// By the action of the run: the action that takes it back.
     undone_by: BTreeMap<ActionId, ActionId>,
+    /// Where mailboxes were moved aside: those domains are still in use.
+    aside: BTreeSet<(PlatformId, Domain)>,
     copies: usize,
 }
 
@@ -71,6 +74,16 @@ impl Back<'_, '_> {
                 self.aside(action, platform, address, before, done);
             }
             (_, Undo::Nothing) => {}
+            (_, Undo::Change { platform, change: Change::DomainRemove { domain } })
+                if self.aside.contains(&(platform.clone(), domain.clone())) =>
+            {
+                let message = format!(
+                    "{} stays on {}, because mailboxes that were moved aside are in it; remove it once they are empty",
+                    domain.unicode(),
+                    self.world.title(platform)
+                );
+                self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), message, None);
+            }
             (_, Undo::Change { platform, change }) => self.change(action, platform, change, before),
             (_, Undo::Manual(how)) => {
                 self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), how.clone(), None);
@@ -122,6 +135,7 @@ impl Back<'_, '_> {
             return;
         };
         let change = Change::AccountRename { from: address.clone(), to: aside.clone() };
+        self.aside.insert((platform.clone(), address.domain().clone()));
         let made = self.add(action, platform, &change, before);
         made.guard = Some(Guard {
             code: "mail-since-the-move".to_owned(),

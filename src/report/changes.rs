@@ -1,6 +1,9 @@
 //! What differs between two plans: what a second look at a pull request is about.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use serde::Serialize;
 
@@ -48,7 +51,8 @@ impl PlanChanges {
         };
         let differs = |id: &&ActionId| after.get(*id).is_some_and(|a| before.get(*id) != Some(a));
         let notes = |here: &Plan, there: &Plan| {
-            here.body.notes.iter().filter(|n| !there.body.notes.contains(n)).cloned().collect()
+            let known: BTreeSet<&Note> = there.body.notes.iter().collect();
+            here.body.notes.iter().filter(|n| !known.contains(n)).cloned().collect()
         };
         let (was, is) = (&old.body.read_set, &new.body.read_set);
         let mut read: Vec<String> = was.iter().filter(|(k, v)| is.get(*k) != Some(v)).map(|(k, _)| k.clone()).collect();

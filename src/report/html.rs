@@ -168,17 +168,15 @@ fn row(action: &Action, out: &mut String) {
     };
     let grave = phrase::is_grave(action);
     let never = matches!(action.undo, Undo::Irreversible(_));
-    let searched = format!("{} {} {} {}", phrase.verb, phrase.object, phrase.detail, action.id).to_lowercase();
     let _ = writeln!(
         out,
-        "<div class=\"row{grave}\" id=\"{id}\" data-kind=\"{symbol}\" data-domain=\"{domain}\" data-text=\"{searched}\" \
+        "<div class=\"row{grave}\" id=\"{id}\" data-kind=\"{symbol}\" data-domain=\"{domain}\" \
          title=\"{reason}\"><span class=\"mark{class}\">{symbol}{guard}</span><span class=\"verb\">{verb}</span><span \
          class=\"what\">{object}</span><span class=\"detail\">{detail}</span><span class=\"undo{never}\">{undo}</span></div>",
         grave = if grave { " grave" } else { "" },
         id = escape(action.id.as_str()),
         symbol = escape(&phrase.symbol.to_string()),
         domain = escape(phrase::domain_of(action)),
-        searched = escape(&searched),
         reason = escape(&action.reason),
         guard = if action.guard.is_some() { "!" } else { "" },
         verb = phrase.verb,

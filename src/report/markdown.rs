@@ -35,7 +35,7 @@ pub fn plan_markdown(plan: &Plan, max_bytes: Option<usize>) -> String {
     let mut blocks = blocks(plan, limit);
     for detail in [Detail::Full, Detail::Names, Detail::Counts] {
         let frame = render(plan, detail, "", usize::MAX);
-        if detail != Detail::Counts && frame.len() > limit {
+        if frame.len() > limit {
             continue;
         }
         if let Some(folded) = fitting(&mut blocks, limit.saturating_sub(frame.len())) {

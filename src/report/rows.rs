@@ -61,8 +61,10 @@ fn one_move(first: &Action, second: &Action) -> Option<Phrase> {
     if !same || first.guard.is_some() || second.guard.is_some() {
         return None;
     }
-    let (Work::Platform { platform: old, change: Change::AccountRename { from, to } }, Work::Platform { change, .. }) =
-        (&first.work, &second.work)
+    let (
+        Work::Platform { platform: old, change: Change::AccountRename { from, to } },
+        Work::Platform { platform: new, change },
+    ) = (&first.work, &second.work)
     else {
         return None;
     };
@@ -70,7 +72,7 @@ fn one_move(first: &Action, second: &Action) -> Option<Phrase> {
     if from != address {
         return None;
     }
-    let made = Phrase::of(second);
-    let detail = format!("{}; on {old} it becomes {}", made.detail, to.unicode());
-    Some(Phrase::new('>', "move", made.object, detail))
+    let aside = if to.domain() == from.domain() { format!("{}@", to.local()) } else { to.unicode() };
+    let detail = format!("{old} to {new}; the old mailbox becomes {aside}");
+    Some(Phrase::new('>', "move", from.unicode(), detail))
 }

@@ -18,6 +18,9 @@ use super::{
     },
 };
 
+/// Longer blocks get a line for each key.
+const LINE: usize = 110;
+
 /// One platform as a spec names and as an observation shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Named<'a> {
@@ -274,7 +277,7 @@ impl Writer<'_, '_> {
         out: &mut String,
         title: &str,
         holds: bool,
-        objects: impl Iterator<Item = (&'o Address, String)>,
+        objects: impl Iterator<Item = (&'o Address, Fields)>,
     ) {
         let mut begun = false;
         for (address, block) in objects {
@@ -283,20 +286,29 @@ impl Writer<'_, '_> {
                 let _ = write!(out, "\n{note}{title}:\n");
             }
             let mark = if holds { "" } else { "# " };
-            let _ = writeln!(out, "{mark}  {}: {block}", scalar(&address.to_string()));
+            let name = scalar(&address.to_string());
+            let line = format!("{mark}  {name}: {}", inline(&block));
+            if line.chars().count() <= LINE {
+                let _ = writeln!(out, "{line}");
+                continue;
+            }
+            let _ = writeln!(out, "{mark}  {name}:");
+            for (key, value) in &block {
+                let _ = writeln!(out, "{mark}    {key}: {value}");
+            }
         }
     }
 
     fn redirections(&self, out: &mut String) {
         let holds = self.can().redirections != RedirectSupport::None;
         let here = self.view().redirections.iter().filter(|(from, _)| self.wanted(from.domain()));
-        self.objects(out, "redirections", holds, here.map(|(from, r)| (from, inline(&redirection_fields(r)))));
+        self.objects(out, "redirections", holds, here.map(|(from, r)| (from, redirection_fields(r))));
     }
 
     fn groups(&self, out: &mut String) {
         let holds = self.can().groups != GroupSupport::None;
         let here = self.view().groups.iter().filter(|(group, _)| self.wanted(group.domain()));
-        self.objects(out, "groups", holds, here.map(|(group, g)| (group, inline(&group_fields(g)))));
+        self.objects(out, "groups", holds, here.map(|(group, g)| (group, group_fields(g))));
     }
 
     fn contacts(&self, out: &mut String) {
@@ -304,7 +316,7 @@ impl Writer<'_, '_> {
         let block = |contact| {
             let mut fields: Fields = vec![("platform", scalar(home.id.as_str()))];
             fields.extend(contact_fields(contact));
-            inline(&fields)
+            fields
         };
         let here = self.view().contacts.iter();
         self.objects(out, "contacts", self.can().contacts, here.map(|(address, c)| (address, block(c))));

@@ -69,7 +69,8 @@ fn lines(text: &str) -> Vec<String> {
     let mut open = Open::Nothing;
     let mut depth = Scan::default();
     let mut moved: (usize, usize) = (0, 0);
-    let mut comments: Vec<String> = Vec::new();
+    // Each with the column it had.
+    let mut comments: Vec<(usize, String)> = Vec::new();
     for line in text.trim_start_matches('\u{feff}').lines() {
         let bare = line.trim_end();
         let content = bare.trim_start();
@@ -90,12 +91,15 @@ fn lines(text: &str) -> Vec<String> {
             continue;
         }
         if content.is_empty() || content.starts_with('#') {
-            comments.push(content.to_owned());
+            comments.push((column, content.to_owned()));
             continue;
         }
+        // A comment below the last line of a block belongs to that block when it stands as deep.
+        let deeper = levels.clone();
         let new = place(&mut levels, column, content);
-        for comment in comments.drain(..) {
-            out.push(if comment.is_empty() { comment } else { format!("{:new$}{comment}", "") });
+        for (at, comment) in comments.drain(..) {
+            let own = deeper.iter().find(|(old, _)| *old == at && at > column).map_or(new, |(_, new)| *new);
+            out.push(if comment.is_empty() { comment } else { format!("{:own$}{comment}", "") });
         }
         moved = (column, new);
         out.push(format!("{:new$}{}", "", tidy(content)));
@@ -109,7 +113,10 @@ fn lines(text: &str) -> Vec<String> {
             Open::Nothing
         };
     }
-    out.extend(comments);
+    for (at, comment) in comments {
+        let own = levels.iter().find(|(old, _)| *old == at).map_or(0, |(_, new)| *new);
+        out.push(if comment.is_empty() { comment } else { format!("{:own$}{comment}", "") });
+    }
     squeeze(out)
 }
 
@@ -341,9 +348,10 @@ fn ordered(lines: &[String]) -> String {
     let mut out: Vec<&str> = head.iter().map(|l| l.as_str()).collect();
     let mut tall = false;
     for (_, block) in &parts {
+        let apart = block.first().is_some_and(|l| l.is_empty());
         let block: Vec<&str> = block.iter().map(|l| l.as_str()).skip_while(|l| l.is_empty()).collect();
         let begun = out.last().is_some_and(|l| !l.is_empty() && !l.starts_with('#'));
-        if begun && (block.len() > 1 || tall || out.len() > head.len()) {
+        if begun && (apart || tall) {
             out.push("");
         }
         tall = block.len() > 1;

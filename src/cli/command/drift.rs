@@ -62,13 +62,21 @@ fn applied(context: &Context, path: &Path, spec: &Spec) -> Result<Applied, Failu
     let Some(journal) = Journal::open_read_only(&context.workspace(path))? else { return Ok(out) };
     for run in journal.runs()? {
         let progress = journal.progress(&run.id)?;
-        out.done.extend(progress.into_iter().filter(|(_, p)| p.standing == Standing::Done).map(|(id, _)| id));
-        if run.exit == Some(0) {
-            let plan = runner::saved_plan(&journal, &run.id)?;
-            let whole = plan.body.part.is_whole() && plan.body.rollback_of.is_none();
-            out.all = whole && plan.body.spec_digest == spec.digest;
-            out.last = Some(run.id);
+        let done: BTreeSet<ActionId> =
+            progress.into_iter().filter(|(_, p)| p.standing == Standing::Done).map(|(id, _)| id).collect();
+        if done.is_empty() {
+            continue;
         }
+        let plan = runner::saved_plan(&journal, &run.id)?;
+        if plan.body.rollback_of.is_some() {
+            // What was taken back is wanted again, and not lost.
+            out.done.clear();
+        } else {
+            out.done.extend(done);
+        }
+        let whole = plan.body.part.is_whole() && plan.body.rollback_of.is_none();
+        out.all = whole && run.exit == Some(0) && plan.body.spec_digest == spec.digest;
+        out.last = Some(run.id);
     }
     Ok(out)
 }

@@ -13,7 +13,7 @@ use std::{
 use crate::{
     cli::{args::ImportArgs, context::Context, failure::Failure},
     diag::Exit,
-    model::{Domain, Inventory, ObjectClass, PlatformId, PlatformView, State},
+    model::{Domain, Inventory, ObjectClass, PlatformId, PlatformKind, PlatformView, State},
     plan::{self, Header},
     provider::{Reader, Scope},
     report::{self, Import, Named},
@@ -59,6 +59,13 @@ async fn observed(context: &Context, args: &ImportArgs, what: Option<&str>) -> R
     let to = args.to.as_deref().map(|to| chosen(&spec, Some(to))).transpose()?;
     let domains: Result<BTreeSet<Domain>, _> = args.domain.iter().map(|d| Domain::parse(d)).collect();
     let domains = domains.map_err(|e| Failure::new(Exit::Invalid, e.to_string()))?;
+    if spec.platforms.get(from).is_some_and(|p| p.kind == PlatformKind::Imap) {
+        return Err(Failure::new(
+            Exit::Invalid,
+            format!("{from} is a plain IMAP host, which does not tell who has an account"),
+        )
+        .help("list the accounts in a table: rehome import csv FILE"));
+    }
     let readers = context.readers(&spec)?;
     let mut views: BTreeMap<&PlatformId, PlatformView> = BTreeMap::new();
     for id in [Some(from), to].into_iter().flatten() {

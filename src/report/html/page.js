@@ -5,6 +5,10 @@
   const domain = document.getElementById("domain");
   const kinds = [...document.querySelectorAll("button[data-kind]")];
   const rows = [...document.querySelectorAll(".row")];
+  const texts = new Map(rows.map((row) => {
+    const said = [...row.querySelectorAll(".verb, .what, .detail")].map((part) => part.textContent);
+    return [row, `${said.join(" ")} ${row.id}`.toLowerCase()];
+  }));
   const sections = [...document.querySelectorAll("section[data-rows]")];
   const count = document.getElementById("count");
   const none = document.getElementById("none");
@@ -15,7 +19,7 @@
     const wanted = kinds.filter((b) => b.getAttribute("aria-pressed") === "true").map((b) => b.dataset.kind);
     let shown = 0;
     for (const row of rows) {
-      const text = row.dataset.text;
+      const text = texts.get(row);
       const fits = words.every((w) => text.includes(w))
         && (!domain || !domain.value || row.dataset.domain === domain.value)
         && (wanted.length === 0 || wanted.some((k) => (k === "!" ? row.classList.contains("grave") : row.dataset.kind === k)));
