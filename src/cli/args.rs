@@ -416,7 +416,7 @@ pub(super) struct CopyArgs {
     /// Only say what would be copied
     #[arg(long, env = "REHOME_DRY_RUN")]
     pub(super) dry_run: bool,
-    /// Compare every message afterwards
+    /// Read every message of both sides again afterwards, and compare
     #[arg(long, env = "REHOME_VERIFY")]
     pub(super) verify: bool,
     /// Allow connections without TLS to other machines

@@ -62,4 +62,4 @@ pub use quirks::{Quirk, Quirks};
 pub use reader::{Reader, Selected};
 pub use tls::TlsRoots;
 pub use uid::UidRange;
-pub use writer::{Created, StoreMode, Writer};
+pub use writer::{Created, FolderCommand, StoreMode, Writer};

@@ -22,7 +22,7 @@ use crate::{
     },
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
-        Strategy,
+        Strategy, VerifyLevel,
     },
 };
 
@@ -161,6 +161,7 @@ fn spec(from: &Side, to: &Side, args: &CopyArgs) -> Result<Spec, Failure> {
             source_password: None,
             source_address: Some(source),
             filter: MailFilter { include: args.folder.clone(), exclude: args.exclude.clone() },
+            verify: if args.verify { VerifyLevel::Bytes } else { VerifyLevel::Counts },
         },
         aliases: None,
         delegates: None,

@@ -15,7 +15,7 @@ use crate::{
     spec::{
         place::At,
         tree::{Data, Node},
-        types::Presence,
+        types::{Presence, VerifyLevel},
     },
 };
 
@@ -62,6 +62,8 @@ record! {
         "source_address" => source_address: Address,
         /// Which folders are left out.
         "filter" => filter: Filter,
+        /// How far the copy is proved: `bytes` (the default) or `counts`.
+        "verify" => verify: VerifyLevel,
     }
 }
 
@@ -112,6 +114,8 @@ record! {
         "source_password" => source_password: SourceAccess,
         /// Which folders are left out.
         "filter" => filter: Filter,
+        /// How far the copy is proved: `bytes` (the default) or `counts`.
+        "verify" => verify: VerifyLevel,
     }
 }
 

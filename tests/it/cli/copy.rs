@@ -37,7 +37,7 @@ fn run(world: &World, words: &[String], more: &[&str]) -> crate::world::Ran {
 #[test]
 fn a_mailbox_is_copied_once_and_completely() {
     let (world, words) = prepared();
-    let dry = run(&world, &words, &["--dry-run"]).ends(0);
+    let dry = run(&world, &words, &["--dry-run", "--verify"]).ends(0);
     assert_snapshot!(dry.out, @r"
     Plan [ID]   green.example (parallel)
     2 actions. About 8 messages in 1 mailbox.
