@@ -30,8 +30,9 @@ fn write(folder: &Path, accounts: usize, files: usize) {
     fs::write(folder.join("platforms.yaml"), HEAD).unwrap();
     let each = accounts.div_ceil(files.max(1));
     for file in 0..files {
-        let mut text =
-            format!("version: 1\ndomains:\n  domain{file:03}.example: {{ platform: new, migrate: {{ from: old }} }}\naccounts:\n");
+        let mut text = format!(
+            "version: 1\ndomains:\n  domain{file:03}.example: {{ platform: new, migrate: {{ from: old }} }}\naccounts:\n"
+        );
         for n in (file * each..accounts).take(each) {
             let _ = writeln!(
                 text,
