@@ -1,7 +1,7 @@
 //! Runs a plan: lease, platforms, mail, passwords, DNS and screen put together around [`crate::apply`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
+    acks,
     args::ApplyArgs,
     context::Context,
     endpoint,
@@ -17,20 +18,19 @@ use super::{
     failure::Failure,
     interrupt::Interrupt,
     mail::{Asked, Mailman},
+    names::Names,
     screen::Screen,
 };
 use crate::{
-    apply::{self, Dns, Options, PasswordError, Passwords, RunSummary},
+    apply::{self, Options, PasswordError, Passwords, RunSummary},
     diag::{self, Exit, Finding, Severity},
-    dns,
     journal::{
-        FaultPoint, Journal,
+        FaultPoint, Journal, Lease,
         ledger::{self, Ledger},
     },
-    model::{Address, DnsTopic, Domain, Inventory, NoteKind, PasswordSource, PlatformId, Secret},
-    observe,
+    model::{Address, Inventory, NoteKind, PasswordSource, Phase, PlatformId, Secret},
     plan::Plan,
-    provider::{Provider, ProviderError, Reader, Scope, capabilities_of},
+    provider::{Provider, Reader, capabilities_of},
     report,
     spec::{Spec, secrets},
 };
@@ -75,12 +75,15 @@ impl<'a> Job<'a> {
 
     /// Runs the plan to its end, whatever end that is.
     pub(super) async fn run(self) -> Result<Ended, Failure> {
+        let acks = acks::read(self.args, self.plan)?;
+        let until = self.args.until.as_deref().map(|name| until(self.plan, name)).transpose()?;
         let journal = Journal::open(&self.workspace)?;
         let crash = RehearsedCrash::asked_for(self.context)?;
         if let Some(crash) = crash {
             crash.arm_journal(&journal);
         }
         let lease = journal.acquire_lease(&self.context.actor(), LEASE)?;
+        remember_protection(self.spec, &journal, &lease)?;
         let screen = Arc::new(Screen::open(&self.context.global)?);
         let interrupt = Interrupt::listen();
         let mail = Mailman::new(self.context, self.spec, self.inventory, &journal, &screen, &interrupt, self.asked);
@@ -91,12 +94,12 @@ impl<'a> Job<'a> {
         let readers: BTreeMap<PlatformId, Arc<dyn Reader>> =
             self.platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect();
         let names = Names { spec: self.spec, readers: &readers, servers: self.context.dns_servers()? };
-        let acks: BTreeSet<String> = self.args.ack.iter().map(|a| a.trim().to_owned()).collect();
         let options = Options {
             acks,
             no_wait: self.args.no_wait,
             parallel: self.args.parallel.max(1),
             resume: self.resume,
+            until,
             cancel: interrupt.gentle.clone(),
             stop_now: interrupt.hard.clone(),
             poll: self.context.poll(),
@@ -124,6 +127,34 @@ impl<'a> Job<'a> {
         let _ = lease.release();
         Ok(Ended { summary, told: screen.summary() })
     }
+}
+
+/// Writes into the journal which accounts the spec protects: it outlives the spec.
+fn remember_protection(spec: &Spec, journal: &Journal, lease: &Lease) -> Result<(), Failure> {
+    let wanted: Vec<&Address> = spec.accounts.iter().filter(|(_, a)| a.protect).map(|(address, _)| address).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let known = journal.state()?.protected;
+    for address in wanted.into_iter().filter(|a| !known.contains(*a)) {
+        journal.protect(lease, address)?;
+    }
+    Ok(())
+}
+
+/// How many actions of a plan stand up to a name: that of an action, or of a phase.
+fn until(plan: &Plan, name: &str) -> Result<usize, Failure> {
+    let actions = &plan.body.actions;
+    let phase: Option<Phase> = serde_json::from_value(serde_json::Value::from(name)).ok();
+    let last = match phase {
+        Some(phase) => Some(actions.iter().rposition(|a| a.phase <= phase).map_or(0, |at| at + 1)),
+        None => actions.iter().position(|a| a.id.as_str() == name).map(|at| at + 1),
+    };
+    last.ok_or_else(|| {
+        Failure::new(Exit::Invalid, format!("the plan has no action and no phase called `{name}`")).help(
+            "phases are domain, account, dependent, copy, verify, cutover, retire; `plan --format json` names the actions",
+        )
+    })
 }
 
 /// How a run ended: what the executor says, and what was told on the way.
@@ -214,47 +245,6 @@ impl Passwords for Keys<'_> {
                     .map_err(|e| failed(e, "see docs/passwords.md"))
             }
         }
-    }
-}
-
-/// Asks DNS what a platform wants to be true.
-pub(super) struct Names<'a> {
-    /// The spec.
-    pub(super) spec: &'a Spec,
-    /// The platforms: they tell what they expect, once they have the domain.
-    pub(super) readers: &'a BTreeMap<PlatformId, Arc<dyn Reader>>,
-    /// Servers to ask instead of each domain's own.
-    pub(super) servers: Vec<std::net::SocketAddr>,
-}
-
-#[async_trait]
-impl Dns for Names<'_> {
-    async fn check(&self, platform: &PlatformId, domain: &Domain, topics: &BTreeSet<DnsTopic>) -> Vec<Finding> {
-        let expected = match self.readers.get(platform) {
-            None => Vec::new(),
-            Some(reader) => {
-                let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
-                match reader.observe(&scope).await {
-                    Ok(view) => view.domains.get(domain).map(|d| d.expected.clone()).unwrap_or_default(),
-                    Err(error) => return vec![expectation_unknown(platform, domain, &error)],
-                }
-            }
-        };
-        let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let view = dns::observe(domain, &expected, topics, &servers).await;
-        dns::check(domain, topics, &expected, &view)
-    }
-}
-
-fn expectation_unknown(platform: &PlatformId, domain: &Domain, error: &ProviderError) -> Finding {
-    Finding {
-        code: "dns-expectation-unknown".to_owned(),
-        severity: Severity::Unknown,
-        subject: domain.to_string(),
-        message: format!("{platform} does not tell what DNS should be: {}", diag::chain(error).join(": ")),
-        expected: None,
-        actual: None,
-        fix: error.help.clone(),
     }
 }
 

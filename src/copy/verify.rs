@@ -17,7 +17,8 @@ use super::{
     CopyError, CopyErrorClass, Side,
     imap_store::ImapStore,
     mapping::{Learned, included, map_folders},
-    store::{Fetched, Listing, Look, Store, StoreError},
+    store::{Fetched, Listed, Listing, Look, Store, StoreError},
+    views,
 };
 use crate::{
     diag::{Finding, Severity, count},
@@ -70,6 +71,8 @@ pub struct MailVerification {
 /// When a mailbox cannot be listed or logged into. A folder that cannot be read is a finding.
 pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerification, CopyError> {
     let listing = list(&request, Side::Source).await?;
+    let whole = listing.clone();
+    let (listing, views) = views::set_aside(listing, request.filter);
     let there = list(&request, Side::Target).await?;
     let account = request.account;
     let rows = request.ledger.known_folders(account, &request.source_id.0);
@@ -94,8 +97,9 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
     };
     let names = work.target.list().await?;
     let targets: BTreeMap<&FolderPath, &str> = pairs.iter().map(|p| (&p.source, p.target.as_str())).collect();
-    work.unlisted(&listing).await?;
-    let mut seen = BTreeMap::new();
+    work.unlisted(&whole).await?;
+    let mut seen: BTreeMap<FolderPath, FolderStatus> =
+        views.into_iter().filter_map(|f| f.status.map(|s| (f.path, s))).collect();
     for folder in listing.folders.iter().filter(|f| f.selectable && included(request.filter, &f.path)) {
         if request.cancel.is_cancelled() {
             return Err(CopyError::Interrupted { account: account.clone() });
@@ -103,7 +107,11 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
         seen.extend(folder.status.map(|s| (folder.path.clone(), s)));
         let target = targets.get(&folder.path).copied().unwrap_or(folder.name.as_str());
         let row = rows.iter().find(|r| r.path == folder.path);
-        work.folder(&folder.path, (&folder.name, folder.subscribed), target, row, &names).await?;
+        let elsewhere = match views::by_labels(&listing, request.filter, folder) {
+            true => views::elsewhere(&listing, request.filter, &labels(&request, &folder.name).await?),
+            false => BTreeSet::new(),
+        };
+        work.folder(folder, target, row, &names, &elsewhere).await?;
     }
     let removed = work.place_missing();
     work.emptied(removed);
@@ -133,6 +141,18 @@ async fn list(request: &VerifyRequest<'_>, side: Side) -> Result<Listing, CopyEr
     let store = ImapStore::new(connector(request, side).clone());
     let out = async { store.look().await?.list().await }.await;
     out.map_err(|e| failed(request, side, "listing its folders", e))
+}
+
+/// The labels of messages in a folder of the source.
+async fn labels(request: &VerifyRequest<'_>, folder: &str) -> Result<BTreeMap<u32, BTreeSet<String>>, CopyError> {
+    let store = ImapStore::new(request.source.clone());
+    let out = async {
+        let mut look = store.look().await?;
+        look.list().await?; // learns how the server writes the name
+        let opened = look.open(folder).await?;
+        if opened.messages == 0 { Ok(BTreeMap::new()) } else { look.labels().await }
+    };
+    out.await.map_err(|e| failed(request, Side::Source, "reading labels", e))
 }
 
 /// The names of folders and of subscriptions at a side, as its server writes them.
@@ -279,17 +299,19 @@ impl Verification<'_> {
 
     async fn folder(
         &mut self,
-        path: &FolderPath,
-        (name, subscribed): (&str, bool),
+        folder: &Listed,
         target: &str,
         row: Option<&FolderRow>,
         names: &Names,
+        elsewhere: &BTreeSet<u32>,
     ) -> Result<(), CopyError> {
         let (folders, subscriptions) = names;
-        let shown = path.to_string();
+        let (name, subscribed) = (folder.name.as_str(), folder.subscribed);
+        let shown = folder.path.to_string();
         let raw = WireName::encode(target);
         let wire = String::from_utf8_lossy(raw.raw()).into_owned();
-        let Some(source) = self.read(Side::Source, &shown, name).await else { return Ok(()) };
+        let Some(mut source) = self.read(Side::Source, &shown, name).await else { return Ok(()) };
+        source.messages.retain(|m| !elsewhere.contains(&m.uid));
         let rows = match row {
             Some(row) => {
                 let (ledger, id) = (self.request.ledger, row.id);

@@ -80,7 +80,9 @@ impl Binary {
     pub fn start(&self, name: &str, args: &[&str]) -> io::Result<Running> {
         let (out, err) = (self.outputs.join(format!("{name}.out")), self.outputs.join(format!("{name}.err")));
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let child = Command::new(env!("CARGO_BIN_EXE_rehome"))
+        // A long run of tests goes on with the binary it began with, whatever is built meanwhile.
+        let binary = std::env::var_os("REHOME_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_rehome").into());
+        let child = Command::new(binary)
             .args(args)
             .env_clear()
             .env("PATH", path)

@@ -10,14 +10,15 @@ use futures::{StreamExt as _, stream};
 
 use super::journal;
 use crate::{
-    apply::{Dns as _, Mail as _},
+    apply::Mail as _,
     cli::{
         args::{Format, LookArgs, VerifyWhat},
         context::Context,
         failure::Failure,
         interrupt::Interrupt,
         mail::{Asked, Mailman},
-        runner::{LOGIN_REFUSED, Names, exit_of_findings},
+        names::Names,
+        runner::{LOGIN_REFUSED, exit_of_findings},
         screen::Screen,
     },
     diag::{self, Exit, Finding, Severity},
@@ -55,7 +56,7 @@ pub(super) async fn run(
             format!("{}\n", serde_json::to_string_pretty(&report::findings_json(&checked)).unwrap_or_default())
         }
         Format::Markdown => report::findings_markdown(&checked),
-        Format::Human => report::findings_text(&checked, &context.looks()),
+        Format::Human | Format::Html => report::findings_text(&checked, &context.looks()),
     };
     context.answer(&text)?;
     Ok(exit_of_findings(checked.iter().flat_map(|c| &c.findings)))
@@ -191,7 +192,7 @@ async fn names(
     let mut checked = Vec::new();
     for (domain, wish) in spec.domains.iter().filter(|(_, d)| d.state == Presence::Present) {
         if !wish.dns.verify.is_empty() {
-            let findings = names.check(&wish.platform, domain, &wish.dns.verify).await;
+            let findings = names.check_thoroughly(&wish.platform, domain, &wish.dns.verify).await;
             checked.push(Checked { title: format!("DNS of {}", domain.unicode()), findings });
         }
     }
