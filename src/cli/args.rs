@@ -1,6 +1,10 @@
 //! What can be typed. Every flag can also be set by `REHOME_<FLAG>`.
 
+mod dns;
+
 use std::path::PathBuf;
+
+pub(super) use self::dns::{CheckArgs, DnsCommand, SpfArgs};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -183,6 +187,16 @@ pub(super) enum Command {
         /// Only this account; can be given several times
         #[arg(long, value_name = "ADDRESS")]
         account: Vec<String>,
+    },
+    /// Mail DNS of any domain, without a spec; changes nothing
+    Dns {
+        #[command(subcommand)]
+        command: DnsCommand,
+    },
+    /// What a finding about DNS means, and what to do
+    Explain {
+        /// The code, such as `spf-lookups` [default: list them all]
+        code: Option<String>,
     },
     /// The record of every intent and outcome
     Journal {

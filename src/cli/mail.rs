@@ -17,8 +17,36 @@ use crate::{
     spec::{Spec, secrets},
 };
 
+/// What a copy is asked for with, which decides what its messages advise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// With a spec.
+    Spec,
+    /// With the flags of `rehome copy`.
+    Flags,
+}
+
+impl Asked {
+    /// What makes another pass.
+    fn again(self) -> &'static str {
+        match self {
+            Self::Spec => "run `rehome plan` and `rehome apply`",
+            Self::Flags => "run the copy again",
+        }
+    }
+
+    /// What goes on with a run that stopped.
+    fn onwards(self) -> &'static str {
+        match self {
+            Self::Spec => "`rehome resume`",
+            Self::Flags => "the same command",
+        }
+    }
+}
+
 /// Copies and compares mailboxes of the platforms of one spec.
 pub(super) struct Mailman<'a> {
+    asked: Asked,
     context: &'a Context,
     spec: &'a Spec,
     inventory: &'a Inventory,
@@ -39,8 +67,10 @@ impl<'a> Mailman<'a> {
         journal: &'a Journal,
         screen: &Arc<Screen>,
         interrupt: &Interrupt,
+        asked: Asked,
     ) -> Self {
         Self {
+            asked,
             context,
             spec,
             inventory,
@@ -108,7 +138,7 @@ impl Mail for Mailman<'_> {
             settle: self.context.settle(),
         })
         .await
-        .map_err(|e| copy_failed("copying", work, e))
+        .map_err(|e| copy_failed("copying", work, self.asked, e))
     }
 
     async fn verify(&self, work: &MailWork) -> Result<MailVerification, MailError> {
@@ -121,9 +151,10 @@ impl Mail for Mailman<'_> {
             ledger: &self.ledger,
             events: self.screen.as_ref(),
             cancel: self.interrupt.gentle.clone(),
+            again: self.asked.again(),
         })
         .await
-        .map_err(|e| copy_failed("comparing", work, e))?;
+        .map_err(|e| copy_failed("comparing", work, self.asked, e))?;
         let verified =
             found.ok.then(|| Verified { at: jiff::Timestamp::now(), messages: found.messages, seen: found.seen });
         Ok(MailVerification { verified, findings: found.findings })
@@ -165,15 +196,16 @@ impl Mail for Mailman<'_> {
     }
 }
 
-fn copy_failed(verb: &str, work: &MailWork, error: CopyError) -> MailError {
+fn copy_failed(verb: &str, work: &MailWork, asked: Asked, error: CopyError) -> MailError {
+    let onwards = asked.onwards();
     let (class, help) = match error.class() {
         CopyErrorClass::Unreachable | CopyErrorClass::Changed => {
-            (ErrorClass::Unreachable, Some("`rehome resume` goes on where it stopped"))
+            (ErrorClass::Unreachable, Some(format!("{onwards} goes on where it stopped")))
         }
-        CopyErrorClass::Denied => (ErrorClass::Denied, Some("check the password; see docs/passwords.md")),
-        CopyErrorClass::Full => (ErrorClass::Refused, Some("make room in the target, then `rehome resume`")),
-        CopyErrorClass::Fenced => (ErrorClass::Conflict, Some("see `rehome status`")),
-        CopyErrorClass::Later => (ErrorClass::Throttled, Some("`rehome resume` goes on then; nothing is wrong")),
+        CopyErrorClass::Denied => (ErrorClass::Denied, Some("check the password; see docs/passwords.md".to_owned())),
+        CopyErrorClass::Full => (ErrorClass::Refused, Some(format!("make room in the target; then {onwards} goes on"))),
+        CopyErrorClass::Fenced => (ErrorClass::Conflict, Some("see `rehome status`".to_owned())),
+        CopyErrorClass::Later => (ErrorClass::Throttled, Some(format!("{onwards} goes on then; nothing is wrong"))),
         CopyErrorClass::Interrupted | CopyErrorClass::Failed => (ErrorClass::Refused, None),
     };
     MailError {
@@ -182,7 +214,7 @@ fn copy_failed(verb: &str, work: &MailWork, error: CopyError) -> MailError {
             work.source.address, work.source.platform, work.target.address, work.target.platform
         ),
         class,
-        help: help.map(str::to_owned),
+        help,
         source: Some(Box::new(error)),
     }
 }

@@ -153,6 +153,10 @@ impl Look for Looking {
         changed(&mut self.reader, since).await
     }
 
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(self.reader.fetch_labels().await?)
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         bodies(&mut self.reader, self.link.as_ref(), uids).await
     }
@@ -171,6 +175,7 @@ async fn list(reader: &mut Reader, names: &Names) -> Result<Listing, StoreError>
     Ok(Listing {
         delimiter: space.as_ref().and_then(|s| s.delimiter).or(listed),
         prefix: space.map(|s| s.prefix).unwrap_or_default(),
+        labels: reader.capabilities().gmail(),
         folders: folders.into_iter().map(listed_folder).collect(),
     })
 }
@@ -349,6 +354,10 @@ impl Change for Changing {
 
     fn append_limit(&self) -> Option<u64> {
         self.writer.capabilities().append_limit()
+    }
+
+    fn takes_nul(&self) -> bool {
+        self.writer.capabilities().binary()
     }
 }
 

@@ -1,6 +1,10 @@
 //! Connections to one side: made when needed, made again when lost, within bounds.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +40,7 @@ pub(super) struct Tuning {
 
 impl Tuning {
     pub(super) fn new(settle: Duration) -> Self {
-        Self { settle, attempts: 5, first_pause: Duration::from_millis(250), window: WindowSize::default(), lanes: 3 }
+        Self { settle, attempts: 5, first_pause: Duration::from_millis(250), window: WindowSize::default(), lanes: 4 }
     }
 }
 
@@ -321,6 +325,19 @@ impl<'a> Link<'a> {
                     metas.dedup_by_key(|m| m.uid);
                     return Ok(metas);
                 }
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// The labels of the messages of a folder.
+    pub(super) async fn labels(&mut self, folder: &str) -> Result<BTreeMap<u32, BTreeSet<String>>, CopyError> {
+        let mut tries = self.tries(format!("reading the labels of messages in `{folder}`"));
+        loop {
+            self.open(folder).await?;
+            let out = async { self.looking().await?.labels().await }.await;
+            match out {
+                Ok(labels) => return Ok(labels),
                 Err(error) => self.again(&mut tries, error).await?,
             }
         }

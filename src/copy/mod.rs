@@ -12,7 +12,7 @@
 //!
 //! | files | what |
 //! |---|---|
-//! | `names`, `mapping`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
+//! | `views`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
 //! | `network`, `slots` | what the copies of a process share towards the servers |
 //! | `metered`, `pace`, `clock` | limits by the day and the second, and patience |
@@ -31,9 +31,7 @@ mod folders;
 mod imap_store;
 mod link;
 mod locate;
-mod mapping;
 mod metered;
-mod names;
 mod network;
 mod pace;
 mod pairing;
@@ -47,6 +45,7 @@ mod sorting;
 mod store;
 mod tally;
 mod verify;
+mod views;
 mod window;
 
 use std::{sync::Arc, time::Duration};
@@ -63,6 +62,7 @@ use crate::{
     imap::Connector,
     journal::ledger::Ledger,
     model::{Address, CopyReport, EventSink, MailFilter, PlatformId},
+    naming::{mapping, names},
 };
 
 /// What is to be copied.

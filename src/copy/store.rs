@@ -2,7 +2,13 @@
 //!
 //! Reading and changing are two connections and two traits: the source is only ever given as a [`Look`].
 
-use std::{collections::BTreeSet, error::Error, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -57,6 +63,11 @@ pub(super) trait Look: Send + Sync {
     /// where the store keeps no such record.
     async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError>;
 
+    /// The labels of the messages of the open folder, where the store has labels.
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
 
@@ -87,6 +98,11 @@ pub(super) trait Change: Look {
 
     /// The largest message the store takes, where it says.
     fn append_limit(&self) -> Option<u64>;
+
+    /// Whether the store takes messages with octets of zero.
+    fn takes_nul(&self) -> bool {
+        false
+    }
 }
 
 /// What is done with a folder.
@@ -103,6 +119,8 @@ pub(super) enum FolderVerb {
 pub(super) struct Listing {
     pub(super) delimiter: Option<char>,
     pub(super) prefix: String,
+    /// Messages have labels that say in which folders they are shown, and may be in no other folder than `\All`.
+    pub(super) labels: bool,
     pub(super) folders: Vec<Listed>,
 }
 

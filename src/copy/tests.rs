@@ -1,6 +1,8 @@
 //! The engine against stores in memory that fail in every way.
 
+mod failures;
 mod patience;
+mod random;
 mod world;
 
 use std::time::Duration;

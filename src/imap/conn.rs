@@ -124,7 +124,8 @@ impl Command {
 
     /// A blank and a message. One above `wait_above` waits for the server's consent, so that a refusal is cheap.
     pub(super) fn message(mut self, body: &Body, wait_above: u64) -> Self {
-        self.text.extend_from_slice(b" ");
+        // Octets of zero go in a literal8 only (RFC 3516 4.4).
+        self.text.extend_from_slice(if body.has_nul() { b" ~" } else { b" " });
         self.announce(body.len(), wait_above).part(Out::Body(body.clone()))
     }
 

@@ -34,6 +34,8 @@ mod date;
 mod error;
 mod fetch;
 mod frame;
+#[doc(hidden)]
+pub mod fuzz;
 mod hint;
 mod list;
 mod login;

@@ -89,6 +89,8 @@ pub(super) struct FetchLine {
     pub(super) size: Option<u64>,
     pub(super) modseq: Option<u64>,
     pub(super) body: Option<Option<Body>>,
+    /// Gmail's labels as they stand on the wire.
+    pub(super) labels: Option<Vec<Vec<u8>>>,
 }
 
 impl Response {
@@ -262,6 +264,9 @@ fn fetch(cursor: &mut Cursor<'_>) -> Option<FetchLine> {
             }
             "RFC822.SIZE" => line.size = value.number(),
             "MODSEQ" => line.modseq = value.list().and_then(<[Value]>::first).and_then(Value::number),
+            "X-GM-LABELS" => {
+                line.labels = Some(value.list()?.iter().map(Value::string).collect::<Option<Vec<Vec<u8>>>>()?);
+            }
             "BODY[]" => line.body = Some(body(value)?),
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod aliases;
+mod canonical;
 mod checks;
 mod claims;
 mod cutover;
@@ -15,6 +16,7 @@ mod guards;
 mod leftovers;
 mod lint;
 mod mail;
+mod names;
 mod order;
 mod reads;
 mod redirections;
@@ -63,6 +65,7 @@ pub fn plan(spec: &Spec, inventory: &Inventory, state: &State, header: Header) -
     groups::emit(&ground, &mut contacts, &mut draft);
     directory::footers(&ground, &mut draft);
 
+    domains::stop_unavailable(&world, &mut draft);
     claims::refuse_unfreed(&world, &mut draft);
     claims::wire(&world, &mut draft);
     directory::ends_last(&ground, &mut draft);

@@ -15,7 +15,7 @@ mod text;
 pub use events::event_line;
 pub use findings::{Checked, findings_json, findings_markdown, findings_text};
 pub use markdown::plan_markdown;
-pub use status::status_text;
+pub use status::{Standing, status_text};
 pub use style::{Options, Style};
 pub use summary::{Failure, Summary, summary_text};
 pub use text::plan_text;

@@ -1,8 +1,12 @@
 //! The copy engine against private Dovecot servers, with everything that can be odd and with connections that are cut.
 
 mod corpus;
+mod fidelity;
+mod front;
+mod gmail;
 mod network;
 mod proxy;
+mod quirks;
 mod tokens;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -80,6 +84,7 @@ async fn verify(source: Connector, target: Connector, ledger: &Ledger) -> MailVe
         ledger,
         events: &NoEvents,
         cancel: CancellationToken::new(),
+        again: "run the copy again",
     };
     verify_mailbox(request).await.unwrap()
 }

@@ -12,6 +12,7 @@ use crate::{
         context::Context,
         ending, endpoint,
         failure::Failure,
+        mail::Asked,
         runner::{self, Job},
     },
     diag::Exit,
@@ -79,17 +80,8 @@ pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failu
         return Ok(if plan.is_empty() { runner::exit_of_nothing(&shown) } else { Exit::Ok });
     }
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
-    let job = Job {
-        context,
-        spec: &spec,
-        plan: &plan,
-        inventory: &inventory,
-        platforms: &platforms,
-        workspace,
-        args: &apply,
-        resume,
-    };
-    ending::tell(context, job.run().await?)
+    let job = Job::new(context, (&spec, &plan), &inventory, &platforms, workspace, &apply);
+    ending::tell(context, Job { resume, asked: Asked::Flags, ..job }.run().await?)
 }
 
 fn side(context: &Context, flag: &str, url: &str, way: Way, insecure: bool) -> Result<Side, Failure> {
