@@ -462,6 +462,32 @@ impl From<ImapError> for StoreError {
 mod tests {
     use super::*;
 
+    fn of(kind: ImapErrorKind) -> StoreErrorKind {
+        StoreError::from(ImapError { endpoint: "h:993".to_owned(), command: "FETCH", kind }).kind
+    }
+
+    #[test]
+    fn a_login_that_expires_in_the_middle_is_a_lost_connection_and_a_refused_one_is_not() {
+        let code = || Some(Code::AuthenticationFailed);
+        let text = || "token expired".to_owned();
+        assert_eq!(of(ImapErrorKind::No { code: code(), text: text() }), StoreErrorKind::Lost);
+        assert_eq!(of(ImapErrorKind::Bye { code: Some(Code::Expired), text: text() }), StoreErrorKind::Lost);
+        assert_eq!(of(ImapErrorKind::Auth { code: code(), text: text() }), StoreErrorKind::Denied);
+    }
+
+    #[test]
+    fn what_servers_ask_for_becomes_a_pause() {
+        let no = |code, text: &str| of(ImapErrorKind::No { code, text: text.to_owned() });
+        let pause = |told| StoreErrorKind::Refused(Why::Throttled(told));
+        assert_eq!(no(Some(Code::OverQuota), "Account exceeded command or bandwidth limits."), pause(Some(LOCKOUT)));
+        assert_eq!(no(Some(Code::Unavailable), "Server Busy"), pause(None));
+        assert_eq!(no(Some(Code::Unavailable), "down"), StoreErrorKind::Refused(Why::Later));
+        assert_eq!(no(None, "Too many simultaneous connections."), pause(None));
+        assert_eq!(no(Some(Code::OverQuota), "Quota exceeded"), StoreErrorKind::Refused(Why::Full));
+        let bye = ImapErrorKind::Bye { code: None, text: "Session over limit, try again in 2 minutes".to_owned() };
+        assert_eq!(of(bye), pause(Some(Duration::from_secs(120))));
+    }
+
     #[test]
     fn servers_without_codes_are_understood_by_their_words() {
         assert_eq!(why(None, "Server Unavailable. 15"), Why::Full);

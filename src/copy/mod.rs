@@ -102,7 +102,13 @@ pub struct CopyRequest<'a> {
 pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyError> {
     let (from, to) = (request.network.door(&request.source), request.network.door(&request.target));
     // One pair of connections is what a copy cannot do without; further lanes take extras.
-    let _admission = request.network.slots.admit(&[(&from, 1), (&to, 1)]).await;
+    let needs = [(&from, 1), (&to, 1)];
+    let _admission = tokio::select! {
+        () = request.cancel.cancelled() => {
+            return Err(CopyError::Interrupted { account: request.account.clone() });
+        }
+        admission = request.network.slots.admit(&needs) => admission,
+    };
     let pace = Arc::new(pace::Pace::default());
     let store = |door, connector: Connector| -> Arc<dyn store::Store> {
         let mailbox = (connector.endpoint.to_string(), connector.login.mailbox().to_owned());

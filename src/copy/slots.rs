@@ -136,15 +136,19 @@ impl Slots {
         if !wanted.iter().all(|(key, n)| counts.get(*key).is_none_or(|count| count.admits(*n))) {
             return None;
         }
-        for (key, n) in wanted {
-            counts.entry(key.clone()).or_default().held += n;
+        for (door, n) in needs {
+            let mut promise = lock(&door.promise);
+            let before = promise.held();
+            promise.total += n;
+            // Connections that outlived an earlier admission are counted already, and fill this promise.
+            let more = promise.held() - before;
+            drop(promise);
+            for key in &door.keys {
+                counts.entry(key.clone()).or_default().held += more;
+            }
         }
         drop(counts);
-        let parts = needs.iter().map(|(door, n)| {
-            lock(&door.promise).total += n;
-            ((*door).clone(), *n)
-        });
-        Some(Admission { parts: parts.collect() })
+        Some(Admission { parts: needs.iter().map(|(door, n)| ((*door).clone(), *n)).collect() })
     }
 
     fn counts(&self) -> MutexGuard<'_, BTreeMap<Key, Count>> {
