@@ -1,6 +1,10 @@
 //! What can be typed. Every flag can also be set by `REHOME_<FLAG>`.
 
+mod dns;
+
 use std::path::PathBuf;
+
+pub(super) use self::dns::{CheckArgs, DnsCommand, SpfArgs};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -233,6 +237,16 @@ pub(super) enum Command {
         #[arg(long, value_name = "ADDRESS")]
         account: Vec<String>,
     },
+    /// Mail DNS of any domain, without a spec; changes nothing
+    Dns {
+        #[command(subcommand)]
+        command: DnsCommand,
+    },
+    /// What a finding about DNS means, and what to do
+    Explain {
+        /// The code, such as `spf-lookups` [default: list them all]
+        code: Option<String>,
+    },
     /// The record of every intent and outcome
     Journal {
         #[command(subcommand)]
@@ -405,11 +419,17 @@ pub(super) struct CopyArgs {
     #[arg(long, value_name = "URL", env = "REHOME_TO")]
     pub(super) to: String,
     /// The source's password: env:NAME, file:PATH or command:PROGRAM
-    #[arg(long, value_name = "REF", env = "REHOME_FROM_PASSWORD")]
-    pub(super) from_password: String,
+    #[arg(long, value_name = "REF", env = "REHOME_FROM_PASSWORD", required_unless_present = "from_token")]
+    pub(super) from_password: Option<String>,
     /// The target's password: env:NAME, file:PATH or command:PROGRAM
-    #[arg(long, value_name = "REF", env = "REHOME_TO_PASSWORD")]
-    pub(super) to_password: String,
+    #[arg(long, value_name = "REF", env = "REHOME_TO_PASSWORD", required_unless_present = "to_token")]
+    pub(super) to_password: Option<String>,
+    /// The source's bearer token instead of a password; read anew for each login
+    #[arg(long, value_name = "REF", env = "REHOME_FROM_TOKEN", conflicts_with = "from_password")]
+    pub(super) from_token: Option<String>,
+    /// The target's bearer token instead of a password; read anew for each login
+    #[arg(long, value_name = "REF", env = "REHOME_TO_TOKEN", conflicts_with = "to_password")]
+    pub(super) to_token: Option<String>,
     /// The folder that remembers what is copied [default: .rehome/copy-<names>]
     #[arg(long, value_name = "DIR", env = "REHOME_STATE")]
     pub(super) state: Option<PathBuf>,

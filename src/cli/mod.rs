@@ -10,6 +10,7 @@ mod env;
 mod failure;
 mod interrupt;
 mod mail;
+mod names;
 mod runner;
 mod screen;
 

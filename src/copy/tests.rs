@@ -1,5 +1,8 @@
 //! The engine against stores in memory that fail in every way.
 
+mod failures;
+mod patience;
+mod random;
 mod world;
 
 use std::time::Duration;
@@ -41,6 +44,7 @@ async fn pass_with(
         cancel,
         resources: super::Resources::default(),
         tuning: Tuning { settle: pause, attempts: 3, first_pause: pause, window, lanes: 2 },
+        pace: std::sync::Arc::default(),
     })
     .await
 }

@@ -8,6 +8,7 @@
 
 mod decode;
 mod rows;
+mod traffic;
 mod windows;
 
 use std::{
@@ -19,6 +20,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use thiserror::Error;
 
 pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, Settled, WindowId};
+pub use traffic::{Direction, TRAFFIC, Used};
 
 use self::decode::{FOLDER, MESSAGE, RawFolder, message, raw_folder};
 use super::Db;
@@ -115,6 +117,7 @@ impl Ledger {
         let connection = Connection::open_in_memory().map_err(db("open"))?;
         connection.execute_batch(SCHEMA).map_err(db("make its tables"))?;
         connection.execute_batch(FORMAT_2).map_err(db("make its tables"))?;
+        connection.execute_batch(TRAFFIC).map_err(db("make its tables"))?;
         Ok(Self::new(Arc::new(Mutex::new(connection))))
     }
 

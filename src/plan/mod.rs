@@ -3,6 +3,7 @@
 mod accounts;
 mod after;
 mod aliases;
+mod canonical;
 mod checks;
 mod claims;
 mod cutover;
@@ -16,6 +17,7 @@ mod guards;
 mod leftovers;
 mod lint;
 mod mail;
+mod names;
 mod order;
 mod part;
 mod reads;
@@ -101,6 +103,7 @@ fn drafted(world: &World<'_>) -> Draft {
     groups::emit(&ground, &mut contacts, &mut draft);
     directory::footers(&ground, &mut draft);
 
+    domains::stop_unavailable(world, &mut draft);
     claims::refuse_unfreed(world, &mut draft);
     claims::wire(world, &mut draft);
     directory::ends_last(&ground, &mut draft);

@@ -29,7 +29,7 @@ pub use graph::{Graph, plan_graph};
 pub use html::plan_html;
 pub use markdown::plan_markdown;
 pub use spec_text::{Import, Named, import_spec};
-pub use status::status_text;
+pub use status::{Standing, status_text};
 pub use style::{Options, Style};
 pub use summary::{Failure, Summary, summary_text};
 pub use text::plan_text;

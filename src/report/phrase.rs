@@ -257,6 +257,8 @@ pub(super) fn way_in(access: &AccessMethod) -> String {
         AccessMethod::Named { user, password } => format!("login {user}, password from {password}"),
         AccessMethod::Master { user, password, .. } => format!("master user {user}, password from {password}"),
         AccessMethod::Authzid { user, password } => format!("administrator {user}, password from {password}"),
+        AccessMethod::Token { user: Some(user), token } => format!("login {user}, token from {token}"),
+        AccessMethod::Token { user: None, token } => format!("token from {token}"),
     }
 }
 

@@ -89,6 +89,9 @@ fn platform(named: Named<'_>, out: &mut String) {
     }
     match &wish.admin {
         None | Some(AdminAccess::Named { .. }) => {}
+        Some(AdminAccess::Token { token, .. }) => {
+            let _ = writeln!(out, "    admin: {{ token: {} }}", secret(token));
+        }
         Some(AdminAccess::Master { user, separator, password }) => {
             let _ = writeln!(
                 out,

@@ -129,11 +129,11 @@ fn resolve(context: &Context, spec: &Path, action: String, outcome: Wanted) -> R
 }
 
 /// A time for people, to the second.
-pub(super) fn when(at: jiff::Timestamp) -> String {
+fn when(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// The meaning of a recorded exit code.
-pub(super) fn meaning(code: u8) -> &'static str {
+fn meaning(code: u8) -> &'static str {
     Exit::ALL.into_iter().find(|e| e.code() == code).map_or("failed", Exit::meaning)
 }

@@ -4,8 +4,10 @@ mod apply;
 mod copy;
 mod demo;
 mod diff;
+mod dns;
 mod doctor;
 mod drift;
+mod explain;
 mod fmt;
 mod import;
 mod init;
@@ -43,6 +45,8 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Resume { spec, apply } => apply::resume(&context, &spec.spec, &apply).await,
         Command::Status { spec } => status::run(&context, &spec.spec),
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
+        Command::Dns { command } => dns::run(&context, command).await,
+        Command::Explain { code } => explain::run(&context, code.as_deref()),
         Command::Journal { command } => journal::run(&context, command),
         Command::Copy(args) => copy::run(&context, args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
