@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::filter::FilterArgs;
+
 /// Moves mail addresses between mail platforms declaratively.
 #[derive(Debug, Parser)]
 #[command(
@@ -290,12 +292,8 @@ pub(super) struct CopyArgs {
     /// Allow connections without TLS to other machines
     #[arg(long, env = "REHOME_INSECURE")]
     pub(super) insecure: bool,
-    /// Only this folder and what lies below it; can be given several times
-    #[arg(long, value_name = "NAME")]
-    pub(super) folder: Vec<String>,
-    /// Not this folder nor what lies below it; can be given several times
-    #[arg(long, value_name = "NAME")]
-    pub(super) exclude: Vec<String>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

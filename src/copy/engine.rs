@@ -8,19 +8,19 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyError, Side,
+    CopyError, Side, filter,
     folder::{FolderPass, Tally},
     folders::{self, Prepared},
     link::{Context, Link, Tuning},
     mapping::{Learned, included},
     recovery::{self, Doubt},
-    store::{Listed, Listing, Store},
+    store::{Listed, Listing, Meta, Store},
 };
 use crate::{
     journal::ledger::{FolderRow, Lease, Ledger, MessageState},
     model::{
-        Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, MailFilter,
-        PlatformId,
+        Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, LeftOut,
+        MailFilter, PlatformId,
     },
 };
 
@@ -52,13 +52,14 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     let mut target = Link::new(&context, Side::Target, job.target);
     let listing = source.list().await?;
     let there = target.list().await?;
+    let choice = filter::Choice::load(&context, &job.source_id.0, job.filter).await?;
     let mut pass = Pass {
         context: &context,
         lease,
         source: &mut source,
         target: &mut target,
         filter: job.filter,
-        tally: Tally::default(),
+        tally: Tally { choice, ..Tally::default() },
         report: CopyReport::default(),
         rows: BTreeMap::new(),
         same: BTreeSet::new(),
@@ -112,6 +113,7 @@ impl Pass<'_, '_> {
         if !self.replaced {
             return Ok(());
         }
+        self.tally.choice.forget_refusals();
         let (lease, mut forgotten) = (self.lease, 0);
         for row in self.rows.values_mut() {
             let id = row.id;
@@ -164,12 +166,17 @@ impl Pass<'_, '_> {
     }
 
     async fn prepare(&mut self, listing: &Listing, there: &Listing) -> Result<Prepared, CopyError> {
-        let known = self.rows.values().filter_map(|r| Some((r.path.clone(), r.target.clone()?))).collect();
+        let renamed: BTreeMap<FolderPath, Vec<String>> =
+            listing.folders.iter().filter_map(|f| Some((f.path.clone(), self.filter.renamed(&f.path)?))).collect();
+        // A name that the filter gives counts until the folder is filled.
+        let stays = |r: &&FolderRow| r.target_validity > 0 || !renamed.contains_key(&r.path);
+        let known =
+            self.rows.values().filter(stays).filter_map(|r| Some((r.path.clone(), r.target.clone()?))).collect();
         let gone = |r: &&FolderRow| {
             !self.replaced && r.target_validity > 0 && r.target.as_deref().is_some_and(|n| find(there, n).is_none())
         };
         let removed: BTreeSet<FolderPath> = self.rows.values().filter(gone).map(|r| r.path.clone()).collect();
-        let learned = Learned { known, ..Learned::default() };
+        let learned = Learned { known, renamed, ..Learned::default() };
         let out = folders::prepare(self.lease, self.target, listing, there, self.filter, learned, &removed).await?;
         for folder in listing.folders.iter().filter(|f| f.selectable && included(self.filter, &f.path)) {
             if let Some(remark) = out.pairs.get(&folder.path).and_then(|p| p.remark.clone()) {
@@ -190,7 +197,7 @@ impl Pass<'_, '_> {
             let counts = if !included(self.filter, &folder.path) {
                 let n = u64::from(status.messages);
                 self.tally.done += n;
-                let excluded = BTreeMap::from([("left out by the filter".to_owned(), n)]);
+                let excluded = BTreeMap::from([(LeftOut::Folder.to_string(), n)]);
                 CopyCounts {
                     source: n,
                     excluded: excluded.into_iter().filter(|(_, n)| *n > 0).collect(),
@@ -215,7 +222,16 @@ impl Pass<'_, '_> {
             });
         }
         self.report.total.add(&counts);
-        self.report.folders.insert(path.to_string(), counts);
+        let (account, folder) = (self.context.account, path.to_string());
+        self.context.events.emit(Event::FolderDone {
+            account: account.clone(),
+            folder: folder.clone(),
+            counts: counts.clone(),
+        });
+        for message in self.tally.failed.iter().filter(|f| f.folder == *path) {
+            self.context.events.emit(Event::MessageFailed { account: account.clone(), message: message.clone() });
+        }
+        self.report.folders.insert(folder, counts);
         Ok(())
     }
 
@@ -274,7 +290,8 @@ impl Pass<'_, '_> {
             None => self.context.ledger(move |l| l.folder(lease, &path)).await?,
         };
         let listed = find(there, &pair.target);
-        let settled = unchanged(&row, status).filter(|_| self.same.contains(&folder.path));
+        let settled = unchanged(&row, status)
+            .filter(|counts| self.same.contains(&folder.path) && self.filter.still_leaves_out(&counts.excluded));
         if let Some(counts) = settled {
             self.tally.done += counts.source;
             return Ok(counts);
@@ -356,7 +373,10 @@ impl Pass<'_, '_> {
         let (id, validity) = (row.id, opened.uid_validity);
         let known = self.context.ledger(move |l| l.messages(id, validity)).await?;
         let metas = self.source.scan(&folder.name, 1, None).await?;
-        Ok(metas.iter().any(|m| !known.get(&m.uid).is_some_and(|r| r.state.is_delivered())))
+        let delivered = |m: &Meta| known.get(&m.uid).is_some_and(|r| r.state.is_delivered());
+        let choice = &self.tally.choice;
+        let left = |m: &Meta| choice.of(&folder.path, validity, m, known.get(&m.uid)).is_some();
+        Ok(metas.iter().any(|m| !delivered(m) && !left(m)))
     }
 
     /// The sums of a folder of which everything was delivered, and that the target's user has taken away since.
@@ -373,8 +393,15 @@ impl Pass<'_, '_> {
         let known = self.context.ledger(move |l| l.messages(id, validity)).await?;
         let mut counts = CopyCounts { source: metas.len() as u64, ..CopyCounts::default() };
         for meta in metas {
-            match known.get(&meta.uid).map(|r| r.state) {
-                Some(MessageState::Adopted) => counts.present += 1,
+            let row = known.get(&meta.uid).filter(|r| r.state.is_delivered()).cloned();
+            match row.or_else(|| self.tally.choice.of(&folder.path, validity, &meta, known.get(&meta.uid))) {
+                Some(row) if row.state == MessageState::Adopted => counts.present += 1,
+                Some(row) if row.state == MessageState::Excluded => {
+                    *counts.excluded.entry(row.class.unwrap_or_default()).or_default() += 1;
+                }
+                Some(row) if row.state == MessageState::Failed => {
+                    *counts.failed.entry(row.class.unwrap_or_default()).or_default() += 1;
+                }
                 _ => counts.copied += 1,
             }
         }

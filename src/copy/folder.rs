@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::mpsc;
 
 use super::{
-    CopyError, deltas, flags,
+    CopyError, deltas, filter, flags,
     link::{Context, Link},
     pairing::Pool,
     reading::{Read, read_window},
@@ -33,6 +33,8 @@ pub(super) struct Tally {
     pub(super) dropped: BTreeMap<String, u64>,
     /// The target stores other octets than it is given.
     pub(super) alters: bool,
+    /// Which messages are taken.
+    pub(super) choice: filter::Choice,
 }
 
 /// One folder being copied.
@@ -57,7 +59,9 @@ impl FolderPass<'_, '_> {
         let metas = if opened.messages == 0 { Vec::new() } else { self.source.scan(&self.name, 1, None).await? };
         let (id, validity) = (self.row.id, self.row.source_validity);
         let rows = self.context.ledger(move |l| l.messages(id, validity)).await?;
-        let mut fates: BTreeMap<u32, MessageRow> = BTreeMap::new();
+        let left = filter::sort_out(&mut self, &metas, &rows).await?;
+        let kept: BTreeSet<u32> = left.keys().copied().collect();
+        let mut fates: BTreeMap<u32, MessageRow> = left;
         let mut todo = Vec::new();
         let mut settled = Vec::new();
         for meta in &metas {
@@ -69,6 +73,7 @@ impl FolderPass<'_, '_> {
                         settled.push((meta.clone(), row.clone()));
                     }
                 },
+                _ if kept.contains(&meta.uid) => {}
                 _ => todo.push(meta.clone()),
             }
         }
@@ -79,6 +84,8 @@ impl FolderPass<'_, '_> {
         }
         deltas::carry(&mut self, settled).await?;
         let counts = self.sum_up(&metas, &fates);
+        let place = (&self.row.path, self.row.source_validity);
+        filter::register(self.context, self.lease, &self.tally.choice, place, fates.values(), &kept).await?;
         Ok((self.row, counts))
     }
 
@@ -170,6 +177,7 @@ impl FolderPass<'_, '_> {
     async fn sink(&mut self, rows: &BTreeMap<u32, MessageRow>, todo: &[Meta]) -> Result<Sink, CopyError> {
         let permanent = self.target.open_for_change(&self.target_name).await?;
         let limit = self.target.change().await?.append_limit();
+        self.tally.choice.limit = limit;
         let opened = self.target.refresh(&self.target_name).await?;
         let (id, validity, adopt_below) = (self.row.id, self.row.target_validity, self.row.adopt_below);
         if opened.uid_validity != validity {

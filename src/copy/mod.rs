@@ -12,7 +12,7 @@
 //!
 //! | files | what |
 //! |---|---|
-//! | `names`, `mapping`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
+//! | `names`, `mapping`, `filter`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
 //! | `link`, `reading`, `sending`, `locate` | one connection, one window, one search |
 //! | `folder`, `deltas`, `recovery`, `folders`, `engine` | one folder, one pass |
@@ -22,6 +22,7 @@ mod deltas;
 mod engine;
 mod envelope;
 mod error;
+mod filter;
 mod flags;
 mod folder;
 mod folders;

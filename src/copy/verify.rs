@@ -15,6 +15,7 @@ use self::{
 };
 use super::{
     CopyError, CopyErrorClass, Side,
+    filter::left_out,
     imap_store::ImapStore,
     mapping::{Learned, included, map_folders},
     store::{Fetched, Listing, Look, Store, StoreError},
@@ -76,7 +77,7 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
     let pairs = map_folders(
         &super::folders::tree(&listing),
         &super::folders::tree(&there),
-        &Learned { known, ..Learned::default() },
+        &Learned { known, renamed: renamed(request.filter, &listing), ..Learned::default() },
     );
     let mut work = Verification {
         source: Client::new(&request, Side::Source),
@@ -105,6 +106,10 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
     work.place_missing();
     let bad = |f: &Finding| matches!(f.severity, Severity::Error | Severity::Unknown);
     Ok(MailVerification { ok: !work.findings.iter().any(bad), findings: work.findings, messages: work.messages, seen })
+}
+
+fn renamed(filter: &MailFilter, listing: &Listing) -> BTreeMap<FolderPath, Vec<String>> {
+    listing.folders.iter().filter_map(|f| Some((f.path.clone(), filter.renamed(&f.path)?))).collect()
 }
 
 fn failed(request: &VerifyRequest<'_>, side: Side, doing: &str, error: StoreError) -> CopyError {
@@ -220,6 +225,7 @@ async fn own_reader(connector: &Connector, name: &str) -> Result<SeenFolder, Sto
             out.messages.push(Seen {
                 uid,
                 digest: Digest::of(&bytes),
+                octets: bytes.len() as u64,
                 canonical: Canonical::of(&bytes),
                 date: meta.seconds(),
                 flags: meta.flags.clone(),
@@ -282,7 +288,7 @@ impl Verification<'_> {
         let shown = path.to_string();
         let raw = WireName::encode(target);
         let wire = String::from_utf8_lossy(raw.raw()).into_owned();
-        let Some(source) = self.read(Side::Source, &shown, name).await else { return Ok(()) };
+        let Some(mut source) = self.read(Side::Source, &shown, name).await else { return Ok(()) };
         let rows = match row {
             Some(row) => {
                 let (ledger, id) = (self.request.ledger, row.id);
@@ -293,6 +299,8 @@ impl Verification<'_> {
             }
             None => BTreeMap::new(),
         };
+        let filter = self.request.filter;
+        source.messages.retain(|m| left_out(filter, rows.get(&m.uid), m.date, m.octets).is_none());
         let is_there = folders.contains(&wire) || folders.contains(target);
         if !is_there {
             let delivered = |m: &Seen| rows.get(&m.uid).is_some_and(|r| r.state.is_delivered());

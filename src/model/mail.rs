@@ -240,18 +240,6 @@ impl MailboxView {
     }
 }
 
-/// Which messages a copy takes. The default takes all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MailFilter {
-    /// Only these folders and what lies below them; empty means all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub include: Vec<String>,
-    /// Not these folders nor what lies below them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exclude: Vec<String>,
-}
-
 /// What happened to the messages of one folder, or of a whole account. It balances when
 /// `source = copied + present + excluded + failed + gone`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

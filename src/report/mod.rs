@@ -4,17 +4,20 @@
 //! sees everything that matters whatever the size: many rows of one kind are counted, what destroys is always shown.
 
 mod events;
+mod filter;
 mod findings;
 mod markdown;
+mod pace;
 mod phrase;
 mod status;
 mod style;
 mod summary;
 mod text;
 
-pub use events::event_line;
+pub use events::{event_json, event_line};
 pub use findings::{Checked, findings_json, findings_markdown, findings_text};
 pub use markdown::plan_markdown;
+pub use pace::{Forecast, Pace, eta, forecast_text};
 pub use status::status_text;
 pub use style::{Options, Style};
 pub use summary::{Failure, Summary, summary_text};

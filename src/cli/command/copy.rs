@@ -16,10 +16,7 @@ use crate::{
     },
     diag::Exit,
     journal::Journal,
-    model::{
-        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailFilter, PlatformId, PlatformKind, Profile, SecretRef,
-        State,
-    },
+    model::{Address, Digest, Domain, ImapEndpoint, ImapSecurity, PlatformId, PlatformKind, Profile, SecretRef, State},
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
         Strategy,
@@ -160,7 +157,7 @@ fn spec(from: &Side, to: &Side, args: &CopyArgs) -> Result<Spec, Failure> {
             skip: false,
             source_password: None,
             source_address: Some(source),
-            filter: MailFilter { include: args.folder.clone(), exclude: args.exclude.clone() },
+            filter: args.filter.read()?,
         },
         aliases: None,
         delegates: None,
