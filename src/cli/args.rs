@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::filter::FilterArgs;
+use super::{command::failed::FailedCommand, filter::FilterArgs};
 
 /// Moves mail addresses between mail platforms declaratively.
 #[derive(Debug, Parser)]
@@ -191,6 +191,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: JournalCommand,
     },
+    /// Messages that could not be copied
+    Failed {
+        #[command(subcommand)]
+        command: FailedCommand,
+    },
     /// Copy one mailbox to another, without a spec
     Copy(CopyArgs),
     /// A mail world on this machine to rehearse in
@@ -286,7 +291,7 @@ pub(super) struct CopyArgs {
     /// Only say what would be copied
     #[arg(long, env = "REHOME_DRY_RUN")]
     pub(super) dry_run: bool,
-    /// Compare every message afterwards
+    /// Read every message of both sides again afterwards, and compare
     #[arg(long, env = "REHOME_VERIFY")]
     pub(super) verify: bool,
     /// Allow connections without TLS to other machines

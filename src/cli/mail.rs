@@ -55,25 +55,34 @@ impl<'a> Mailman<'a> {
     }
 
     fn connector(&self, mailbox: &MailboxRef) -> Result<Connector, MailError> {
-        let refused = |context: String, class, help: Option<String>| MailError { context, class, help, source: None };
-        let platform = &mailbox.platform;
-        let endpoint =
-            self.inventory.platforms.get(platform).and_then(|p| p.service.imap.clone()).ok_or_else(|| {
-                refused(
-                    format!("{platform} does not tell where its mailboxes are"),
-                    ErrorClass::Unsupported,
-                    Some(format!("set platforms.{platform}.imap, or {}", super::runner::imap_variable(platform))),
-                )
-            })?;
-        let secret = self.context.env.secret(mailbox.access.password(), &self.spec.base).map_err(|e| {
-            refused(
-                format!("the password of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
-                ErrorClass::Denied,
-                Some("see docs/passwords.md".to_owned()),
-            )
-        })?;
-        Ok(observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, self.context.allow_plain()))
+        connector(self.context, self.spec, self.inventory, mailbox)
     }
+}
+
+/// The way into one mailbox of a platform of the spec.
+pub(super) fn connector(
+    context: &Context,
+    spec: &Spec,
+    inventory: &Inventory,
+    mailbox: &MailboxRef,
+) -> Result<Connector, MailError> {
+    let refused = |context: String, class, help: Option<String>| MailError { context, class, help, source: None };
+    let platform = &mailbox.platform;
+    let endpoint = inventory.platforms.get(platform).and_then(|p| p.service.imap.clone()).ok_or_else(|| {
+        refused(
+            format!("{platform} does not tell where its mailboxes are"),
+            ErrorClass::Unsupported,
+            Some(format!("set platforms.{platform}.imap, or {}", super::runner::imap_variable(platform))),
+        )
+    })?;
+    let secret = context.env.secret(mailbox.access.password(), &spec.base).map_err(|e| {
+        refused(
+            format!("the password of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
+            ErrorClass::Denied,
+            Some("see docs/passwords.md".to_owned()),
+        )
+    })?;
+    Ok(observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, context.allow_plain()))
 }
 
 #[async_trait]

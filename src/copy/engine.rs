@@ -193,8 +193,11 @@ impl Pass<'_, '_> {
         for folder in order {
             self.context.go_on()?;
             let Some(status) = self.source_status(folder).await? else { continue };
-            self.report.seen.insert(folder.path.clone(), status);
-            let counts = if !included(self.filter, &folder.path) {
+            let taken = included(self.filter, &folder.path);
+            if taken {
+                self.report.seen.insert(folder.path.clone(), status);
+            }
+            let counts = if !taken {
                 let n = u64::from(status.messages);
                 self.tally.done += n;
                 let excluded = BTreeMap::from([(LeftOut::Folder.to_string(), n)]);

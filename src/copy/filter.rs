@@ -11,6 +11,12 @@ use crate::{
 /// Failures that the same target repeats for the same message. Any other kind is tried again by every pass.
 const LASTING: [&str; 3] = ["too-large", "rejected", "nul-octet"];
 
+/// Whether a message that failed in this way would fail again, so that it is held until somebody says otherwise.
+#[must_use]
+pub fn lasting_failure(class: &str) -> bool {
+    LASTING.contains(&class)
+}
+
 /// What a pass knows that decides which messages it takes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Choice {
@@ -52,7 +58,7 @@ pub(super) fn choose(
     let failed = known.is_some_and(|row| row.state == MessageState::Failed);
     let lasts = failure.is_some_and(|f| {
         let same = f.failure.append_limit == limit || f.failure.class == "nul-octet";
-        f.decision.is_none() && LASTING.contains(&f.failure.class.as_str()) && same
+        f.decision.is_none() && lasting_failure(&f.failure.class) && same
     });
     if failed && lasts { Chosen::Hold } else { Chosen::Take }
 }
@@ -84,7 +90,7 @@ impl Choice {
     /// Whether the target has to be asked for its limit before messages of the folder can be chosen.
     fn needs_limit(&self, folder: &FolderPath) -> bool {
         let failures = self.failures.get(folder);
-        failures.is_some_and(|all| all.values().any(|f| LASTING.contains(&f.failure.class.as_str())))
+        failures.is_some_and(|all| all.values().any(|f| lasting_failure(&f.failure.class)))
     }
 
     /// The outcome of a message that is not taken; `None` takes it.

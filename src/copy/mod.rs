@@ -44,6 +44,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 pub use error::{CopyError, CopyErrorClass, Side};
+pub use filter::lasting_failure;
 pub use verify::{MailVerification, VerifyRequest, verify_mailbox};
 
 use crate::{

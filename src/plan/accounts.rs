@@ -261,7 +261,8 @@ impl<'s, 'a> Steps<'s, 'a> {
             writer.copy(self.draft, Phase::Copy, ends);
             proved = writer.verify(self.draft, Phase::Verify, ends);
         }
-        let before: BTreeSet<ActionId> = proved.iter().cloned().chain(after).collect();
+        let mail = writer.iter().filter(|_| case.need == Need::Copy).flat_map(|w| w.before.iter().cloned());
+        let before: BTreeSet<ActionId> = mail.chain(after).collect();
         let freed = stage.free.as_ref().and_then(|free| self.free(free, before.clone()));
         let way = claims::way(self.world, case.address, case.target, case.address).unwrap_or_default();
         let claim = (case.address, self.chain.as_str(), Phase::Cutover);

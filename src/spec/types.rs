@@ -260,6 +260,20 @@ pub struct MailSpec {
     pub source_address: Option<Address>,
     /// What is left out.
     pub filter: MailFilter,
+    /// How far a copy is proved.
+    pub verify: VerifyLevel,
+}
+
+/// How far a copy is proved before it counts as done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VerifyLevel {
+    /// Another client reads every message of both sides and compares octets, dates, flags and folders.
+    #[default]
+    Bytes,
+    /// The sums of the copy balance, and the target confirmed every message. Nothing is read again, and no source is
+    /// emptied on the strength of it.
+    Counts,
 }
 
 /// How a copy gets the password of the source.

@@ -19,7 +19,7 @@ use crate::{
     model::{Address, Digest, Domain, ImapEndpoint, ImapSecurity, PlatformId, PlatformKind, Profile, SecretRef, State},
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
-        Strategy,
+        Strategy, VerifyLevel,
     },
 };
 
@@ -158,6 +158,7 @@ fn spec(from: &Side, to: &Side, args: &CopyArgs) -> Result<Spec, Failure> {
             source_password: None,
             source_address: Some(source),
             filter: args.filter.read()?,
+            verify: if args.verify { VerifyLevel::Bytes } else { VerifyLevel::Counts },
         },
         aliases: None,
         delegates: None,

@@ -4,6 +4,7 @@ mod apply;
 mod copy;
 mod demo;
 mod doctor;
+pub(super) mod failed;
 mod init;
 mod journal;
 mod plan;
@@ -34,6 +35,7 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Status { spec } => status::run(&context, &spec.spec),
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
         Command::Journal { command } => journal::run(&context, command),
+        Command::Failed { command } => failed::run(&context, command).await,
         Command::Copy(args) => copy::run(&context, args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::Demo { keep, seed } => demo::run(&context, keep, seed).await,

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::{Lease, Ledger, LedgerError, db, lock};
 use crate::model::{Address, FolderPath, PlatformId};
 
-/// The registry's tables and those of `dedup`. Running it again changes nothing that is there.
+/// The registry's tables. Running it again changes nothing that is there.
 pub const REGISTRY: &str = include_str!("registry.sql");
 
 /// A message that could not be copied.
@@ -200,6 +200,14 @@ impl Ledger {
                     "UPDATE ledger_folder SET status = NULL WHERE path = ?1 AND mailbox =
                          (SELECT id FROM ledger_mailbox WHERE account = ?2 AND platform = ?3)",
                     params![key, owner.account, owner.platform.as_str()],
+                )
+                .map_err(db(doing))?;
+            }
+            if *decision == Decision::Retry && exists(tx, "mailbox")? {
+                // What was proved without these messages has to be proved with them.
+                tx.execute(
+                    "UPDATE mailbox SET seen = '[]', verified = NULL WHERE address = ?1",
+                    params![owner.account],
                 )
                 .map_err(db(doing))?;
             }

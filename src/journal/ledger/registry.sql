@@ -17,19 +17,3 @@ CREATE TABLE IF NOT EXISTS ledger_failure (
     note         TEXT,                        -- why it is ignored
     PRIMARY KEY (mailbox, folder, validity, uid)
 ) STRICT, WITHOUT ROWID;
-
--- Doubles that `dedup` moves to its quarantine folder. `intent` is written before the move, `moved` after it.
-CREATE TABLE IF NOT EXISTS dedup_move (
-    id                  INTEGER PRIMARY KEY,
-    mailbox             TEXT NOT NULL,        -- platform or host, and address
-    folder              TEXT NOT NULL,        -- name of the folder it is moved from, decoded
-    validity            INTEGER NOT NULL,
-    uid                 INTEGER NOT NULL,
-    digest              BLOB NOT NULL,        -- SHA-256 of the octets
-    quarantine          TEXT NOT NULL,        -- name of the folder it is moved to, decoded
-    quarantine_validity INTEGER NOT NULL,
-    quarantine_uid      INTEGER,              -- NULL until it is known
-    at                  TEXT NOT NULL,
-    state               TEXT NOT NULL CHECK (state IN ('intent', 'moved', 'undoing', 'undone'))
-) STRICT;
-CREATE INDEX IF NOT EXISTS dedup_move_open ON dedup_move (mailbox) WHERE state <> 'undone';

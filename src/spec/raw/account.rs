@@ -16,7 +16,7 @@ use crate::{
     spec::{
         place::At,
         tree::{Data, Node},
-        types::Presence,
+        types::{Presence, VerifyLevel},
     },
 };
 
@@ -63,6 +63,8 @@ record! {
         "source_address" => source_address: Address,
         /// Which mail is copied, and which folders get another name.
         "filter" => filter: Filter,
+        /// How far the copy is proved: `bytes` (the default) or `counts`.
+        "verify" => verify: VerifyLevel,
     }
 }
 
@@ -103,6 +105,8 @@ record! {
         "source_password" => source_password: SourceAccess,
         /// Which mail is copied, and which folders get another name.
         "filter" => filter: Filter,
+        /// How far the copy is proved: `bytes` (the default) or `counts`.
+        "verify" => verify: VerifyLevel,
     }
 }
 

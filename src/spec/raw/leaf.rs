@@ -10,7 +10,7 @@ use crate::{
     spec::{
         place::At,
         tree::{Data, Node},
-        types::{Presence, SourceFate, Strategy},
+        types::{Presence, SourceFate, Strategy, VerifyLevel},
     },
 };
 
@@ -159,6 +159,7 @@ words! {
     DomainType, "a domain type":
         "authoritative" => Self::Authoritative, "non-authoritative" => Self::NonAuthoritative;
     Strategy, "a strategy": "swap" => Self::Swap, "stage" => Self::Stage, "parallel" => Self::Parallel;
+    VerifyLevel, "a level of proof": "bytes" => Self::Bytes, "counts" => Self::Counts;
     SourceFate, "what becomes of a source": "keep" => Self::Keep, "reset" => Self::Reset;
     DnsTopic, "a DNS check":
         "mx" => Self::Mx, "spf" => Self::Spf, "dkim" => Self::Dkim, "dmarc" => Self::Dmarc,
