@@ -49,4 +49,50 @@ impl Reader {
             Err(e) => Err(e),
         }
     }
+
+    /// The largest message that a folder takes: what the capability says of all, or what STATUS says of this one
+    /// (RFC 7889 2). `None` where the server does not tell.
+    ///
+    /// # Errors
+    /// When the connection fails. A refusal is `None`.
+    pub async fn append_limit_of(&mut self, name: &WireName) -> Result<Option<u64>, ImapError> {
+        let caps = &self.conn.capabilities;
+        if let Some(limit) = caps.append_limit() {
+            return Ok(Some(limit));
+        }
+        if !caps.has("APPENDLIMIT") {
+            return Ok(None);
+        }
+        let octets = sendable(&self.conn, "STATUS", name)?;
+        let command = Command::new(&self.conn, "STATUS", "").string(octets).text(" (APPENDLIMIT)");
+        let mut limit = None;
+        let mut each = |response| {
+            if let Response::StatusOf(line) = response {
+                limit = limit.or(line.append_limit);
+            }
+        };
+        match self.conn.run(command, &mut each).await {
+            Ok(_) => Ok(limit),
+            Err(e) if matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The UIDs of the messages of the open folder that have more than that many octets, ascending.
+    ///
+    /// # Errors
+    /// When the server refuses or the connection fails.
+    pub async fn search_larger(&mut self, octets: u64) -> Result<Vec<u32>, ImapError> {
+        let command = Command::new(&self.conn, "UID SEARCH", &format!(" LARGER {octets}"));
+        let mut found = Vec::new();
+        let mut each = |response| {
+            if let Response::Search(uids) = response {
+                found.extend(uids);
+            }
+        };
+        self.conn.run(command, &mut each).await?;
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
 }

@@ -21,6 +21,7 @@ mod redirections;
 mod slots;
 mod types;
 mod undo;
+mod victims;
 mod world;
 
 pub use file::PlanFileError;
