@@ -26,6 +26,7 @@ pub(super) struct Mailman<'a> {
     ledger: Ledger,
     screen: Arc<Screen>,
     interrupt: Interrupt,
+    resources: copy::Resources,
 }
 
 impl<'a> Mailman<'a> {
@@ -46,6 +47,7 @@ impl<'a> Mailman<'a> {
             ledger: Ledger::new(journal.db()),
             screen: Arc::clone(screen),
             interrupt: interrupt.clone(),
+            resources: copy::Resources::default(),
         }
     }
 
@@ -96,6 +98,7 @@ impl Mail for Mailman<'_> {
             filter: &work.filter,
             ledger: &self.ledger,
             events: self.screen.as_ref(),
+            resources: self.resources.clone(),
             cancel: self.interrupt.gentle.clone(),
             settle: self.context.settle(),
         })

@@ -2,31 +2,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CopyError, flags, folder::FolderPass, store::Meta, store::StoreErrorKind};
-use crate::journal::ledger::MessageRow;
+use super::{
+    CopyError, flags,
+    link::Link,
+    store::{Meta, StoreErrorKind},
+};
+use crate::journal::ledger::{FolderRow, Lease, MessageRow};
 
 /// How many messages one STORE names.
 const BATCH: usize = 200;
 
+/// Whether a message that was delivered has other flags at the source than it had when they were last carried over.
+pub(super) fn differs(meta: &Meta, row: &MessageRow) -> bool {
+    meta.flags != row.source_flags && flags::comparable(&meta.flags) != flags::comparable(&row.source_flags)
+}
+
 /// Carries changed flags over to messages that the target's user has not touched since: those whose flags are still
 /// what the target was last given. A message that the user deleted stays deleted.
-pub(super) async fn carry(pass: &mut FolderPass<'_, '_>, settled: Vec<(Meta, MessageRow)>) -> Result<(), CopyError> {
-    let changed: Vec<(Meta, MessageRow)> = settled
-        .into_iter()
-        .filter(|(meta, row)| flags::comparable(&meta.flags) != flags::comparable(&row.source_flags))
-        .collect();
+pub(super) async fn carry(
+    target: &mut Link<'_>,
+    lease: Lease,
+    folder: &FolderRow,
+    name: &str,
+    changed: Vec<(Meta, MessageRow)>,
+) -> Result<(), CopyError> {
     if changed.is_empty() {
         return Ok(());
     }
-    let validity = pass.row.target_validity;
+    let validity = folder.target_validity;
     let place = |row: &MessageRow| row.target.filter(|(v, _)| *v == validity).map(|(_, uid)| uid);
     let uids: BTreeSet<u32> = changed.iter().filter_map(|(_, row)| place(row)).collect();
     let mut there: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
     let mut permanent = None;
-    if let (Some(first), Some(last)) = (uids.first(), uids.last()) {
-        permanent = pass.target.open_for_change(&pass.target_name).await?;
-        pass.target.refresh(&pass.target_name).await?;
-        let metas = pass.target.scan(&pass.target_name, *first, Some(*last)).await?;
+    if !uids.is_empty() {
+        permanent = target.refresh(name).await?.permanent;
+        let uids: Vec<u32> = uids.into_iter().collect();
+        let metas = target.some(name, &uids).await?;
         there = metas.into_iter().map(|m| (m.uid, m.flags)).collect();
     }
     let mut groups: BTreeMap<BTreeSet<String>, Vec<u32>> = BTreeMap::new();
@@ -34,7 +45,7 @@ pub(super) async fn carry(pass: &mut FolderPass<'_, '_>, settled: Vec<(Meta, Mes
     for (meta, mut row) in changed {
         row.source_flags = flags::stored(&meta.flags);
         if let Some((uid, now)) = place(&row).and_then(|uid| Some((uid, there.get(&uid)?))) {
-            let wanted = flags::filter(&meta.flags, permanent.as_ref()).kept;
+            let wanted = flags::filter(&meta.flags, permanent.as_deref()).kept;
             let untouched = flags::comparable(now) == flags::comparable(&row.target_flags);
             if untouched || flags::comparable(now) == flags::comparable(&wanted) {
                 if flags::comparable(now) != flags::comparable(&wanted) {
@@ -47,26 +58,26 @@ pub(super) async fn carry(pass: &mut FolderPass<'_, '_>, settled: Vec<(Meta, Mes
     }
     for (wanted, uids) in groups {
         for part in uids.chunks(BATCH) {
-            set(pass, part, &wanted).await?;
+            set(target, name, part, &wanted).await?;
         }
     }
-    let (lease, folder) = (pass.lease, (pass.row.id, pass.row.source_validity));
-    pass.context.ledger(move |l| l.settle(lease, folder, None, &rows)).await
+    let at = (folder.id, folder.source_validity);
+    target.context.ledger(move |l| l.settle(lease, at, None, &rows)).await
 }
 
 /// Sets flags; repeating it does no harm, so a lost connection is simply made again.
-async fn set(pass: &mut FolderPass<'_, '_>, uids: &[u32], wanted: &BTreeSet<String>) -> Result<(), CopyError> {
-    let mut tries = pass.target.tries(format!("setting flags in `{}`", pass.target_name));
+async fn set(target: &mut Link<'_>, folder: &str, uids: &[u32], wanted: &BTreeSet<String>) -> Result<(), CopyError> {
+    let mut tries = target.tries(format!("setting flags in `{folder}`"));
     loop {
-        pass.context.go_on()?;
-        pass.target.open_for_change(&pass.target_name).await?;
-        match pass.target.change().await?.set_flags(uids, wanted).await {
+        target.context.go_on()?;
+        target.open(folder).await?;
+        match target.change().await?.set_flags(uids, wanted).await {
             Ok(()) => return Ok(()),
             Err(error) => {
                 if error.kind == StoreErrorKind::Lost {
-                    pass.target.drop_change();
+                    target.disconnect();
                 }
-                pass.target.again(&mut tries, error).await?;
+                target.again(&mut tries, error).await?;
             }
         }
     }

@@ -1,20 +1,23 @@
 //! One pass over a whole mailbox.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyError, Side, filter,
-    folder::{FolderPass, Tally},
+    CopyError, CopyErrorClass, Resources, Side, filter,
+    folder::FolderPass,
     folders::{self, Prepared},
     link::{Context, Link, Tuning},
     mapping::{Learned, included},
     recovery::{self, Doubt},
-    store::{Listed, Listing, Meta, Store},
+    store::{FolderVerb, Listed, Listing, Meta, Store},
+    tally::Tally,
 };
 use crate::{
     journal::ledger::{FolderRow, Lease, Ledger, MessageState},
@@ -23,6 +26,10 @@ use crate::{
         MailFilter, PlatformId,
     },
 };
+
+/// How long the work of one mailbox may take before another pair of connections is made for it, for each further pair:
+/// what is done by then needs no more of them.
+const PATIENCE: Duration = Duration::from_millis(60);
 
 /// What a pass works on.
 pub(super) struct Job<'a> {
@@ -34,6 +41,7 @@ pub(super) struct Job<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) events: &'a dyn EventSink,
     pub(super) cancel: CancellationToken,
+    pub(super) resources: Resources,
     pub(super) tuning: Tuning,
 }
 
@@ -43,45 +51,89 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         account: job.account,
         ledger: job.ledger.clone(),
         events: job.events,
-        cancel: job.cancel,
+        // The lanes of one mailbox stop together.
+        cancel: job.cancel.child_token(),
         tuning: job.tuning,
     };
     let (account, id) = (job.account.clone(), job.source_id.clone());
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;
-    let mut source = Link::new(&context, Side::Source, job.source);
-    let mut target = Link::new(&context, Side::Target, job.target);
-    let listing = source.list().await?;
-    let there = target.list().await?;
+    let mut first = Lane {
+        source: Link::new(&context, Side::Source, Arc::clone(&job.source)),
+        target: Link::new(&context, Side::Target, Arc::clone(&job.target)),
+    };
+    let (listing, there) = tokio::join!(first.source.list(), first.target.list());
+    let (listing, there) = (listing?, there?);
     let choice = filter::Choice::load(&context, &job.source_id.0, job.filter).await?;
     let mut pass = Pass {
-        context: &context,
-        lease,
-        source: &mut source,
-        target: &mut target,
+        shared: Shared { context: &context, lease, resources: job.resources, choice, tally: Mutex::default() },
         filter: job.filter,
-        tally: Tally { choice, ..Tally::default() },
-        report: CopyReport::default(),
+        report: Mutex::default(),
         rows: BTreeMap::new(),
         same: BTreeSet::new(),
         replaced: false,
-        left_alone: BTreeSet::new(),
+        left_alone: Mutex::default(),
     };
     pass.load(&job.source_id.0, &there).await?;
-    pass.settle_doubts(&listing, &there).await?;
-    let prepared = pass.prepare(&listing, &there).await?;
-    pass.folders(&listing, &there, &prepared).await?;
-    pass.subscribe(&listing, &there, &prepared).await?;
+    pass.settle_doubts(&mut first, &listing, &there).await?;
+    let prepared = pass.prepare(&mut first, &listing, &there).await?;
+    let further = || Lane {
+        source: Link::new(&context, Side::Source, Arc::clone(&job.source)),
+        target: Link::new(&context, Side::Target, Arc::clone(&job.target)),
+    };
+    pass.folders(&mut first, further, &listing, &there, &prepared).await?;
+    pass.subscribe(&mut first, &listing, &there, &prepared).await?;
     pass.finish()
 }
 
+/// What the lanes of a pass share.
+pub(super) struct Shared<'c> {
+    pub(super) context: &'c Context<'c>,
+    pub(super) lease: Lease,
+    pub(super) resources: Resources,
+    /// Which messages are taken.
+    pub(super) choice: filter::Choice,
+    tally: Mutex<Tally>,
+}
+
+impl Shared<'_> {
+    /// The sums. Held for a moment only.
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        lock(&self.tally)
+    }
+
+    /// Tells how far the mailbox is.
+    pub(super) fn progress(&self, folder: &FolderPath, settled: u64, octets: u64) {
+        let event = {
+            let mut tally = self.tally();
+            tally.done += settled;
+            tally.octets += octets;
+            Event::CopyProgress {
+                account: self.context.account.clone(),
+                folder: folder.to_string(),
+                done: tally.done,
+                total: tally.total.max(tally.done),
+                octets: tally.octets,
+            }
+        };
+        self.context.events.emit(event);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Sums that a panic left behind are those of a pass that fails anyway.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A pair of connections that copies one folder after the other.
+struct Lane<'c> {
+    source: Link<'c>,
+    target: Link<'c>,
+}
+
 struct Pass<'p, 'c> {
-    context: &'c Context<'c>,
-    lease: Lease,
-    source: &'p mut Link<'c>,
-    target: &'p mut Link<'c>,
+    shared: Shared<'c>,
     filter: &'p MailFilter,
-    tally: Tally,
-    report: CopyReport,
+    report: Mutex<CopyReport>,
     /// What the ledger knows, by source path.
     rows: BTreeMap<FolderPath, FolderRow>,
     /// Folders that are at the target as earlier passes left them.
@@ -89,18 +141,24 @@ struct Pass<'p, 'c> {
     /// Nothing at the target is what earlier passes filled.
     replaced: bool,
     /// Folders that the target's user took away, and that are not made again.
-    left_alone: BTreeSet<FolderPath>,
+    left_alone: Mutex<BTreeSet<FolderPath>>,
+}
+
+/// What a lane has to do.
+struct Task<'l> {
+    folder: &'l Listed,
+    status: FolderStatus,
 }
 
 fn find<'a>(listing: &'a Listing, name: &str) -> Option<&'a Listed> {
     listing.folders.iter().find(|f| f.name == name)
 }
 
-impl Pass<'_, '_> {
+impl<'c> Pass<'_, 'c> {
     /// Reads what is known, and finds out whether the target is still the mailbox that it was.
     async fn load(&mut self, platform: &PlatformId, there: &Listing) -> Result<(), CopyError> {
-        let (account, platform) = (self.context.account.clone(), platform.clone());
-        let rows = self.context.ledger(move |l| l.known_folders(&account, &platform)).await?;
+        let (account, platform) = (self.shared.context.account.clone(), platform.clone());
+        let rows = self.shared.context.ledger(move |l| l.known_folders(&account, &platform)).await?;
         self.rows = rows.into_iter().map(|row| (row.path.clone(), row)).collect();
         let filled: Vec<FolderRow> = self.rows.values().filter(|r| r.target_validity > 0).cloned().collect();
         for row in &filled {
@@ -113,15 +171,15 @@ impl Pass<'_, '_> {
         if !self.replaced {
             return Ok(());
         }
-        self.tally.choice.forget_refusals();
-        let (lease, mut forgotten) = (self.lease, 0);
+        self.shared.choice.forget_refusals();
+        let (lease, mut forgotten) = (self.shared.lease, 0);
         for row in self.rows.values_mut() {
             let id = row.id;
-            forgotten += self.context.ledger(move |l| l.forget_deliveries(lease, id)).await?;
+            forgotten += self.shared.context.ledger(move |l| l.forget_deliveries(lease, id)).await?;
             (row.target_validity, row.adopt_below, row.target) = (0, 0, None);
             (row.status, row.counts) = (None, None);
             let saved = row.clone();
-            self.context.ledger(move |l| l.save_folder(lease, &saved)).await?;
+            self.shared.context.ledger(move |l| l.save_folder(lease, &saved)).await?;
         }
         if forgotten > 0 {
             self.remark(format!(
@@ -136,19 +194,20 @@ impl Pass<'_, '_> {
     async fn is_same(&self, row: &FolderRow, status: Option<FolderStatus>) -> Result<bool, CopyError> {
         let (id, validity) = (row.id, row.target_validity);
         let Some(status) = status.filter(|s| s.uid_validity == validity) else { return Ok(false) };
-        let highest = self.context.ledger(move |l| l.highest(id, validity)).await?;
+        let highest = self.shared.context.ledger(move |l| l.highest(id, validity)).await?;
         Ok(status.uid_next == 0 || status.uid_next > highest)
     }
 
-    fn remark(&mut self, text: String) {
-        if !self.report.remarks.contains(&text) {
-            self.report.remarks.push(text);
+    fn remark(&self, text: String) {
+        let mut report = lock(&self.report);
+        if !report.remarks.contains(&text) {
+            report.remarks.push(text);
         }
     }
 
-    async fn settle_doubts(&mut self, listing: &Listing, there: &Listing) -> Result<(), CopyError> {
-        let lease = self.lease;
-        let windows = self.context.ledger(move |l| l.open_windows(lease)).await?;
+    async fn settle_doubts(&self, lane: &mut Lane<'c>, listing: &Listing, there: &Listing) -> Result<(), CopyError> {
+        let lease = self.shared.lease;
+        let windows = self.shared.context.ledger(move |l| l.open_windows(lease)).await?;
         let mut doubts = Vec::new();
         for window in windows {
             let Some(row) = self.rows.values().find(|r| r.id == window.folder) else { continue };
@@ -162,12 +221,11 @@ impl Pass<'_, '_> {
                 row,
             });
         }
-        recovery::settle(self.context, lease, self.source, self.target, doubts).await
+        recovery::settle(self.shared.context, lease, &mut lane.source, &mut lane.target, doubts).await
     }
 
-    async fn prepare(&mut self, listing: &Listing, there: &Listing) -> Result<Prepared, CopyError> {
-        let renamed: BTreeMap<FolderPath, Vec<String>> =
-            listing.folders.iter().filter_map(|f| Some((f.path.clone(), self.filter.renamed(&f.path)?))).collect();
+    async fn prepare(&self, lane: &mut Lane<'c>, listing: &Listing, there: &Listing) -> Result<Prepared, CopyError> {
+        let renamed = self.filter.renames(listing.folders.iter().map(|f| &f.path));
         // A name that the filter gives counts until the folder is filled.
         let stays = |r: &&FolderRow| r.target_validity > 0 || !renamed.contains_key(&r.path);
         let known =
@@ -177,7 +235,8 @@ impl Pass<'_, '_> {
         };
         let removed: BTreeSet<FolderPath> = self.rows.values().filter(gone).map(|r| r.path.clone()).collect();
         let learned = Learned { known, renamed, ..Learned::default() };
-        let out = folders::prepare(self.lease, self.target, listing, there, self.filter, learned, &removed).await?;
+        let out = folders::prepare(self.shared.lease, &mut lane.target, listing, there, self.filter, learned, &removed)
+            .await?;
         for folder in listing.folders.iter().filter(|f| f.selectable && included(self.filter, &f.path)) {
             if let Some(remark) = out.pairs.get(&folder.path).and_then(|p| p.remark.clone()) {
                 self.remark(remark);
@@ -186,66 +245,116 @@ impl Pass<'_, '_> {
         Ok(out)
     }
 
-    async fn folders(&mut self, listing: &Listing, there: &Listing, prepared: &Prepared) -> Result<(), CopyError> {
-        let mut order: Vec<&Listed> = listing.folders.iter().filter(|f| f.selectable).collect();
-        order.sort_by_key(|f| (!f.path.is_inbox(), f.path.clone()));
-        self.tally.total = order.iter().filter_map(|f| f.status).map(|s| u64::from(s.messages)).sum();
-        for folder in order {
-            self.context.go_on()?;
-            let Some(status) = self.source_status(folder).await? else { continue };
-            let taken = included(self.filter, &folder.path);
-            if taken {
-                self.report.seen.insert(folder.path.clone(), status);
+    async fn folders(
+        &self,
+        first: &mut Lane<'c>,
+        further: impl Fn() -> Lane<'c>,
+        listing: &Listing,
+        there: &Listing,
+        prepared: &Prepared,
+    ) -> Result<(), CopyError> {
+        let mut tasks: Vec<Task<'_>> = Vec::new();
+        let selectable = || listing.folders.iter().filter(|f| f.selectable);
+        self.shared.tally().total = selectable().filter_map(|f| f.status).map(|s| u64::from(s.messages)).sum();
+        for folder in selectable() {
+            self.shared.context.go_on()?;
+            let Some(status) = self.source_status(&mut first.source, folder).await? else { continue };
+            if !included(self.filter, &folder.path) {
+                self.add(&folder.path, excluded(status))?;
+                continue;
             }
-            let counts = if !taken {
-                let n = u64::from(status.messages);
-                self.tally.done += n;
-                let excluded = BTreeMap::from([(LeftOut::Folder.to_string(), n)]);
-                CopyCounts {
-                    source: n,
-                    excluded: excluded.into_iter().filter(|(_, n)| *n > 0).collect(),
-                    ..CopyCounts::default()
-                }
-            } else if let Some(text) = prepared.refused.get(&folder.path) {
-                self.refused(folder, text).await?
+            lock(&self.report).seen.insert(folder.path.clone(), status);
+            if let Some(counts) = self.settled(folder, status) {
+                self.add(&folder.path, counts)?;
             } else {
-                self.folder(folder, status, there, prepared).await?
-            };
-            self.add(&folder.path, counts)?;
+                tasks.push(Task { folder, status });
+            }
         }
-        Ok(())
+        // What people look at first comes first; then the largest, so that the lanes end together.
+        tasks.sort_by_key(|t| (!t.folder.path.is_inbox(), std::cmp::Reverse(t.status.messages), &t.folder.path));
+        let lanes = self.shared.context.tuning.lanes.min(tasks.len());
+        let queue = Mutex::new(VecDeque::from(tasks));
+        let work = async |lane: &mut Lane<'c>| -> Result<(), CopyError> {
+            loop {
+                self.shared.context.go_on()?;
+                let Some(task) = lock(&queue).pop_front() else { return Ok(()) };
+                let out = self.task(lane, &task, there, prepared).await;
+                if out.is_err() {
+                    self.shared.context.cancel.cancel();
+                }
+                self.add(&task.folder.path, out?)?;
+            }
+        };
+        let more = (1..lanes).map(|n| {
+            let (queue, work, further) = (&queue, &work, &further);
+            async move {
+                tokio::time::sleep(PATIENCE * u32::try_from(n).unwrap_or(u32::MAX)).await;
+                if lock(queue).is_empty() {
+                    return Ok(());
+                }
+                let mut lane = further();
+                let (source, target) = tokio::join!(lane.source.connect(), lane.target.connect());
+                match source.and(target) {
+                    Ok(()) => work(&mut lane).await,
+                    // The server allows no more connections, or is busy: the first lane does it all.
+                    Err(error) => {
+                        tracing::debug!(%error, "no further connection");
+                        Ok(())
+                    }
+                }
+            }
+        });
+        let (first, more) = tokio::join!(work(first), join_all(more));
+        let errors: Vec<CopyError> = std::iter::once(first).chain(more).filter_map(Result::err).collect();
+        // One lane fails, and the others are interrupted by it.
+        let worst = errors.into_iter().min_by_key(|e| e.class() == CopyErrorClass::Interrupted);
+        worst.map_or(Ok(()), Err)
     }
 
-    fn add(&mut self, path: &FolderPath, counts: CopyCounts) -> Result<(), CopyError> {
+    /// The sums of a folder in which nothing happened since the last complete pass.
+    fn settled(&self, folder: &Listed, status: FolderStatus) -> Option<CopyCounts> {
+        let row = self.rows.get(&folder.path).filter(|_| self.same.contains(&folder.path))?;
+        let counts = unchanged(row, status).filter(|counts| self.filter.still_leaves_out(&counts.excluded))?;
+        self.shared.tally().done += counts.source;
+        Some(counts)
+    }
+
+    async fn task(
+        &self,
+        lane: &mut Lane<'c>,
+        task: &Task<'_>,
+        there: &Listing,
+        prepared: &Prepared,
+    ) -> Result<CopyCounts, CopyError> {
+        match prepared.refused.get(&task.folder.path) {
+            Some(text) => self.refused(&mut lane.source, task.folder, text).await,
+            None => self.folder(lane, task, there, prepared).await,
+        }
+    }
+
+    fn add(&self, path: &FolderPath, counts: CopyCounts) -> Result<(), CopyError> {
         if !counts.balances() {
             return Err(CopyError::Unbalanced {
-                account: self.context.account.clone(),
+                account: self.shared.context.account.clone(),
                 folder: path.to_string(),
                 counts: Box::new(counts),
             });
         }
-        self.report.total.add(&counts);
-        let (account, folder) = (self.context.account, path.to_string());
-        self.context.events.emit(Event::FolderDone {
-            account: account.clone(),
-            folder: folder.clone(),
-            counts: counts.clone(),
-        });
-        for message in self.tally.failed.iter().filter(|f| f.folder == *path) {
-            self.context.events.emit(Event::MessageFailed { account: account.clone(), message: message.clone() });
-        }
-        self.report.folders.insert(folder, counts);
+        filter::tell(&self.shared, path, &counts);
+        let mut report = lock(&self.report);
+        report.total.add(&counts);
+        report.folders.insert(path.to_string(), counts);
         Ok(())
     }
 
     /// The status of a source folder. One that the server does not open is said to have failed, never passed over.
-    async fn source_status(&mut self, folder: &Listed) -> Result<Option<FolderStatus>, CopyError> {
+    async fn source_status(&self, source: &mut Link<'c>, folder: &Listed) -> Result<Option<FolderStatus>, CopyError> {
         let status = match folder.status {
             Some(status) => Some(status),
-            None => self.source.status(&folder.name).await?,
+            None => source.status(&folder.name).await?,
         };
         if status.is_none() {
-            self.tally.failed.push(FailedMessage {
+            self.shared.tally().failed.push(FailedMessage {
                 folder: folder.path.clone(),
                 uid_validity: 0,
                 uid: 0,
@@ -257,11 +366,11 @@ impl Pass<'_, '_> {
     }
 
     /// A folder that the target will not have: each of its messages fails.
-    async fn refused(&mut self, folder: &Listed, text: &str) -> Result<CopyCounts, CopyError> {
-        let opened = self.source.refresh(&folder.name).await?;
-        let metas = if opened.messages == 0 { Vec::new() } else { self.source.scan(&folder.name, 1, None).await? };
+    async fn refused(&self, source: &mut Link<'c>, folder: &Listed, text: &str) -> Result<CopyCounts, CopyError> {
+        let opened = source.refresh(&folder.name).await?;
+        let metas = if opened.messages == 0 { Vec::new() } else { source.scan(&folder.name, 1, None).await? };
         for meta in &metas {
-            self.tally.failed.push(FailedMessage {
+            self.shared.tally().failed.push(FailedMessage {
                 folder: folder.path.clone(),
                 uid_validity: opened.uid_validity,
                 uid: meta.uid,
@@ -280,64 +389,59 @@ impl Pass<'_, '_> {
     }
 
     async fn folder(
-        &mut self,
-        folder: &Listed,
-        status: FolderStatus,
+        &self,
+        lane: &mut Lane<'c>,
+        task: &Task<'_>,
         there: &Listing,
         prepared: &Prepared,
     ) -> Result<CopyCounts, CopyError> {
-        let (lease, path) = (self.lease, folder.path.clone());
+        let (folder, status) = (task.folder, task.status);
+        let (lease, path) = (self.shared.lease, folder.path.clone());
         let Some(pair) = prepared.pairs.get(&folder.path) else { return Ok(CopyCounts::default()) };
         let mut row = match self.rows.get(&folder.path) {
             Some(row) => row.clone(),
-            None => self.context.ledger(move |l| l.folder(lease, &path)).await?,
+            None => self.shared.context.ledger(move |l| l.folder(lease, &path)).await?,
         };
-        let listed = find(there, &pair.target);
-        let settled = unchanged(&row, status)
-            .filter(|counts| self.same.contains(&folder.path) && self.filter.still_leaves_out(&counts.excluded));
-        if let Some(counts) = settled {
-            self.tally.done += counts.source;
-            return Ok(counts);
-        }
-        if row.target_validity > 0 && listed.is_none() {
+        if row.target_validity > 0 && find(there, &pair.target).is_none() {
             // Its user took it away. New mail has a place again; what was delivered is not sent again.
-            if !self.has_new(&row, folder, status).await? {
-                return self.kept(&row, folder).await;
+            if !self.has_new(&mut lane.source, &row, task).await? {
+                return self.kept(&mut lane.source, &row, folder).await;
             }
-            if let Some(text) = folders::create(self.target, &pair.target).await? {
-                return self.refused(folder, &text).await;
+            if let Some(text) = folders::create(&mut lane.target, &pair.target).await? {
+                return self.refused(&mut lane.source, folder, &text).await;
             }
         }
-        self.meet_target(&mut row, &pair.target, there).await?;
+        self.meet_target(&mut lane.target, &mut row, &pair.target, there).await?;
         let pass = FolderPass {
-            context: self.context,
-            lease,
-            source: self.source,
-            target: self.target,
-            tally: &mut self.tally,
+            shared: &self.shared,
+            source: &mut lane.source,
+            target: &mut lane.target,
             row,
             name: folder.name.clone(),
             target_name: pair.target.clone(),
         };
-        let (mut row, mut counts) = pass.run().await?;
+        let (mut row, counts) = pass.run().await?;
         // A pass that left failures behind is not complete: the next one tries them again.
-        let octets = std::mem::take(&mut counts.octets);
         row.status = counts.failed.is_empty().then_some(status);
         row.counts = Some(counts.clone());
         row.adopt_below = 0;
-        let saved = row.clone();
-        self.context.ledger(move |l| l.save_folder(lease, &saved)).await?;
-        self.rows.insert(folder.path.clone(), row);
-        Ok(CopyCounts { octets, ..counts })
+        self.shared.context.ledger(move |l| l.save_folder(lease, &row)).await?;
+        Ok(counts)
     }
 
     /// Makes sure that the row speaks of the folder that the target has now.
-    async fn meet_target(&mut self, row: &mut FolderRow, name: &str, there: &Listing) -> Result<(), CopyError> {
+    async fn meet_target(
+        &self,
+        target: &mut Link<'c>,
+        row: &mut FolderRow,
+        name: &str,
+        there: &Listing,
+    ) -> Result<(), CopyError> {
         let listed = find(there, name);
         let status = match listed.and_then(|f| f.status) {
             Some(status) => status,
             None => {
-                let opened = self.target.refresh(name).await?;
+                let opened = target.refresh(name).await?;
                 FolderStatus {
                     uid_validity: opened.uid_validity,
                     uid_next: opened.uid_next,
@@ -346,19 +450,19 @@ impl Pass<'_, '_> {
                 }
             }
         };
-        let lease = self.lease;
+        let lease = self.shared.lease;
         if row.target_validity == 0 {
             row.target = Some(name.to_owned());
             row.target_validity = status.uid_validity;
             let end = if status.uid_next == 0 { u32::MAX } else { status.uid_next };
             row.adopt_below = if status.messages == 0 { 0 } else { end };
             let saved = row.clone();
-            return self.context.ledger(move |l| l.save_folder(lease, &saved)).await;
+            return self.shared.context.ledger(move |l| l.save_folder(lease, &saved)).await;
         }
         if self.is_same(row, Some(status)).await? {
             return Ok(());
         }
-        let lost = recovery::rematch(self.context, lease, self.target, row, name).await?;
+        let lost = recovery::rematch(self.shared.context, lease, target, row, name).await?;
         if lost > 0 {
             self.remark(format!(
                 "`{name}` was renumbered or made anew at the target: {lost} messages that were delivered are not in it \
@@ -368,36 +472,36 @@ impl Pass<'_, '_> {
         Ok(())
     }
 
-    async fn has_new(&mut self, row: &FolderRow, folder: &Listed, status: FolderStatus) -> Result<bool, CopyError> {
-        if status.messages == 0 {
+    async fn has_new(&self, source: &mut Link<'c>, row: &FolderRow, task: &Task<'_>) -> Result<bool, CopyError> {
+        let folder = task.folder;
+        if task.status.messages == 0 {
             return Ok(false);
         }
-        let opened = self.source.refresh(&folder.name).await?;
+        let opened = source.refresh(&folder.name).await?;
         let (id, validity) = (row.id, opened.uid_validity);
-        let known = self.context.ledger(move |l| l.messages(id, validity)).await?;
-        let metas = self.source.scan(&folder.name, 1, None).await?;
+        let known = self.shared.context.ledger(move |l| l.messages(id, validity)).await?;
+        let metas = source.scan(&folder.name, 1, None).await?;
         let delivered = |m: &Meta| known.get(&m.uid).is_some_and(|r| r.state.is_delivered());
-        let choice = &self.tally.choice;
-        let left = |m: &Meta| choice.of(&folder.path, validity, m, known.get(&m.uid)).is_some();
+        let left = |m: &Meta| self.shared.choice.of(&folder.path, validity, m, known.get(&m.uid)).is_some();
         Ok(metas.iter().any(|m| !delivered(m) && !left(m)))
     }
 
     /// The sums of a folder of which everything was delivered, and that the target's user has taken away since.
-    async fn kept(&mut self, row: &FolderRow, folder: &Listed) -> Result<CopyCounts, CopyError> {
-        self.left_alone.insert(folder.path.clone());
+    async fn kept(&self, source: &mut Link<'c>, row: &FolderRow, folder: &Listed) -> Result<CopyCounts, CopyError> {
+        lock(&self.left_alone).insert(folder.path.clone());
         self.remark(format!(
             "`{}` was removed or renamed at the target by its user; it is not made again",
             folder.path
         ));
-        let opened = self.source.refresh(&folder.name).await?;
-        let metas = if opened.messages == 0 { Vec::new() } else { self.source.scan(&folder.name, 1, None).await? };
-        self.tally.done += metas.len() as u64;
+        let opened = source.refresh(&folder.name).await?;
+        let metas = if opened.messages == 0 { Vec::new() } else { source.scan(&folder.name, 1, None).await? };
+        self.shared.tally().done += metas.len() as u64;
         let (id, validity) = (row.id, opened.uid_validity);
-        let known = self.context.ledger(move |l| l.messages(id, validity)).await?;
+        let known = self.shared.context.ledger(move |l| l.messages(id, validity)).await?;
         let mut counts = CopyCounts { source: metas.len() as u64, ..CopyCounts::default() };
         for meta in metas {
             let row = known.get(&meta.uid).filter(|r| r.state.is_delivered()).cloned();
-            match row.or_else(|| self.tally.choice.of(&folder.path, validity, &meta, known.get(&meta.uid))) {
+            match row.or_else(|| self.shared.choice.of(&folder.path, validity, &meta, known.get(&meta.uid))) {
                 Some(row) if row.state == MessageState::Adopted => counts.present += 1,
                 Some(row) if row.state == MessageState::Excluded => {
                     *counts.excluded.entry(row.class.unwrap_or_default()).or_default() += 1;
@@ -411,44 +515,76 @@ impl Pass<'_, '_> {
         Ok(counts)
     }
 
-    async fn subscribe(&mut self, listing: &Listing, there: &Listing, prepared: &Prepared) -> Result<(), CopyError> {
+    async fn subscribe(
+        &self,
+        lane: &mut Lane<'c>,
+        listing: &Listing,
+        there: &Listing,
+        prepared: &Prepared,
+    ) -> Result<(), CopyError> {
+        let left_alone = lock(&self.left_alone).clone();
+        let mut names = Vec::new();
         for folder in listing.folders.iter().filter(|f| f.subscribed && included(self.filter, &f.path)) {
             let Some(pair) = prepared.pairs.get(&folder.path) else { continue };
             let done = find(there, &pair.target).is_some_and(|f| f.subscribed);
             let absent = !folder.selectable || prepared.refused.contains_key(&folder.path);
-            if done || absent || self.left_alone.contains(&folder.path) {
+            if !done && !absent && !left_alone.contains(&folder.path) {
+                names.push(pair.target.clone());
+            }
+        }
+        if names.is_empty() {
+            return Ok(());
+        }
+        // All at once first; what that does not settle is asked for one by one.
+        let done = match lane.target.change().await?.folders(FolderVerb::Subscribe, &names).await {
+            Ok(done) => done,
+            Err(_) => {
+                lane.target.disconnect();
+                Vec::new()
+            }
+        };
+        for (name, done) in names.iter().zip(done.into_iter().chain(std::iter::repeat(false))) {
+            if done {
                 continue;
             }
-            if let Some(text) = folders::subscribe(self.target, &pair.target).await? {
-                self.remark(format!("the target does not subscribe `{}`: {text}", pair.target));
+            if let Some(text) = folders::subscribe(&mut lane.target, name).await? {
+                self.remark(format!("the target does not subscribe `{name}`: {text}"));
             }
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<CopyReport, CopyError> {
-        for (keyword, n) in std::mem::take(&mut self.tally.dropped) {
+    fn finish(self) -> Result<CopyReport, CopyError> {
+        let tally = std::mem::take(&mut *self.shared.tally());
+        for (keyword, n) in &tally.dropped {
             self.remark(format!("the target does not keep the keyword `{keyword}` ({n} messages)"));
         }
-        if self.tally.alters {
+        if tally.alters {
             self.remark("the target changes the octets of messages it is given".to_owned());
         }
-        let mut report = self.report;
-        report.failed = self.tally.failed;
-        report.remarks.extend(self.tally.remarks);
-        report.total.octets = self.tally.octets;
+        let mut report = std::mem::take(&mut *lock(&self.report));
+        report.failed = tally.failed;
+        report.total.octets = tally.octets;
         if !report.total.balances() {
             return Err(CopyError::Unbalanced {
-                account: self.context.account.clone(),
+                account: self.shared.context.account.clone(),
                 folder: "total".to_owned(),
                 counts: Box::new(report.total),
             });
         }
-        self.context
+        self.shared
+            .context
             .events
-            .emit(Event::CopyDone { account: self.context.account.clone(), counts: report.total.clone() });
+            .emit(Event::CopyDone { account: self.shared.context.account.clone(), counts: report.total.clone() });
         Ok(report)
     }
+}
+
+/// The sums of a folder that the filter leaves out.
+fn excluded(status: FolderStatus) -> CopyCounts {
+    let n = u64::from(status.messages);
+    let excluded = BTreeMap::from([(LeftOut::Folder.to_string(), n)]);
+    CopyCounts { source: n, excluded: excluded.into_iter().filter(|(_, n)| *n > 0).collect(), ..CopyCounts::default() }
 }
 
 /// The sums of a folder in which nothing happened since the last complete pass, by its status alone. Without

@@ -1,11 +1,14 @@
 //! Which messages of a folder a pass takes: the filter, what a person decided, and what is known to fail again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+};
 
-use super::{CopyError, folder::FolderPass, link::Context, store::Meta};
+use super::{CopyError, engine::Shared, link::Context, store::Meta};
 use crate::{
-    journal::ledger::{Decision, Failure, Lease, MessageRow, MessageState, Registered},
-    model::{FolderPath, IGNORED, MailFilter},
+    journal::ledger::{Decision, Failure, FolderRow, MessageRow, MessageState, Registered},
+    model::{CopyCounts, Event, FailedMessage, FolderPath, IGNORED, MailFilter},
 };
 
 /// Failures that the same target repeats for the same message. Any other kind is tried again by every pass.
@@ -18,13 +21,13 @@ pub fn lasting_failure(class: &str) -> bool {
 }
 
 /// What a pass knows that decides which messages it takes.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Choice {
     filter: MailFilter,
     /// What failed before, by folder, UIDVALIDITY and UID.
     failures: BTreeMap<FolderPath, BTreeMap<(u32, u32), Registered>>,
     /// The largest message that the target takes, once it was asked.
-    pub(super) limit: Option<u64>,
+    limit: Mutex<Option<u64>>,
 }
 
 /// What becomes of a message that the target was never given.
@@ -77,7 +80,29 @@ impl Choice {
             let key = (row.failure.uid_validity, row.failure.uid);
             failures.entry(row.folder.clone()).or_default().insert(key, row);
         }
-        Ok(Self { filter: filter.clone(), failures, limit: None })
+        Ok(Self { filter: filter.clone(), failures, limit: Mutex::default() })
+    }
+
+    /// The largest message that the target takes, as far as it was asked.
+    fn limit(&self) -> Option<u64> {
+        *self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes down what the target says of its largest message.
+    pub(super) fn set_limit(&self, limit: Option<u64>) {
+        *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
+    }
+
+    /// Whether what an earlier pass left out of a folder is still left out.
+    pub(super) fn still_leaves_out(&self, counts: &CopyCounts) -> bool {
+        self.filter.still_leaves_out(&counts.excluded)
+    }
+
+    /// The messages of a folder that a person told to leave out.
+    pub(super) fn ignored(&self, folder: &FolderPath, validity: u32) -> Vec<u32> {
+        let all = self.failures.get(folder).into_iter().flatten();
+        let ignored = all.filter(|((v, _), f)| *v == validity && matches!(f.decision, Some(Decision::Ignore(_))));
+        ignored.map(|((_, uid), _)| *uid).collect()
     }
 
     /// Forgets what another target refused. What a person decided stays.
@@ -88,7 +113,7 @@ impl Choice {
     }
 
     /// Whether the target has to be asked for its limit before messages of the folder can be chosen.
-    fn needs_limit(&self, folder: &FolderPath) -> bool {
+    pub(super) fn needs_limit(&self, folder: &FolderPath) -> bool {
         let failures = self.failures.get(folder);
         failures.is_some_and(|all| all.values().any(|f| lasting_failure(&f.failure.class)))
     }
@@ -102,7 +127,7 @@ impl Choice {
         known: Option<&MessageRow>,
     ) -> Option<MessageRow> {
         let failure = self.failures.get(folder).and_then(|all| all.get(&(validity, meta.uid)));
-        match choose(&self.filter, meta, known, failure, self.limit) {
+        match choose(&self.filter, meta, known, failure, self.limit()) {
             Chosen::Take => None,
             Chosen::Hold => known.cloned(),
             Chosen::LeaveOut(reason) => Some(MessageRow {
@@ -134,69 +159,52 @@ fn blank(meta: &Meta) -> MessageRow {
     }
 }
 
-/// Sorts out what is not copied: gives its outcomes, by UID, and puts down those that are news.
-pub(super) async fn sort_out(
-    pass: &mut FolderPass<'_, '_>,
-    metas: &[Meta],
-    rows: &BTreeMap<u32, MessageRow>,
-) -> Result<BTreeMap<u32, MessageRow>, CopyError> {
-    if pass.tally.choice.needs_limit(&pass.row.path) {
-        pass.tally.choice.limit = pass.target.change().await?.append_limit();
-    }
-    let validity = pass.row.source_validity;
-    let mut out = BTreeMap::new();
-    for meta in metas {
-        let known = rows.get(&meta.uid);
-        if known.is_some_and(|row| row.state.is_delivered()) {
-            continue;
-        }
-        if let Some(row) = pass.tally.choice.of(&pass.row.path, validity, meta, known) {
-            out.insert(meta.uid, row);
-        }
-    }
-    let news: Vec<MessageRow> =
-        out.iter().filter(|(uid, row)| rows.get(uid) != Some(row)).map(|(_, r)| r.clone()).collect();
-    if !news.is_empty() {
-        let (lease, folder) = (pass.lease, (pass.row.id, validity));
-        pass.context.ledger(move |l| l.settle(lease, folder, None, &news)).await?;
-    }
-    Ok(out)
+/// Whether a message that is not tried stays in the registry: held, or ignored by a person.
+pub(super) fn is_kept(row: &MessageRow) -> bool {
+    let ignored = row.class.as_ref().is_some_and(|class| class.starts_with(IGNORED));
+    row.state == MessageState::Failed || ignored
 }
 
 /// Puts the failures of a folder into the registry. `kept` were not tried in this pass.
 pub(super) async fn register(
-    context: &Context<'_>,
-    lease: Lease,
-    choice: &Choice,
-    (folder, validity): (&FolderPath, u32),
-    fates: impl Iterator<Item = &MessageRow>,
+    shared: &Shared<'_>,
+    row: &FolderRow,
+    failed: &[FailedMessage],
     kept: &BTreeSet<u32>,
 ) -> Result<(), CopyError> {
-    let mut stay = BTreeSet::new();
-    let mut tried = Vec::new();
-    for row in fates {
-        if kept.contains(&row.uid) {
-            let ignored = row.class.as_ref().is_some_and(|class| class.starts_with(IGNORED));
-            if ignored || row.state == MessageState::Failed {
-                stay.insert((validity, row.uid));
-            }
-        } else if row.state == MessageState::Failed {
-            tried.push(Failure {
-                uid_validity: validity,
-                uid: row.uid,
-                class: row.class.clone().unwrap_or_else(|| "unknown".to_owned()),
-                reason: row.reason.clone().unwrap_or_default(),
-                octets: if row.octets > 0 { row.octets } else { row.announced },
-                date: row.date,
-                append_limit: choice.limit,
-            });
-        }
-    }
-    if tried.is_empty() && !choice.failures.contains_key(folder) {
+    let tried: Vec<&FailedMessage> = failed.iter().filter(|f| !kept.contains(&f.uid)).collect();
+    if tried.is_empty() && !shared.choice.failures.contains_key(&row.path) {
         return Ok(());
     }
-    let folder = folder.clone();
-    context.ledger(move |l| l.register(lease, &folder, &tried, &stay)).await
+    let (id, validity, limit) = (row.id, row.source_validity, shared.choice.limit());
+    let uids: BTreeSet<u32> = tried.iter().map(|f| f.uid).collect();
+    let rows = shared.context.ledger(move |l| l.messages_at(id, validity, &uids)).await?;
+    let failure = |f: &&FailedMessage| {
+        let known = rows.get(&f.uid);
+        Failure {
+            uid_validity: validity,
+            uid: f.uid,
+            class: f.class.clone(),
+            reason: f.reason.clone(),
+            octets: known.map_or(0, |r| if r.octets > 0 { r.octets } else { r.announced }),
+            date: known.and_then(|r| r.date),
+            append_limit: limit,
+        }
+    };
+    let tried: Vec<Failure> = tried.iter().map(failure).collect();
+    let kept = kept.iter().map(|uid| (validity, *uid)).collect();
+    let (lease, folder) = (shared.lease, row.path.clone());
+    shared.context.ledger(move |l| l.register(lease, &folder, &tried, &kept)).await
+}
+
+/// Tells what a folder came to, and which of its messages failed.
+pub(super) fn tell(shared: &Shared<'_>, path: &FolderPath, counts: &CopyCounts) {
+    let (account, folder) = (shared.context.account, path.to_string());
+    let failed: Vec<FailedMessage> = shared.tally().failed.iter().filter(|f| f.folder == *path).cloned().collect();
+    shared.context.events.emit(Event::FolderDone { account: account.clone(), folder, counts: counts.clone() });
+    for message in failed {
+        shared.context.events.emit(Event::MessageFailed { account: account.clone(), message });
+    }
 }
 
 /// The words under which a message is left out that is not at the target, as the comparison of mailboxes needs them:

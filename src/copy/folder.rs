@@ -1,49 +1,41 @@
 //! One folder in one pass: what is there, what is to do, and the sums.
+//!
+//! Two halves work at the same time. One reads: it lists the source part by part, leaves out what is known, and reads
+//! the rest window by window. The other sends: while one window is on its way, the next one is put down in the ledger
+//! together with what became of the one before, so that the disk and the server are waited for at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::mpsc;
 
 use super::{
-    CopyError, deltas, filter, flags,
-    link::{Context, Link},
+    CopyError, Side, deltas,
+    engine::Shared,
+    filter,
+    link::Link,
     pairing::Pool,
     reading::{Read, read_window},
+    resources::Held,
+    scanning::Parts,
     sending::{Fate, Parcel, Place, Trust, send},
-    store::{Fetched, Meta, Outgoing, digest},
+    sorting::{self, Sorted, Sorter, reused},
+    store::{Meta, Opened},
+    tally::FolderTally,
     window::cut,
 };
 use crate::{
-    journal::ledger::{FolderRow, Intent, Lease, MessageRow, MessageState},
-    model::{CopyCounts, Digest, Event, FailedMessage},
+    journal::ledger::{FolderRow, Intent, MessageRow, Settled, WindowId},
+    model::{CopyCounts, Digest},
 };
 
-/// What a pass over several folders adds up.
-#[derive(Default)]
-pub(super) struct Tally {
-    pub(super) failed: Vec<FailedMessage>,
-    pub(super) remarks: Vec<String>,
-    /// Messages of the account settled so far.
-    pub(super) done: u64,
-    /// Messages of the account in all.
-    pub(super) total: u64,
-    /// Octets sent in this pass.
-    pub(super) octets: u64,
-    /// Keywords that the target does not keep, and on how many messages.
-    pub(super) dropped: BTreeMap<String, u64>,
-    /// The target stores other octets than it is given.
-    pub(super) alters: bool,
-    /// Which messages are taken.
-    pub(super) choice: filter::Choice,
-}
+/// How many messages one message to the other half names.
+const CARRIED: usize = 1000;
 
 /// One folder being copied.
 pub(super) struct FolderPass<'p, 'c> {
-    pub(super) context: &'c Context<'c>,
-    pub(super) lease: Lease,
+    pub(super) shared: &'p Shared<'c>,
     pub(super) source: &'p mut Link<'c>,
     pub(super) target: &'p mut Link<'c>,
-    pub(super) tally: &'p mut Tally,
     pub(super) row: FolderRow,
     /// The folder's name at the source, as it is sent.
     pub(super) name: String,
@@ -51,426 +43,454 @@ pub(super) struct FolderPass<'p, 'c> {
     pub(super) target_name: String,
 }
 
+/// What the reading half hands to the sending half.
+enum Item {
+    /// Messages that were delivered and have other flags now.
+    Flags(Vec<(Meta, MessageRow)>),
+    /// Messages to be delivered, and their part of the memory.
+    Window(Vec<Read>, Held),
+}
+
 impl FolderPass<'_, '_> {
-    /// Copies what is new, carries flags over, and gives the folder's sums.
+    /// Copies what is new, carries flags over, and gives the folder's row and sums.
     pub(super) async fn run(mut self) -> Result<(FolderRow, CopyCounts), CopyError> {
         let opened = self.source.refresh(&self.name).await?;
+        if self.shared.choice.needs_limit(&self.row.path) {
+            self.shared.choice.set_limit(self.target.change().await?.append_limit());
+        }
+        let known = self.changed_only(&opened).await?;
         self.row.source_validity = opened.uid_validity;
-        let metas = if opened.messages == 0 { Vec::new() } else { self.source.scan(&self.name, 1, None).await? };
+        let (items, received) = mpsc::channel(1);
+        let reading = Reading {
+            shared: self.shared,
+            source: &mut *self.source,
+            name: self.name,
+            row: self.row.clone(),
+            items,
+            tally: FolderTally::default(),
+        };
+        let sending = Sending {
+            shared: self.shared,
+            target: &mut *self.target,
+            name: self.target_name,
+            row: self.row,
+            received,
+            over: Vec::new(),
+            tally: FolderTally::default(),
+        };
+        // Each half ends by itself when the other one does, so that no append is cut off in the middle.
+        let (read, sent) = tokio::join!(reading.run(known, &opened), sending.run());
+        let (row, sent) = sent?;
+        let read = read?;
+        let mut counts = read.counts;
+        counts.add(&sent.counts);
+        let failed: Vec<_> = read.failed.into_iter().chain(sent.failed).collect();
+        filter::register(self.shared, &row, &failed, &read.kept).await?;
+        self.shared.tally().failed.extend(failed);
+        Ok((row, counts))
+    }
+
+    /// What is new or has other flags since the last complete pass, where the source tells and nothing was deleted
+    /// there meanwhile, and the sums of that pass. Else the whole folder has to be listed.
+    async fn changed_only(&mut self, opened: &Opened) -> Result<Option<(CopyCounts, Vec<Meta>)>, CopyError> {
+        let same = self.row.source_validity == opened.uid_validity && self.row.adopt_below == 0;
+        let since = self.row.status.filter(|s| same && s.uid_validity == opened.uid_validity);
+        let counts = self.row.counts.clone().filter(|c| self.shared.choice.still_leaves_out(c));
+        let (Some(since), Some(counts)) = (since.and_then(|s| s.highest_modseq), counts) else {
+            return Ok(None);
+        };
+        let Some(metas) = self.source.changed(&self.name, since).await? else { return Ok(None) };
+        let (id, validity) = (self.row.id, opened.uid_validity);
+        let uids: BTreeSet<u32> = metas.iter().map(|m| m.uid).collect();
+        let known = self.shared.context.ledger(move |l| l.messages_at(id, validity, &uids)).await?;
+        let new = metas.iter().filter(|m| !known.contains_key(&m.uid)).count() as u64;
+        let complete = counts.source + new == u64::from(opened.messages);
+        Ok(complete.then_some((counts, metas)))
+    }
+}
+
+/// The reading half.
+struct Reading<'p, 'c> {
+    shared: &'p Shared<'c>,
+    source: &'p mut Link<'c>,
+    name: String,
+    row: FolderRow,
+    items: mpsc::Sender<Item>,
+    tally: FolderTally,
+}
+
+impl Reading<'_, '_> {
+    async fn run(mut self, known: Option<(CopyCounts, Vec<Meta>)>, opened: &Opened) -> Result<FolderTally, CopyError> {
+        let context = self.shared.context;
         let (id, validity) = (self.row.id, self.row.source_validity);
-        let rows = self.context.ledger(move |l| l.messages(id, validity)).await?;
-        let left = filter::sort_out(&mut self, &metas, &rows).await?;
-        let kept: BTreeSet<u32> = left.keys().copied().collect();
-        let mut fates: BTreeMap<u32, MessageRow> = left;
-        let mut todo = Vec::new();
-        let mut settled = Vec::new();
-        for meta in &metas {
-            match rows.get(&meta.uid) {
-                Some(row) if row.state.is_delivered() => match reused(row, meta) {
-                    Some(failed) => drop(fates.insert(meta.uid, failed)),
-                    None => {
-                        fates.insert(meta.uid, row.clone());
-                        settled.push((meta.clone(), row.clone()));
+        if let Some((counts, metas)) = known {
+            self.shared.progress(&self.row.path, counts.source, 0);
+            self.tally.counts = counts;
+            let uids: BTreeSet<u32> = metas.iter().map(|m| m.uid).collect();
+            let rows = context.ledger(move |l| l.messages_at(id, validity, &uids)).await?;
+            let (fresh, old): (Vec<Meta>, Vec<Meta>) = metas.into_iter().partition(|m| !rows.contains_key(&m.uid));
+            self.tally.counts.source += fresh.len() as u64;
+            let changed = old.into_iter().filter_map(|m| rows.get(&m.uid).map(|r| (m, r.clone())));
+            let changed = changed.filter(|(m, r)| r.state.is_delivered() && deltas::differs(m, r)).collect();
+            let fresh = self.sort_out(fresh, &rows).await?;
+            self.tally.kept.extend(self.shared.choice.ignored(&self.row.path, validity));
+            if self.hand(Item::Flags(changed)).await {
+                self.windows(fresh).await?;
+            }
+            return Ok(self.tally);
+        }
+        let mut parts = Parts::of(opened);
+        while let Some((range, metas)) = parts.next(self.source, &self.name).await? {
+            let rows = context.ledger(move |l| l.messages_between(id, validity, range)).await?;
+            let mut changed = Vec::new();
+            let mut todo = Vec::new();
+            let mut settled = 0;
+            self.tally.counts.source += metas.len() as u64;
+            for meta in metas {
+                match rows.get(&meta.uid).filter(|row| row.state.is_delivered()) {
+                    None => todo.push(meta),
+                    Some(row) => {
+                        settled += 1;
+                        match reused(row, &meta) {
+                            Some(failed) => self.tally.count(&self.row.path, validity, &failed),
+                            None => {
+                                self.tally.count(&self.row.path, validity, row);
+                                if deltas::differs(&meta, row) {
+                                    changed.push((meta, row.clone()));
+                                }
+                            }
+                        }
                     }
-                },
-                _ if kept.contains(&meta.uid) => {}
-                _ => todo.push(meta.clone()),
+                }
+            }
+            let todo = self.sort_out(todo, &rows).await?;
+            drop(rows);
+            self.shared.progress(&self.row.path, settled, 0);
+            let mut going = true;
+            while going && !changed.is_empty() {
+                let rest = changed.split_off(changed.len().min(CARRIED));
+                going = self.hand(Item::Flags(std::mem::replace(&mut changed, rest))).await;
+            }
+            if !going || !self.windows(todo).await? {
+                break;
             }
         }
-        self.tally.done += fates.len() as u64;
-        self.progress(0);
-        if !todo.is_empty() {
-            self.transfer(todo, &rows, &mut fates).await?;
-        }
-        deltas::carry(&mut self, settled).await?;
-        let counts = self.sum_up(&metas, &fates);
-        let place = (&self.row.path, self.row.source_validity);
-        filter::register(self.context, self.lease, &self.tally.choice, place, fates.values(), &kept).await?;
-        Ok((self.row, counts))
+        Ok(self.tally)
     }
 
-    fn progress(&mut self, settled: usize) {
-        self.tally.done += settled as u64;
-        self.context.events.emit(Event::CopyProgress {
-            account: self.context.account.clone(),
-            folder: self.row.path.to_string(),
-            done: self.tally.done,
-            total: self.tally.total.max(self.tally.done),
-            octets: self.tally.octets,
-        });
-    }
-
-    fn sum_up(&mut self, metas: &[Meta], fates: &BTreeMap<u32, MessageRow>) -> CopyCounts {
-        let mut counts = CopyCounts { source: metas.len() as u64, ..CopyCounts::default() };
-        for (uid, row) in fates {
-            match row.state {
-                MessageState::Acked => counts.copied += 1,
-                MessageState::Adopted => counts.present += 1,
-                MessageState::Gone => counts.gone += 1,
-                MessageState::Failed => {
-                    let class = row.class.clone().unwrap_or_else(|| "unknown".to_owned());
-                    *counts.failed.entry(class.clone()).or_default() += 1;
-                    self.tally.failed.push(FailedMessage {
-                        folder: self.row.path.clone(),
-                        uid_validity: self.row.source_validity,
-                        uid: *uid,
-                        class,
-                        reason: row.reason.clone().unwrap_or_default(),
-                    });
-                }
-                MessageState::Excluded => {
-                    *counts.excluded.entry(row.class.clone().unwrap_or_default()).or_default() += 1;
-                }
-                MessageState::Planned | MessageState::Intent => {}
+    /// Settles what is not to be copied, and gives the rest.
+    async fn sort_out(&mut self, todo: Vec<Meta>, rows: &BTreeMap<u32, MessageRow>) -> Result<Vec<Meta>, CopyError> {
+        let (id, validity) = (self.row.id, self.row.source_validity);
+        let (mut rest, mut news, mut settled) = (Vec::with_capacity(todo.len()), Vec::new(), 0);
+        for meta in todo {
+            let known = rows.get(&meta.uid);
+            let Some(row) = self.shared.choice.of(&self.row.path, validity, &meta, known) else {
+                rest.push(meta);
+                continue;
+            };
+            settled += 1;
+            self.tally.count(&self.row.path, validity, &row);
+            if filter::is_kept(&row) {
+                self.tally.kept.insert(row.uid);
+            }
+            if known != Some(&row) {
+                news.push(row);
             }
         }
-        counts
+        self.shared.progress(&self.row.path, settled, 0);
+        if !news.is_empty() {
+            let (lease, over) = (self.shared.lease, [Settled { window: None, outcomes: news }]);
+            self.shared.context.ledger(move |l| l.advance(lease, (id, validity), &over, None)).await?;
+        }
+        Ok(rest)
     }
 
-    /// Reads and sends at the same time, one window ahead.
+    /// Reads messages, window by window. False when the other half has ended.
+    async fn windows(&mut self, todo: Vec<Meta>) -> Result<bool, CopyError> {
+        let sizes: Vec<u64> = todo.iter().map(|m| m.size).collect();
+        for window in cut(&sizes, self.shared.context.tuning.window) {
+            let Some(metas) = todo.get(window) else { continue };
+            let held = self.shared.resources.hold(metas.iter().map(|m| m.size)).await;
+            let batch = read_window(self.source, &self.name, metas).await?;
+            if !self.hand(Item::Window(batch, held)).await {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn hand(&self, item: Item) -> bool {
+        self.items.send(item).await.is_ok()
+    }
+}
+
+/// The sending half.
+struct Sending<'p, 'c> {
+    shared: &'p Shared<'c>,
+    target: &'p mut Link<'c>,
+    name: String,
+    row: FolderRow,
+    received: mpsc::Receiver<Item>,
+    /// What is over and not on disk yet.
+    over: Vec<Settled>,
+    tally: FolderTally,
+}
+
+/// A window whose intent is on disk.
+struct Ready {
+    window: WindowId,
+    intents: Vec<MessageRow>,
+    parcels: Vec<Parcel>,
+    _held: Held,
+}
+
+/// What comes next.
+enum Next {
+    Ready(Ready),
+    Flags(Vec<(Meta, MessageRow)>),
+    End,
+}
+
+impl Sending<'_, '_> {
+    async fn run(mut self) -> Result<(FolderRow, FolderTally), CopyError> {
+        let result = self.all().await;
+        let flushed = self.flush().await;
+        result.and(flushed).map(|()| (self.row, self.tally))
+    }
+
+    async fn all(&mut self) -> Result<(), CopyError> {
+        let mut first = None;
+        while first.is_none() {
+            match self.received.recv().await {
+                None => return Ok(()),
+                Some(Item::Flags(changed)) => self.carry(changed).await?,
+                window @ Some(Item::Window(..)) => first = window,
+            }
+        }
+        let (mut place, mut sorter) = self.open().await?;
+        let result = self.transfer(&mut place, &mut sorter, first).await;
+        self.row.distrusted |= place.trust == Trust::Never;
+        let mut tally = self.shared.tally();
+        tally.alters |= place.alters;
+        sorter.dropped.iter().for_each(|(k, n)| *tally.dropped.entry(k.clone()).or_default() += n);
+        drop(tally);
+        result
+    }
+
     async fn transfer(
         &mut self,
-        todo: Vec<Meta>,
-        rows: &BTreeMap<u32, MessageRow>,
-        fates: &mut BTreeMap<u32, MessageRow>,
+        place: &mut Place,
+        sorter: &mut Sorter,
+        mut first: Option<Item>,
     ) -> Result<(), CopyError> {
-        let mut sink = self.sink(rows, &todo).await?;
-        let todo = self.adopt_unread(&mut sink, todo, rows, fates).await?;
-        let sizes: Vec<u64> = todo.iter().map(|m| m.size).collect();
-        let windows = cut(&sizes, self.context.tuning.window);
-        let (send_batch, mut batches) = mpsc::channel::<Vec<Read>>(1);
-        let (context, name) = (self.context, self.name.clone());
-        // Each half ends by itself when the other one does, so that no append is cut off in the middle.
-        let source = &mut *self.source;
-        let read = async move {
-            for window in windows {
-                let batch = read_window(source, &name, todo.get(window).unwrap_or_default()).await?;
-                if send_batch.send(batch).await.is_err() {
-                    break;
+        let mut ready: Option<Ready> = None;
+        let mut flags = Vec::new();
+        loop {
+            self.carry(std::mem::take(&mut flags)).await?;
+            let (validity, floor) = (place.validity, place.floor);
+            let mut prepare = Prepare {
+                shared: self.shared,
+                row: &self.row,
+                received: &mut self.received,
+                over: &mut self.over,
+                tally: &mut self.tally,
+                sorter: &mut *sorter,
+                place: (validity, floor),
+            };
+            let Some(mut window) = ready.take() else {
+                match prepare.next(first.take()).await? {
+                    Next::Ready(next) => ready = Some(next),
+                    Next::Flags(changed) => flags = changed,
+                    Next::End => return Ok(()),
                 }
+                continue;
+            };
+            let (sent, next) = tokio::join!(send(self.target, place, &mut window.parcels), prepare.next(first.take()));
+            self.settle(validity, &mut window);
+            let raised = match &sent {
+                Ok(()) => raise_floor(self.target, place, &window.parcels).await,
+                Err(_) => Ok(()),
+            };
+            match next {
+                Ok(Next::Ready(next)) if sent.is_ok() && raised.is_ok() => ready = Some(next),
+                // Its intent is on disk, and nothing of it was sent.
+                Ok(Next::Ready(mut next)) => {
+                    next.parcels.iter_mut().for_each(|p| p.fate = Some(Fate::NotSent));
+                    self.settle(validity, &mut next);
+                }
+                Ok(Next::Flags(changed)) => flags = changed,
+                Ok(Next::End) => return sent.and(raised),
+                Err(error) => return sent.and(raised).and(Err(error)),
             }
-            Ok::<(), CopyError>(())
-        };
-        let (target, tally, row) = (&mut *self.target, &mut *self.tally, &mut self.row);
-        let lease = self.lease;
-        let write = async move {
-            while let Some(batch) = batches.recv().await {
-                let octets = sink.take(context, lease, target, row, batch, fates).await?;
-                tally.octets += octets;
-                tally.done += sink.settled;
-                context.events.emit(Event::CopyProgress {
-                    account: context.account.clone(),
-                    folder: row.path.to_string(),
-                    done: tally.done,
-                    total: tally.total.max(tally.done),
-                    octets: tally.octets,
-                });
-            }
-            tally.alters |= sink.place.alters;
-            sink.dropped.iter().for_each(|(k, n)| *tally.dropped.entry(k.clone()).or_default() += n);
-            Ok::<(), CopyError>(())
-        };
-        let (read, written) = tokio::join!(read, write);
-        written.and(read)
+            sent.and(raised)?;
+        }
     }
 
-    async fn sink(&mut self, rows: &BTreeMap<u32, MessageRow>, todo: &[Meta]) -> Result<Sink, CopyError> {
-        let permanent = self.target.open_for_change(&self.target_name).await?;
+    /// Notes what became of a window.
+    fn settle(&mut self, validity: u32, window: &mut Ready) {
+        let intents = std::mem::take(&mut window.intents);
+        let (outcomes, octets) = sorting::outcomes(validity, intents, &window.parcels);
+        outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));
+        self.shared.progress(&self.row.path, outcomes.len() as u64, octets);
+        self.over.push(Settled { window: Some(window.window), outcomes });
+    }
+
+    /// Puts down what is over.
+    async fn flush(&mut self) -> Result<(), CopyError> {
+        let over = std::mem::take(&mut self.over);
+        if over.is_empty() {
+            return Ok(());
+        }
+        let (lease, at) = (self.shared.lease, (self.row.id, self.row.source_validity));
+        self.shared.context.ledger(move |l| l.advance(lease, at, &over, None)).await.map(drop)
+    }
+
+    async fn carry(&mut self, changed: Vec<(Meta, MessageRow)>) -> Result<(), CopyError> {
+        deltas::carry(self.target, self.shared.lease, &self.row, &self.name, changed).await
+    }
+
+    /// Opens the folder at the target, and learns what of the mail may be there already.
+    async fn open(&mut self) -> Result<(Place, Sorter), CopyError> {
+        let context = self.shared.context;
+        let opened = self.target.open(&self.name).await?;
         let limit = self.target.change().await?.append_limit();
-        self.tally.choice.limit = limit;
-        let opened = self.target.refresh(&self.target_name).await?;
+        self.shared.choice.set_limit(limit);
         let (id, validity, adopt_below) = (self.row.id, self.row.target_validity, self.row.adopt_below);
         if opened.uid_validity != validity {
             return Err(CopyError::Renumbered {
-                side: super::Side::Target,
-                account: self.context.account.clone(),
-                folder: self.target_name.clone(),
+                side: Side::Target,
+                account: context.account.clone(),
+                folder: self.name.clone(),
                 was: validity,
                 now: opened.uid_validity,
             });
         }
-        let owned = self.context.ledger(move |l| l.owned(id, validity, 1)).await?;
         let floor = match opened.uid_next {
-            0 => owned.last().map_or(1, |last| last.saturating_add(1)),
+            0 => context.ledger(move |l| l.highest(id, validity)).await?.saturating_add(1),
             next => next,
         };
-        let mut pool = Pool::default();
-        let mut there = BTreeMap::new();
-        if adopt_below > 1 && !todo.is_empty() {
-            let mut metas = self.target.scan(&self.target_name, 1, Some(adopt_below - 1)).await?;
+        let mut sorter = Sorter { validity, permanent: opened.permanent.clone(), limit, ..Sorter::default() };
+        if adopt_below > 1 {
+            let owned = context.ledger(move |l| l.owned(id, validity, 1)).await?;
+            let mut metas = self.target.scan(&self.name, 1, Some(adopt_below - 1)).await?;
             metas.retain(|m| !owned.contains(&m.uid));
-            let contents = self.target.contents(&self.target_name, &metas).await?;
-            pool = Pool::new(contents.iter().map(|c| (c.uid, c.digest)));
-            there = metas.into_iter().map(|m| (m.uid, m.flags)).collect();
+            let contents = self.target.contents(&self.name, &metas).await?;
+            sorter.pool = Pool::new(contents.iter().map(|c| (c.uid, c.digest)));
+            sorter.there = metas.into_iter().map(|m| (m.uid, m.flags)).collect();
         }
-        let earlier = self.earlier(rows).await?;
-        Ok(Sink {
-            place: Place {
-                folder: self.target_name.clone(),
-                validity,
-                floor,
-                taken: owned.range(floor..).copied().collect(),
-                trust: if self.row.distrusted { Trust::Never } else { Trust::Untried },
-                permanent,
-                alters: false,
-            },
-            limit,
-            pool,
-            there,
-            earlier,
-            settled: 0,
-            dropped: BTreeMap::new(),
-        })
+        sorter.earlier = self.earlier().await?;
+        let taken = context.ledger(move |l| l.owned(id, validity, floor)).await?;
+        let place = Place {
+            folder: self.name.clone(),
+            validity,
+            floor,
+            taken,
+            trust: if self.row.distrusted { Trust::Never } else { Trust::Untried },
+            alters: false,
+        };
+        Ok((place, sorter))
     }
 
     /// What was delivered when the source folder had another UIDVALIDITY, and is not yet known under the present one.
-    async fn earlier(&self, rows: &BTreeMap<u32, MessageRow>) -> Result<Earlier, CopyError> {
+    async fn earlier(&self) -> Result<BTreeMap<Digest, Vec<MessageRow>>, CopyError> {
         let (id, validity) = (self.row.id, self.row.source_validity);
-        let older = self.context.ledger(move |l| l.delivered_before(id, validity)).await?;
-        let mut used: Vec<(Digest, Option<(u32, u32)>)> = rows
-            .values()
-            .filter(|r| r.state.is_delivered())
-            .filter_map(|r| r.digest.map(|digest| (digest, r.target)))
-            .collect();
-        let mut earlier = Earlier::default();
+        let context = self.shared.context;
+        let older = context.ledger(move |l| l.delivered_before(id, validity)).await?;
+        let mut earlier: BTreeMap<_, Vec<MessageRow>> = BTreeMap::new();
+        if older.is_empty() {
+            return Ok(earlier);
+        }
+        let rows = context.ledger(move |l| l.messages(id, validity)).await?;
+        let mut used: BTreeMap<_, usize> = BTreeMap::new();
+        for row in rows.values().filter(|r| r.state.is_delivered()) {
+            *used.entry((row.digest, row.target)).or_default() += 1;
+        }
         let mut places = BTreeSet::new();
         for row in older {
             let Some(digest) = row.digest else { continue };
-            if let Some(at) = used.iter().position(|u| *u == (digest, row.target)) {
-                used.swap_remove(at);
-            } else if row.target.is_none_or(|place| places.insert(place)) {
-                earlier.by_digest.entry(digest).or_default().push(row);
+            match used.get_mut(&(row.digest, row.target)).filter(|n| **n > 0) {
+                Some(n) => *n -= 1,
+                None if row.target.is_none_or(|place| places.insert(place)) => {
+                    earlier.entry(digest).or_default().push(row);
+                }
+                None => {}
             }
         }
         Ok(earlier)
     }
-
-    /// Adopts, without reading it again, what the ledger knows the digest of and the target has.
-    async fn adopt_unread(
-        &mut self,
-        sink: &mut Sink,
-        todo: Vec<Meta>,
-        rows: &BTreeMap<u32, MessageRow>,
-        fates: &mut BTreeMap<u32, MessageRow>,
-    ) -> Result<Vec<Meta>, CopyError> {
-        let mut rest = Vec::with_capacity(todo.len());
-        let mut adopted = Vec::new();
-        for meta in todo {
-            let planned =
-                rows.get(&meta.uid).filter(|r| r.state == MessageState::Planned && reused(r, &meta).is_none());
-            match planned.and_then(|r| r.digest.map(|d| (r, d))).and_then(|(r, d)| Some((r, sink.pool.take(d)?))) {
-                Some((row, uid)) => adopted.push(sink.adopted(row.clone(), uid)),
-                None => rest.push(meta),
-            }
-        }
-        if !adopted.is_empty() {
-            let (lease, folder) = (self.lease, (self.row.id, self.row.source_validity));
-            let outcomes = adopted.clone();
-            self.context.ledger(move |l| l.settle(lease, folder, None, &outcomes)).await?;
-            self.progress(adopted.len());
-            fates.extend(adopted.into_iter().map(|row| (row.uid, row)));
-        }
-        Ok(rest)
-    }
 }
 
-/// A row that says another message had this UID: the source has broken the promise of UIDVALIDITY, or is not the
-/// mailbox it was. Nothing is guessed then.
-fn reused(row: &MessageRow, meta: &Meta) -> Option<MessageRow> {
-    let now = meta.seconds();
-    (row.date.is_some() && now.is_some() && row.date != now).then(|| MessageRow {
-        state: MessageState::Failed,
-        class: Some("uid-reused".to_owned()),
-        reason: Some(
-            "the source now has another message under a UID that was copied before; check that the source is still \
-             the same mailbox"
-                .to_owned(),
-        ),
-        ..row.clone()
-    })
+/// What is done while a window is on its way.
+struct Prepare<'s, 'c> {
+    shared: &'s Shared<'c>,
+    row: &'s FolderRow,
+    received: &'s mut mpsc::Receiver<Item>,
+    over: &'s mut Vec<Settled>,
+    tally: &'s mut FolderTally,
+    sorter: &'s mut Sorter,
+    /// UIDVALIDITY of the target, and a UID that nothing which is sent from now on falls below.
+    place: (u32, u32),
 }
 
-/// Deliveries under an earlier UIDVALIDITY of the source.
-#[derive(Default)]
-struct Earlier {
-    by_digest: BTreeMap<Digest, Vec<MessageRow>>,
-}
-
-/// Where windows go.
-struct Sink {
-    place: Place,
-    limit: Option<u64>,
-    pool: Pool,
-    /// Flags of the messages in the pool.
-    there: BTreeMap<u32, BTreeSet<String>>,
-    earlier: Earlier,
-    /// How many messages the last window settled.
-    settled: u64,
-    dropped: BTreeMap<String, u64>,
-}
-
-impl Sink {
-    fn adopted(&self, row: MessageRow, uid: u32) -> MessageRow {
-        MessageRow {
-            state: MessageState::Adopted,
-            target: Some((self.place.validity, uid)),
-            target_flags: self.there.get(&uid).cloned().unwrap_or_default(),
-            class: None,
-            reason: None,
-            ..row
-        }
-    }
-
-    /// Settles one window. Returns the octets that were sent.
-    async fn take(
-        &mut self,
-        context: &Context<'_>,
-        lease: Lease,
-        target: &mut Link<'_>,
-        folder: &mut FolderRow,
-        batch: Vec<Read>,
-        fates: &mut BTreeMap<u32, MessageRow>,
-    ) -> Result<u64, CopyError> {
-        context.go_on()?;
-        let mut outcomes = Vec::new();
-        let mut intents = Vec::new();
-        let mut parcels = Vec::new();
-        for read in batch {
-            match self.sort(read) {
-                Sorted::Settled(row) => outcomes.push(row),
-                Sorted::ToSend(row, parcel) => {
-                    intents.push(row);
-                    parcels.push(parcel);
-                }
-            }
-        }
-        let ids = (folder.id, folder.source_validity);
-        let mut window = None;
-        let mut sent = Ok(());
-        if !parcels.is_empty() {
-            let intent = Intent {
-                folder: folder.id,
-                source_validity: folder.source_validity,
-                target_validity: self.place.validity,
-                floor: self.place.floor,
-                messages: intents.clone(),
+impl Prepare<'_, '_> {
+    /// Waits for the next window that has something to send, and puts it down.
+    async fn next(&mut self, mut item: Option<Item>) -> Result<Next, CopyError> {
+        let context = self.shared.context;
+        loop {
+            context.go_on()?;
+            let (batch, held) = match item.take() {
+                Some(Item::Window(batch, held)) => (batch, held),
+                Some(Item::Flags(changed)) => return Ok(Next::Flags(changed)),
+                None => match self.received.recv().await {
+                    None => return Ok(Next::End),
+                    some => {
+                        item = some;
+                        continue;
+                    }
+                },
             };
-            window = Some(context.ledger(move |l| l.intend(lease, &intent)).await?);
-            sent = send(target, &mut self.place, &mut parcels).await;
-        }
-        let octets = self.settle_parcels(intents, &parcels, &mut outcomes);
-        if self.place.trust == Trust::Never && !folder.distrusted {
-            folder.distrusted = true;
-        }
-        let rows = outcomes.clone();
-        context.ledger(move |l| l.settle(lease, ids, window, &rows)).await?;
-        self.settled = outcomes.len() as u64;
-        fates.extend(outcomes.into_iter().map(|row| (row.uid, row)));
-        sent?;
-        if window.is_some() {
-            self.raise_floor(target, &parcels).await?;
-        }
-        Ok(octets)
-    }
-
-    fn sort(&mut self, read: Read) -> Sorted {
-        let meta = read.meta;
-        let filtered = flags::filter(&meta.flags, self.place.permanent.as_ref());
-        let mut row = MessageRow {
-            uid: meta.uid,
-            state: MessageState::Failed,
-            digest: None,
-            octets: 0,
-            announced: meta.size,
-            date: meta.seconds(),
-            source_flags: flags::stored(&meta.flags),
-            target_flags: filtered.kept.clone(),
-            target: None,
-            class: None,
-            reason: None,
-        };
-        let failed = |row: MessageRow, class: &str, reason: String| {
-            Sorted::Settled(MessageRow { class: Some(class.to_owned()), reason: Some(reason), ..row })
-        };
-        let body = match read.got {
-            Fetched::Gone => return Sorted::Settled(MessageRow { state: MessageState::Gone, ..row }),
-            Fetched::Unreadable(reason) => return failed(row, "unreadable", reason),
-            Fetched::Body(body) => body,
-        };
-        let content = digest(&body);
-        row.digest = Some(content);
-        row.octets = body.len();
-        if let Some(rows) = self.earlier.by_digest.get_mut(&content)
-            && let Some(before) = rows.pop()
-        {
-            let kept =
-                MessageRow { state: before.state, target: before.target, target_flags: before.target_flags, ..row };
-            return Sorted::Settled(kept);
-        }
-        if let Some(uid) = self.pool.take(content) {
-            return Sorted::Settled(self.adopted(row, uid));
-        }
-        if let Some(limit) = self.limit.filter(|limit| body.len() > *limit) {
-            let reason = format!("it has {} octets, and the target takes at most {limit}", body.len());
-            return failed(row, "too-large", reason);
-        }
-        if body.has_nul() {
-            return failed(row, "nul-octet", "it holds a NUL octet, which IMAP cannot carry".to_owned());
-        }
-        for flag in filtered.dropped {
-            *self.dropped.entry(flag).or_default() += 1;
-        }
-        let out = Outgoing { flags: filtered.kept, date: meta.date, body };
-        Sorted::ToSend(row, Parcel { uid: meta.uid, out, fate: None })
-    }
-
-    fn settle_parcels(&mut self, intents: Vec<MessageRow>, parcels: &[Parcel], outcomes: &mut Vec<MessageRow>) -> u64 {
-        let mut octets = 0;
-        for (row, parcel) in intents.into_iter().zip(parcels) {
-            let row = MessageRow { target_flags: parcel.out.flags.clone(), ..row };
-            match &parcel.fate {
-                None => {} // in doubt: the window stays open for the next run
-                Some(Fate::Stored(uid)) => {
-                    octets += row.octets;
-                    let target = uid.map(|uid| (self.place.validity, uid));
-                    outcomes.push(MessageRow { state: MessageState::Acked, target, ..row });
-                }
-                Some(Fate::Failed { class, reason }) => outcomes.push(MessageRow {
-                    state: MessageState::Failed,
-                    class: Some((*class).to_owned()),
-                    reason: Some(reason.clone()),
-                    ..row
-                }),
-                Some(Fate::NotSent) => outcomes.push(MessageRow { state: MessageState::Planned, ..row }),
+            let sorted = self.sorter.sort(batch);
+            sorted.outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));
+            self.shared.progress(&self.row.path, sorted.outcomes.len() as u64, 0);
+            if !sorted.outcomes.is_empty() {
+                self.over.push(Settled { window: None, outcomes: sorted.outcomes });
+            }
+            let intent = (!sorted.intents.is_empty()).then(|| Intent {
+                folder: self.row.id,
+                source_validity: self.row.source_validity,
+                target_validity: self.place.0,
+                floor: self.place.1,
+                messages: sorted.intents.clone(),
+            });
+            let (lease, at) = (self.shared.lease, (self.row.id, self.row.source_validity));
+            let over = std::mem::take(self.over);
+            let window = context.ledger(move |l| l.advance(lease, at, &over, intent.as_ref())).await?;
+            if let Some(window) = window {
+                let Sorted { intents, parcels, .. } = sorted;
+                return Ok(Next::Ready(Ready { window, intents, parcels, _held: held }));
             }
         }
-        octets
-    }
-
-    /// Moves the floor above what was just stored.
-    async fn raise_floor(&mut self, target: &mut Link<'_>, parcels: &[Parcel]) -> Result<(), CopyError> {
-        let mut unknown = false;
-        for parcel in parcels {
-            match parcel.fate {
-                Some(Fate::Stored(Some(uid))) => {
-                    self.place.taken.insert(uid);
-                    self.place.floor = self.place.floor.max(uid.saturating_add(1));
-                }
-                Some(Fate::Stored(None)) => unknown = true,
-                _ => {}
-            }
-        }
-        if unknown {
-            let opened = target.refresh(&self.place.folder).await?;
-            self.place.floor = self.place.floor.max(opened.uid_next);
-        }
-        let floor = self.place.floor;
-        self.place.taken.retain(|uid| *uid >= floor);
-        Ok(())
     }
 }
 
-enum Sorted {
-    Settled(MessageRow),
-    ToSend(MessageRow, Parcel),
+/// Moves the floor above what was just stored.
+async fn raise_floor(target: &mut Link<'_>, place: &mut Place, parcels: &[Parcel]) -> Result<(), CopyError> {
+    let mut unknown = false;
+    for parcel in parcels {
+        match parcel.fate {
+            Some(Fate::Stored(Some(uid))) => {
+                place.taken.insert(uid);
+                place.floor = place.floor.max(uid.saturating_add(1));
+            }
+            Some(Fate::Stored(None)) => unknown = true,
+            _ => {}
+        }
+    }
+    if unknown {
+        let opened = target.refresh(&place.folder).await?;
+        place.floor = place.floor.max(opened.uid_next);
+    }
+    let floor = place.floor;
+    place.taken.retain(|uid| *uid >= floor);
+    Ok(())
 }

@@ -7,7 +7,7 @@ use super::{
     link::Link,
     mapping::{Folder, Learned, Pair, Tree, included, map_folders},
     names,
-    store::{Listed, Listing, StoreError, StoreErrorKind, Why},
+    store::{FolderVerb, Listed, Listing, StoreError, StoreErrorKind, Why},
 };
 use crate::{
     journal::ledger::Lease,
@@ -54,6 +54,12 @@ pub(super) async fn prepare(
         there.folders.iter().filter(|f| f.selectable).map(|f| f.name.clone()).collect();
     let wanted: BTreeSet<&FolderPath> =
         source.folders.iter().filter(|f| f.selectable && included(filter, &f.path)).map(|f| &f.path).collect();
+    let plain =
+        at_once(lease, target, &source_tree, &target_tree, &mut learned, (&wanted, &selectable, removed)).await?;
+    for pair in plain {
+        selectable.insert(pair.target.clone());
+        target_tree.folders.push(Folder { path: pair.source.clone(), name: pair.target, special_use: None });
+    }
     loop {
         let pairs = map_folders(&source_tree, &target_tree, &learned);
         let next = pairs.iter().find(|p| {
@@ -96,6 +102,46 @@ pub(super) async fn prepare(
         }
     }
     Ok(out)
+}
+
+/// Makes all folders that need no thought in one go: those whose name is nobody's twin. Gives those that the target
+/// made; the others are made one by one.
+async fn at_once(
+    lease: Lease,
+    target: &mut Link<'_>,
+    source: &Tree,
+    there: &Tree,
+    learned: &mut Learned,
+    (wanted, selectable, removed): (&BTreeSet<&FolderPath>, &BTreeSet<String>, &BTreeSet<FolderPath>),
+) -> Result<Vec<Pair>, CopyError> {
+    let pairs = map_folders(source, there, learned);
+    let mut forms: BTreeMap<String, usize> = BTreeMap::new();
+    for name in selectable.iter().chain(pairs.iter().map(|p| &p.target).filter(|name| !selectable.contains(*name))) {
+        *forms.entry(names::folded(name)).or_default() += 1;
+    }
+    let plain = |p: &Pair| {
+        wanted.contains(&p.source)
+            && !selectable.contains(&p.target)
+            && !removed.contains(&p.source)
+            && forms.get(&names::folded(&p.target)) == Some(&1)
+    };
+    let plain: Vec<Pair> = pairs.into_iter().filter(plain).collect();
+    if plain.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let chosen: Vec<(FolderPath, String)> = plain.iter().map(|p| (p.source.clone(), p.target.clone())).collect();
+    learned.known.extend(chosen.iter().cloned());
+    target.context.ledger(move |l| l.choose_targets(lease, &chosen)).await?;
+    let names: Vec<String> = plain.iter().map(|p| p.target.clone()).collect();
+    match target.change().await?.folders(FolderVerb::Create, &names).await {
+        Ok(done) => Ok(plain.into_iter().zip(done).filter_map(|(pair, done)| done.then_some(pair)).collect()),
+        Err(error) => {
+            if error.kind == StoreErrorKind::Lost {
+                target.disconnect();
+            }
+            Ok(Vec::new())
+        }
+    }
 }
 
 enum Made {
@@ -168,7 +214,7 @@ async fn change(target: &mut Link<'_>, doing: String, verb: Verb, name: &str) ->
             }
             Err(error) => {
                 if error.kind == StoreErrorKind::Lost {
-                    target.drop_change();
+                    target.disconnect();
                 }
                 target.again(&mut tries, error).await?;
             }

@@ -11,13 +11,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::store::{
-    Answer, Appended, Change, Fetch, Fetched, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal, Store,
-    StoreError, StoreErrorKind, Why,
+    Answer, Appended, Change, Fetch, Fetched, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal,
+    Store, StoreError, StoreErrorKind, Why,
 };
 use crate::{
     imap::{
-        self, AppendMessage, AppendMode, AppendOutcome, Code, Connector, ImapError, ImapErrorKind, InternalDate,
-        Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
+        self, AppendMessage, AppendMode, AppendOutcome, Code, Connector, FolderCommand, ImapError, ImapErrorKind,
+        InternalDate, Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
     },
     model::FolderStatus,
 };
@@ -59,6 +59,7 @@ fn wire(names: &Names, folder: &str) -> WireName {
     known.unwrap_or_else(|| WireName::encode(folder))
 }
 
+/// Everything that reads. What it opens it examines, unless it is part of a connection for changes.
 struct Looking {
     reader: Reader,
     names: Names,
@@ -67,60 +68,89 @@ struct Looking {
 #[async_trait]
 impl Look for Looking {
     async fn list(&mut self) -> Result<Listing, StoreError> {
-        let space = self.reader.namespace().await?.into_iter().next();
-        let folders = self.reader.list().await?;
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.extend(folders.iter().map(|f| (f.wire_name.clone(), f.name.clone())));
-        let listed = folders.iter().find_map(|f| f.delimiter);
-        Ok(Listing {
-            delimiter: space.as_ref().and_then(|s| s.delimiter).or(listed),
-            prefix: space.map(|s| s.prefix).unwrap_or_default(),
-            folders: folders.into_iter().map(listed_folder).collect(),
-        })
+        list(&mut self.reader, &self.names).await
     }
 
     async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
-        let name = wire(&self.names, folder);
-        Ok(self.reader.status(&name).await?)
+        Ok(self.reader.status(&wire(&self.names, folder)).await?)
     }
 
     async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
-        let name = wire(&self.names, folder);
-        let selected = self.reader.examine(&name).await?;
-        Ok(Opened {
-            uid_validity: selected.uid_validity,
-            uid_next: selected.uid_next.unwrap_or_default(),
-            messages: selected.exists,
-        })
+        Ok(opened(self.reader.examine(&wire(&self.names, folder)).await?))
     }
 
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
-        let metas = self.reader.fetch_meta(UidRange { first, last }).await?;
-        let meta = |m: imap::MessageMeta| Meta {
-            uid: m.uid,
-            flags: m.flags,
-            date: m.internal_date,
-            size: m.size.unwrap_or_default(),
-        };
-        Ok(metas.into_iter().map(meta).collect())
+        Ok(metas(self.reader.fetch_meta(UidRange { first, last }).await?))
+    }
+
+    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
+        Ok(metas(self.reader.fetch_some(uids).await?))
+    }
+
+    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
+        changed(&mut self.reader, since).await
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
-        let mut out = Fetch::default();
-        let mut bodies = match self.reader.fetch_bodies(uids) {
-            Ok(bodies) => bodies,
-            Err(error) => return Fetch { error: Some(error.into()), ..out },
-        };
-        loop {
-            match bodies.next().await {
-                Ok(None) => return out,
-                Ok(Some(imap::Fetched::Message(m))) => out.got.push((m.uid, Fetched::Body(m.body))),
-                Ok(Some(imap::Fetched::Gone(uid))) => out.got.push((uid, Fetched::Gone)),
-                Ok(Some(imap::Fetched::Failed { uid, error })) => {
-                    out.got.push((uid, Fetched::Unreadable(error.kind.to_string())));
-                }
-                Err(error) => return Fetch { error: Some(error.into()), ..out },
+        bodies(&mut self.reader, uids).await
+    }
+}
+
+async fn list(reader: &mut Reader, names: &Names) -> Result<Listing, StoreError> {
+    let space = reader.namespace().await?.into_iter().next();
+    let folders = reader.list().await?;
+    let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+    names.extend(folders.iter().map(|f| (f.wire_name.clone(), f.name.clone())));
+    let listed = folders.iter().find_map(|f| f.delimiter);
+    Ok(Listing {
+        delimiter: space.as_ref().and_then(|s| s.delimiter).or(listed),
+        prefix: space.map(|s| s.prefix).unwrap_or_default(),
+        folders: folders.into_iter().map(listed_folder).collect(),
+    })
+}
+
+fn opened(selected: imap::Selected) -> Opened {
+    Opened {
+        uid_validity: selected.uid_validity,
+        uid_next: selected.uid_next.unwrap_or_default(),
+        messages: selected.exists,
+        highest_modseq: selected.highest_modseq,
+        permanent: selected.permanent_flags.map(|flags| Arc::new(flags.into_iter().collect())),
+    }
+}
+
+fn metas(metas: Vec<imap::MessageMeta>) -> Vec<Meta> {
+    let meta = |m: imap::MessageMeta| Meta {
+        uid: m.uid,
+        flags: m.flags,
+        date: m.internal_date,
+        size: m.size.unwrap_or_default(),
+    };
+    metas.into_iter().map(meta).collect()
+}
+
+async fn changed(reader: &mut Reader, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
+    if reader.selected().is_none_or(|s| s.highest_modseq.is_none()) {
+        return Ok(None);
+    }
+    Ok(Some(metas(reader.fetch_changed(UidRange::ALL, since).await?)))
+}
+
+async fn bodies(reader: &mut Reader, uids: &[u32]) -> Fetch {
+    let mut out = Fetch::default();
+    let mut bodies = match reader.fetch_bodies(uids) {
+        Ok(bodies) => bodies,
+        Err(error) => return Fetch { error: Some(error.into()), ..out },
+    };
+    loop {
+        match bodies.next().await {
+            Ok(None) => return out,
+            Ok(Some(imap::Fetched::Message(m))) => out.got.push((m.uid, Fetched::Body(m.body))),
+            Ok(Some(imap::Fetched::Gone(uid))) => out.got.push((uid, Fetched::Gone)),
+            Ok(Some(imap::Fetched::Failed { uid, error })) => {
+                out.got.push((uid, Fetched::Unreadable(error.kind.to_string())));
             }
+            Err(error) => return Fetch { error: Some(error.into()), ..out },
         }
     }
 }
@@ -136,9 +166,41 @@ fn listed_folder(folder: imap::Listed) -> Listed {
     }
 }
 
+/// The same and everything that changes.
 struct Changing {
     writer: Writer,
     names: Names,
+}
+
+#[async_trait]
+impl Look for Changing {
+    async fn list(&mut self) -> Result<Listing, StoreError> {
+        list(&mut self.writer, &self.names).await
+    }
+
+    async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
+        Ok(self.writer.status(&wire(&self.names, folder)).await?)
+    }
+
+    async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
+        Ok(opened(self.writer.select(&wire(&self.names, folder)).await?))
+    }
+
+    async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
+        Ok(metas(self.writer.fetch_meta(UidRange { first, last }).await?))
+    }
+
+    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
+        Ok(metas(self.writer.fetch_some(uids).await?))
+    }
+
+    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
+        changed(&mut self.writer, since).await
+    }
+
+    async fn bodies(&mut self, uids: &[u32]) -> Fetch {
+        bodies(&mut self.writer, uids).await
+    }
 }
 
 #[async_trait]
@@ -148,13 +210,17 @@ impl Change for Changing {
         Ok(())
     }
 
-    async fn subscribe(&mut self, folder: &str) -> Result<(), StoreError> {
-        Ok(self.writer.subscribe(&wire(&self.names, folder)).await?)
+    async fn folders(&mut self, verb: FolderVerb, folders: &[String]) -> Result<Vec<bool>, StoreError> {
+        let names: Vec<WireName> = folders.iter().map(|folder| wire(&self.names, folder)).collect();
+        let verb = match verb {
+            FolderVerb::Create => FolderCommand::Create,
+            FolderVerb::Subscribe => FolderCommand::Subscribe,
+        };
+        Ok(self.writer.folders(verb, &names).await?)
     }
 
-    async fn open(&mut self, folder: &str) -> Result<Option<BTreeSet<String>>, StoreError> {
-        let selected = self.writer.select(&wire(&self.names, folder)).await?;
-        Ok(selected.permanent_flags.map(|flags| flags.into_iter().collect()))
+    async fn subscribe(&mut self, folder: &str) -> Result<(), StoreError> {
+        Ok(self.writer.subscribe(&wire(&self.names, folder)).await?)
     }
 
     async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {

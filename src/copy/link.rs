@@ -1,6 +1,6 @@
 //! Connections to one side: made when needed, made again when lost, within bounds.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -27,11 +27,13 @@ pub(super) struct Tuning {
     pub(super) first_pause: Duration,
     /// What is read and sent together.
     pub(super) window: WindowSize,
+    /// How many folders of one mailbox are copied at the same time.
+    pub(super) lanes: usize,
 }
 
 impl Tuning {
     pub(super) fn new(settle: Duration) -> Self {
-        Self { settle, attempts: 5, first_pause: Duration::from_millis(250), window: WindowSize::default() }
+        Self { settle, attempts: 5, first_pause: Duration::from_millis(250), window: WindowSize::default(), lanes: 3 }
     }
 }
 
@@ -120,22 +122,35 @@ pub(super) fn envelope_of(body: &Body) -> Option<Digest> {
     envelope::key(&head)
 }
 
-/// The connections to one side.
+/// The connection to one side: made when it is needed, and made again when it was lost. That to the source can only
+/// read.
 pub(super) struct Link<'a> {
     pub(super) context: &'a Context<'a>,
     side: Side,
     store: Arc<dyn Store>,
-    look: Option<Box<dyn Look>>,
+    connection: Option<Connection>,
     opened: Option<(String, Opened)>,
-    change: Option<Box<dyn Change>>,
-    changing: Option<(String, Option<BTreeSet<String>>)>,
-    /// How many connections for changes were made; a new one is trusted anew.
+    /// How many connections were made; a new one is trusted anew.
     pub(super) generation: u64,
+}
+
+enum Connection {
+    Look(Box<dyn Look>),
+    Change(Box<dyn Change>),
+}
+
+impl Connection {
+    fn look(&mut self) -> &mut dyn Look {
+        match self {
+            Self::Look(look) => look.as_mut(),
+            Self::Change(change) => change.as_mut(),
+        }
+    }
 }
 
 impl<'a> Link<'a> {
     pub(super) fn new(context: &'a Context<'a>, side: Side, store: Arc<dyn Store>) -> Self {
-        Self { context, side, store, look: None, opened: None, change: None, changing: None, generation: 0 }
+        Self { context, side, store, connection: None, opened: None, generation: 0 }
     }
 
     pub(super) fn place(&self) -> String {
@@ -170,7 +185,7 @@ impl<'a> Link<'a> {
             matches!(error.kind, StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later | Why::Throttled(_)));
         tries.n += 1;
         if error.kind == StoreErrorKind::Lost {
-            self.drop_look();
+            self.disconnect();
         }
         if !retry || tries.n >= self.context.tuning.attempts {
             return Err(self.fail(&tries.doing, error));
@@ -182,20 +197,26 @@ impl<'a> Link<'a> {
         self.context.pause(self.context.tuning.first_pause.saturating_mul(factor)).await
     }
 
-    pub(super) fn drop_look(&mut self) {
-        self.look = None;
+    /// Forgets the connection; the next command makes a new one.
+    pub(super) fn disconnect(&mut self) {
+        self.connection = None;
     }
 
-    pub(super) fn drop_change(&mut self) {
-        self.change = None;
-        self.changing = None;
-    }
-
-    async fn looking(&mut self) -> Result<&mut Box<dyn Look>, StoreError> {
-        if self.look.is_none() {
-            self.look = Some(self.store.look().await?);
+    /// Makes the connection if there is none, once.
+    pub(super) async fn connect(&mut self) -> Result<(), StoreError> {
+        if self.connection.is_none() {
+            self.connection = Some(match self.side {
+                Side::Source => Connection::Look(self.store.look().await?),
+                Side::Target => Connection::Change(self.store.change().await?),
+            });
+            self.generation += 1;
         }
-        self.look.as_mut().ok_or_else(unconnected)
+        Ok(())
+    }
+
+    async fn looking(&mut self) -> Result<&mut dyn Look, StoreError> {
+        self.connect().await?;
+        self.connection.as_mut().map(Connection::look).ok_or_else(unconnected)
     }
 
     /// The listing of the mailbox.
@@ -227,14 +248,14 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Opens a folder for reading if another one, or none, is open. Fails when its UIDVALIDITY is not what it was when
-    /// it was open the last time.
+    /// Opens a folder if another one, or none, is open. Fails when its UIDVALIDITY is not what it was when it was open
+    /// the last time.
     pub(super) async fn open(&mut self, folder: &str) -> Result<Opened, CopyError> {
         if let Some((name, opened)) = self.opened.as_ref()
             && name == folder
-            && self.look.is_some()
+            && self.connection.is_some()
         {
-            return Ok(*opened);
+            return Ok(opened.clone());
         }
         self.refresh(folder).await
     }
@@ -249,7 +270,7 @@ impl<'a> Link<'a> {
                 Err(error) => self.again(&mut tries, error).await?,
             }
         };
-        let before = self.opened.replace((folder.to_owned(), opened));
+        let before = self.opened.replace((folder.to_owned(), opened.clone()));
         match before.filter(|(name, _)| name == folder) {
             Some((name, was)) if was.uid_validity != opened.uid_validity => Err(CopyError::Renumbered {
                 side: self.side,
@@ -281,6 +302,33 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// Some messages of a folder.
+    pub(super) async fn some(&mut self, folder: &str, uids: &[u32]) -> Result<Vec<Meta>, CopyError> {
+        let mut tries = self.tries(format!("looking at messages in `{folder}`"));
+        loop {
+            self.open(folder).await?;
+            let out = async { self.looking().await?.some(uids).await }.await;
+            match out {
+                Ok(metas) => return Ok(metas),
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// What is new or has other flags in a folder since a HIGHESTMODSEQ; `None` where the server does not tell.
+    pub(super) async fn changed(&mut self, folder: &str, since: u64) -> Result<Option<Vec<Meta>>, CopyError> {
+        let mut tries = self.tries(format!("asking what changed in `{folder}`"));
+        loop {
+            self.open(folder).await?;
+            let out = async { self.looking().await?.changed(since).await }.await;
+            match out {
+                Ok(metas) => return Ok(metas),
+                Err(StoreError { kind: StoreErrorKind::Refused(Why::Rejected), .. }) => return Ok(None),
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
     /// One attempt at reading bodies; the connection is dropped when it was lost.
     pub(super) async fn bodies_once(&mut self, folder: &str, uids: &[u32]) -> Result<Fetch, CopyError> {
         self.open(folder).await?;
@@ -289,7 +337,7 @@ impl<'a> Link<'a> {
             Err(error) => Fetch { error: Some(error), ..Fetch::default() },
         };
         if fetch.error.as_ref().is_some_and(|e| e.kind == StoreErrorKind::Lost) {
-            self.drop_look();
+            self.disconnect();
         }
         Ok(fetch)
     }
@@ -309,45 +357,14 @@ impl<'a> Link<'a> {
     }
 
     /// The connection for changes, made if there is none.
-    pub(super) async fn change(&mut self) -> Result<&mut Box<dyn Change>, CopyError> {
+    pub(super) async fn change(&mut self) -> Result<&mut dyn Change, CopyError> {
         let mut tries = self.tries("connecting");
-        while self.change.is_none() {
-            match self.store.change().await {
-                Ok(change) => {
-                    self.change = Some(change);
-                    self.generation += 1;
-                }
-                Err(error) => self.again(&mut tries, error).await?,
-            }
+        while let Err(error) = self.connect().await {
+            self.again(&mut tries, error).await?;
         }
-        match self.change.as_mut() {
-            Some(change) => Ok(change),
-            None => Err(self.context.interrupted()),
-        }
-    }
-
-    /// Opens a folder for changes, and tells which flags it stores.
-    pub(super) async fn open_for_change(&mut self, folder: &str) -> Result<Option<BTreeSet<String>>, CopyError> {
-        if self.change.is_some()
-            && let Some((name, flags)) = &self.changing
-            && name == folder
-        {
-            return Ok(flags.clone());
-        }
-        let mut tries = self.tries(format!("opening `{folder}` for changes"));
-        loop {
-            match self.change().await?.open(folder).await {
-                Ok(flags) => {
-                    self.changing = Some((folder.to_owned(), flags.clone()));
-                    return Ok(flags);
-                }
-                Err(error) => {
-                    if error.kind == StoreErrorKind::Lost {
-                        self.drop_change();
-                    }
-                    self.again(&mut tries, error).await?;
-                }
-            }
+        match self.connection.as_mut() {
+            Some(Connection::Change(change)) => Ok(change.as_mut()),
+            Some(Connection::Look(_)) | None => Err(self.context.interrupted()),
         }
     }
 }

@@ -34,8 +34,12 @@ mod names;
 mod pairing;
 mod reading;
 mod recovery;
+mod resources;
+mod scanning;
 mod sending;
+mod sorting;
 mod store;
+mod tally;
 mod verify;
 mod window;
 
@@ -45,6 +49,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::{CopyError, CopyErrorClass, Side};
 pub use filter::lasting_failure;
+pub use resources::Resources;
 pub use verify::{MailVerification, VerifyRequest, verify_mailbox};
 
 use crate::{
@@ -70,6 +75,8 @@ pub struct CopyRequest<'a> {
     pub ledger: &'a Ledger,
     /// Who is told.
     pub events: &'a dyn EventSink,
+    /// What all copies of this process share.
+    pub resources: Resources,
     /// Cancelled when nothing new should be begun. What is in flight is settled first.
     pub cancel: CancellationToken,
     /// How long a message may be on its way after its connection was lost; 60 seconds suit most servers.
@@ -93,6 +100,7 @@ pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyEr
         ledger: request.ledger,
         events: request.events,
         cancel: request.cancel,
+        resources: request.resources,
         tuning: link::Tuning::new(request.settle),
     })
     .await

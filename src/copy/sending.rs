@@ -59,8 +59,6 @@ pub(super) struct Place {
     /// UIDs from the floor on that belong to messages of the ledger.
     pub(super) taken: BTreeSet<u32>,
     pub(super) trust: Trust,
-    /// The flags the target stores.
-    pub(super) permanent: Option<BTreeSet<String>>,
     /// The target stores other octets than it is given.
     pub(super) alters: bool,
 }
@@ -102,7 +100,7 @@ async fn send_group(
     if outgoing.is_empty() {
         return Ok(());
     }
-    if let Err(error) = target.open_for_change(&place.folder).await {
+    if let Err(error) = target.open(&place.folder).await {
         queue.push_front(group);
         return Err(error);
     }
@@ -132,7 +130,7 @@ async fn send_group(
         }
     }
     if error.is_some() {
-        target.drop_change();
+        target.disconnect();
     }
     if let (Some(first), Some(last)) = (waiting.first(), waiting.last()) {
         let tries = if waiting.len() == open.len() { group.tries + 1 } else { 0 };
@@ -293,8 +291,12 @@ async fn believe(
     let Some((i, uid)) = named.first() else { return Ok(true) };
     let Some(parcel) = parcels.get(*i) else { return Ok(true) };
     let sent = digest(&parcel.out.body);
-    target.refresh(&place.folder).await?;
-    let metas = target.scan(&place.folder, *uid, Some(*uid)).await?;
+    let mut metas = target.some(&place.folder, &[*uid]).await?;
+    if metas.is_empty() {
+        // Not every server shows at once what the same connection appended.
+        target.refresh(&place.folder).await?;
+        metas = target.some(&place.folder, &[*uid]).await?;
+    }
     let there = target.contents(&place.folder, &metas).await?;
     if there.first().is_some_and(|c| c.digest == sent) {
         place.trust = Trust::Proved(generation);

@@ -2,7 +2,7 @@
 //!
 //! Reading and changing are two connections and two traits: the source is only ever given as a [`Look`].
 
-use std::{collections::BTreeSet, error::Error, fmt, time::Duration};
+use std::{collections::BTreeSet, error::Error, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -20,7 +20,7 @@ pub(super) trait Store: Send + Sync {
     /// A connection that reads.
     async fn look(&self) -> Result<Box<dyn Look>, StoreError>;
 
-    /// A connection that changes.
+    /// A connection that reads and changes.
     async fn change(&self) -> Result<Box<dyn Change>, StoreError>;
 }
 
@@ -33,27 +33,35 @@ pub(super) trait Look: Send + Sync {
     /// The status of a folder, fresh.
     async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError>;
 
-    /// Opens a folder for reading, or looks again when it is open; what arrived meanwhile can be seen afterwards.
+    /// Opens a folder, or looks again when it is open; what arrived meanwhile can be seen afterwards.
     async fn open(&mut self, folder: &str) -> Result<Opened, StoreError>;
 
     /// The messages of the open folder from one UID to another, ascending.
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError>;
 
+    /// Some messages of the open folder, ascending.
+    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError>;
+
+    /// The messages of the open folder that are new or whose flags changed since a HIGHESTMODSEQ, ascending; `None`
+    /// where the store keeps no such record.
+    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError>;
+
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
 }
 
-/// A connection that changes a target.
+/// A connection that changes a target. What it opens, it opens for changes.
 #[async_trait]
-pub(super) trait Change: Send + Sync {
+pub(super) trait Change: Look {
     /// Makes a folder.
     async fn create(&mut self, folder: &str) -> Result<(), StoreError>;
 
+    /// Makes folders, or subscribes to them, in their order and without waiting for each. Which of them were done;
+    /// nothing is concluded from the others.
+    async fn folders(&mut self, verb: FolderVerb, folders: &[String]) -> Result<Vec<bool>, StoreError>;
+
     /// Subscribes a folder.
     async fn subscribe(&mut self, folder: &str) -> Result<(), StoreError>;
-
-    /// Opens a folder for changes and tells which flags it stores, where the server says.
-    async fn open(&mut self, folder: &str) -> Result<Option<BTreeSet<String>>, StoreError>;
 
     /// Appends messages in order. One result per message, in order.
     async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer;
@@ -63,6 +71,15 @@ pub(super) trait Change: Send + Sync {
 
     /// The largest message the store takes, where it says.
     fn append_limit(&self) -> Option<u64>;
+}
+
+/// What is done with a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FolderVerb {
+    /// It is made.
+    Create,
+    /// It is subscribed.
+    Subscribe,
 }
 
 /// The folders of a store.
@@ -85,12 +102,16 @@ pub(super) struct Listed {
 }
 
 /// A folder that is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Opened {
     pub(super) uid_validity: u32,
     /// UIDNEXT; 0 when the server does not tell.
     pub(super) uid_next: u32,
     pub(super) messages: u32,
+    /// HIGHESTMODSEQ, where the store keeps it.
+    pub(super) highest_modseq: Option<u64>,
+    /// The flags that can be stored, where the store says and the folder is open for changes.
+    pub(super) permanent: Option<Arc<BTreeSet<String>>>,
 }
 
 /// What is known of a message without its body.

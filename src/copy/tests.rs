@@ -40,7 +40,8 @@ async fn pass_with(
         ledger,
         events: &NoEvents,
         cancel,
-        tuning: Tuning { settle: pause, attempts: 3, first_pause: pause, window },
+        resources: super::Resources::default(),
+        tuning: Tuning { settle: pause, attempts: 3, first_pause: pause, window, lanes: 2 },
     })
     .await
 }

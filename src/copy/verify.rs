@@ -77,7 +77,11 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
     let pairs = map_folders(
         &super::folders::tree(&listing),
         &super::folders::tree(&there),
-        &Learned { known, renamed: renamed(request.filter, &listing), ..Learned::default() },
+        &Learned {
+            known,
+            renamed: request.filter.renames(listing.folders.iter().map(|f| &f.path)),
+            ..Learned::default()
+        },
     );
     let mut work = Verification {
         source: Client::new(&request, Side::Source),
@@ -106,10 +110,6 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
     work.place_missing();
     let bad = |f: &Finding| matches!(f.severity, Severity::Error | Severity::Unknown);
     Ok(MailVerification { ok: !work.findings.iter().any(bad), findings: work.findings, messages: work.messages, seen })
-}
-
-fn renamed(filter: &MailFilter, listing: &Listing) -> BTreeMap<FolderPath, Vec<String>> {
-    listing.folders.iter().filter_map(|f| Some((f.path.clone(), filter.renamed(&f.path)?))).collect()
 }
 
 fn failed(request: &VerifyRequest<'_>, side: Side, doing: &str, error: StoreError) -> CopyError {

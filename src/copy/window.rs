@@ -13,7 +13,7 @@ pub struct WindowSize {
 
 impl Default for WindowSize {
     fn default() -> Self {
-        Self { messages: 64, octets: 8 << 20 }
+        Self { messages: 200, octets: 4 << 20 }
     }
 }
 

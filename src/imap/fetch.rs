@@ -75,6 +75,26 @@ impl Reader {
         self.metas(uids, "").await
     }
 
+    /// The same for single messages, by ascending UID.
+    ///
+    /// # Errors
+    /// As [`Reader::fetch_meta`].
+    pub async fn fetch_some(&mut self, uids: &[u32]) -> Result<Vec<MessageMeta>, ImapError> {
+        self.must_be_open()?;
+        let mut all: BTreeMap<u32, FetchLine> = BTreeMap::new();
+        for chunk in chunks(uids, usize::MAX, SET) {
+            let (Some(first), Some(last)) = (chunk.uids.first(), chunk.uids.last()) else { continue };
+            let items = format!(" {} (UID FLAGS INTERNALDATE RFC822.SIZE)", chunk.set);
+            let (part, limit) = self.scan(&items, UidRange::new(*first, *last)).await?;
+            if limit.is_some() {
+                let text = "it stopped in the middle of a short list".to_owned();
+                return Err(self.conn.error("UID FETCH", ImapErrorKind::Protocol(text)));
+            }
+            all.extend(part);
+        }
+        Ok(all.into_iter().map(|(uid, line)| meta(uid, line)).collect())
+    }
+
     /// Only messages that are new or whose flags changed since a HIGHESTMODSEQ (RFC 7162 3.1.4). Vanished messages are
     /// not told.
     ///

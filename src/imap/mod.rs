@@ -64,4 +64,4 @@ pub use quota::Quota;
 pub use reader::{Reader, Selected};
 pub use tls::TlsRoots;
 pub use uid::UidRange;
-pub use writer::{Created, StoreMode, Writer};
+pub use writer::{Created, FolderCommand, StoreMode, Writer};

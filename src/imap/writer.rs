@@ -7,10 +7,10 @@ use std::{
 
 use super::{
     code::Code,
-    conn::Command,
+    conn::{Command, Step},
     error::{ImapError, ImapErrorKind},
     name::WireName,
-    reader::{Reader, Selected, sendable},
+    reader::{Pipeline, Reader, Selected, sendable},
     response::Response,
     uid::chunks,
 };
@@ -46,6 +46,15 @@ pub enum Created {
     New,
     /// It was there, under exactly this name.
     Existed,
+}
+
+/// What is done with many folders at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderCommand {
+    /// CREATE.
+    Create,
+    /// SUBSCRIBE.
+    Subscribe,
 }
 
 /// How flags are stored.
@@ -108,6 +117,43 @@ impl Writer {
         let conn = &mut self.reader.conn;
         let command = Command::new(conn, "SUBSCRIBE", "").string(sendable(conn, "SUBSCRIBE", name)?);
         conn.run(command, &mut |_| ()).await.map(drop)
+    }
+
+    /// Makes or subscribes folders in their order, all in flight together, and tells which of them the server said OK
+    /// to. What it refused is worth a look one by one.
+    ///
+    /// # Errors
+    /// When the connection fails: some of them may have been done. `Invalid`, before anything is sent, for a name that
+    /// cannot be sent.
+    pub async fn folders(&mut self, verb: FolderCommand, names: &[WireName]) -> Result<Vec<bool>, ImapError> {
+        let conn = &mut self.reader.conn;
+        let word = match verb {
+            FolderCommand::Create => "CREATE",
+            FolderCommand::Subscribe => "SUBSCRIBE",
+        };
+        conn.check(word)?;
+        for name in names {
+            sendable(conn, word, name)?;
+        }
+        let mut done = vec![false; names.len()];
+        let mut open: Pipeline<usize> = Pipeline::new();
+        for (at, name) in names.iter().enumerate() {
+            let command = Command::new(conn, word, "").string(name.raw());
+            open.push_back((conn.queue(command), at));
+        }
+        while !open.is_empty() {
+            let Step::Tagged { tag, result } = conn.step().await? else { continue };
+            let Some(place) = open.iter().position(|(t, _)| *t == tag) else { continue };
+            let at = open.remove(place).map_or(usize::MAX, |(_, at)| at);
+            if let Some(slot) = done.get_mut(at) {
+                *slot = match result {
+                    Ok(_) => true,
+                    Err(e) if e.is_refusal() => false,
+                    Err(e) => return Err(e),
+                };
+            }
+        }
+        Ok(done)
     }
 
     /// Stores flags of messages of the folder that is open. UIDs that are not there are passed over by the server

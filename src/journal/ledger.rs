@@ -9,6 +9,7 @@
 mod decode;
 mod registry;
 mod rows;
+mod windows;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,14 +20,18 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use thiserror::Error;
 
 pub use registry::{Decision, Failure, FailureKey, Owner, REGISTRY, Registered};
-pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, WindowId};
+pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, Settled, WindowId};
 
-use self::decode::{FOLDER, MESSAGE, RawFolder, join, message, raw_folder};
+use self::decode::{FOLDER, MESSAGE, RawFolder, message, raw_folder};
 use super::Db;
 use crate::model::{Address, FolderPath, PlatformId};
 
 /// The ledger's tables. Whoever opens a workspace's database runs this once; it changes nothing that is there.
 pub const SCHEMA: &str = include_str!("ledger/schema.sql");
+
+/// What format 2 of the journal adds to [`SCHEMA`]: the messages of an open window are kept with the window, so that each
+/// message is written once, when its outcome is known.
+pub const FORMAT_2: &str = include_str!("ledger/format_2.sql");
 
 /// Why the ledger refused.
 #[derive(Debug, Error)]
@@ -112,6 +117,7 @@ impl Ledger {
         let connection = Connection::open_in_memory().map_err(db("open"))?;
         connection.execute_batch(SCHEMA).map_err(db("make its tables"))?;
         connection.execute_batch(REGISTRY).map_err(db("make its tables"))?;
+        connection.execute_batch(FORMAT_2).map_err(db("make its tables"))?;
         Ok(Self::new(Arc::new(Mutex::new(connection))))
     }
 
@@ -246,6 +252,41 @@ impl Ledger {
         Ok(rows.into_iter().map(|row| (row.uid, row)).collect())
     }
 
+    /// The same, for a range of UIDs.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`], [`LedgerError::Malformed`].
+    pub fn messages_between(
+        &self,
+        folder: FolderId,
+        validity: u32,
+        uids: (u32, u32),
+    ) -> Result<BTreeMap<u32, MessageRow>, LedgerError> {
+        let sql = format!(
+            "SELECT {MESSAGE} FROM ledger_message WHERE folder = ?1 AND validity = ?2 AND uid BETWEEN ?3 AND ?4"
+        );
+        let rows = self.select(&sql, &[&folder.0, &validity, &uids.0, &uids.1])?;
+        Ok(rows.into_iter().map(|row| (row.uid, row)).collect())
+    }
+
+    /// The same, for single UIDs.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`], [`LedgerError::Malformed`].
+    pub fn messages_at(
+        &self,
+        folder: FolderId,
+        validity: u32,
+        uids: &BTreeSet<u32>,
+    ) -> Result<BTreeMap<u32, MessageRow>, LedgerError> {
+        let sql = format!("SELECT {MESSAGE} FROM ledger_message WHERE folder = ?1 AND validity = ?2 AND uid = ?3");
+        let mut out = BTreeMap::new();
+        for uid in uids {
+            out.extend(self.select(&sql, &[&folder.0, &validity, uid])?.into_iter().map(|row| (row.uid, row)));
+        }
+        Ok(out)
+    }
+
     /// The messages of a folder that were delivered under another UIDVALIDITY of the source.
     ///
     /// # Errors
@@ -316,9 +357,9 @@ impl Ledger {
             });
             rows.and_then(Iterator::collect).map_err(doing)?
         };
-        let sql = format!("SELECT {MESSAGE} FROM ledger_message WHERE window = ?1 AND state = 'intent' ORDER BY uid");
+        let connection = lock(&self.db);
         for window in &mut windows {
-            window.intents = self.select(&sql, &[&window.id.0])?;
+            window.intents = windows::intents(&connection, window.id)?;
         }
         Ok(windows)
     }
@@ -329,33 +370,7 @@ impl Ledger {
     /// [`LedgerError::AlreadySent`] when one of the messages has been delivered or is in doubt,
     /// [`LedgerError::Fenced`], [`LedgerError::Database`]. Nothing may be sent then.
     pub fn intend(&self, lease: Lease, intent: &Intent) -> Result<WindowId, LedgerError> {
-        let doing = "put down what is about to be sent";
-        self.write(doing, Some(lease), |tx| {
-            tx.execute(
-                "INSERT INTO ledger_window (folder, source_validity, target_validity, floor, epoch, state)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'open')",
-                params![intent.folder.0, intent.source_validity, intent.target_validity, intent.floor, lease.epoch],
-            )
-            .map_err(db(doing))?;
-            let window = WindowId(tx.last_insert_rowid());
-            let mut find = tx
-                .prepare_cached("SELECT state FROM ledger_message WHERE folder = ?1 AND validity = ?2 AND uid = ?3")
-                .map_err(db(doing))?;
-            for message in &intent.messages {
-                let state: Option<String> = find
-                    .query_row(params![intent.folder.0, intent.source_validity, message.uid], |row| row.get(0))
-                    .optional()
-                    .map_err(db(doing))?;
-                if let Some(state) = state.filter(|s| matches!(s.as_str(), "acked" | "adopted" | "intent")) {
-                    return Err(LedgerError::AlreadySent { uid: message.uid, state });
-                }
-            }
-            let place = Place { folder: intent.folder, validity: intent.source_validity, window: Some(window) };
-            for message in &intent.messages {
-                put(tx, place, &MessageRow { state: MessageState::Intent, ..message.clone() })?;
-            }
-            Ok(window)
-        })
+        self.write("put down what is about to be sent", Some(lease), |tx| windows::open(tx, lease, intent))
     }
 
     /// Puts down what became of messages, and closes their window when none of it is left in doubt.
@@ -369,21 +384,26 @@ impl Ledger {
         window: Option<WindowId>,
         outcomes: &[MessageRow],
     ) -> Result<(), LedgerError> {
-        let doing = "put down what became of messages";
-        self.write(doing, Some(lease), |tx| {
-            let place = Place { folder: folder.0, validity: folder.1, window };
-            for row in outcomes {
-                put(tx, place, row)?;
-            }
-            if let Some(window) = window {
-                tx.execute(
-                    "UPDATE ledger_window SET state = 'settled' WHERE id = ?1 AND NOT EXISTS
-                       (SELECT 1 FROM ledger_message m WHERE m.window = ?1 AND m.state = 'intent')",
-                    params![window.0],
-                )
-                .map_err(db(doing))?;
-            }
-            Ok(())
+        self.write("put down what became of messages", Some(lease), |tx| {
+            windows::settle(tx, folder, &Settled { window, outcomes: outcomes.to_vec() })
+        })
+    }
+
+    /// [`settle`](Self::settle) of what is over and [`intend`](Self::intend) of what comes next, as one write: the disk
+    /// is waited for once per window.
+    ///
+    /// # Errors
+    /// As both. Nothing of either is on disk then.
+    pub fn advance(
+        &self,
+        lease: Lease,
+        folder: (FolderId, u32),
+        over: &[Settled],
+        next: Option<&Intent>,
+    ) -> Result<Option<WindowId>, LedgerError> {
+        self.write("put down what became of messages and what comes next", Some(lease), |tx| {
+            over.iter().try_for_each(|settled| windows::settle(tx, folder, settled))?;
+            next.map(|intent| windows::open(tx, lease, intent)).transpose()
         })
     }
 
@@ -402,9 +422,8 @@ impl Ledger {
                     params![folder.0],
                 )
                 .map_err(db(doing))?;
-            tx.execute("UPDATE ledger_window SET state = 'settled' WHERE folder = ?1", params![folder.0])
-                .map_err(db(doing))?;
-            Ok(n as u64)
+            let doubtful = windows::forget(tx, folder)?;
+            Ok(n as u64 + doubtful)
         })
     }
 
@@ -459,46 +478,6 @@ impl Ledger {
 
 /// `PRAGMA synchronous`: each commit is on disk before it returns.
 const FULL: i64 = 2;
-
-#[derive(Clone, Copy)]
-struct Place {
-    folder: FolderId,
-    validity: u32,
-    window: Option<WindowId>,
-}
-
-fn put(tx: &Transaction<'_>, place: Place, row: &MessageRow) -> Result<(), LedgerError> {
-    let doing = "write a message";
-    let mut statement = tx
-        .prepare_cached(
-            "INSERT OR REPLACE INTO ledger_message (folder, validity, uid, state, digest, octets, announced, date,
-                 source_flags, target_flags, target_validity, target_uid, window, class, reason)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-        )
-        .map_err(db(doing))?;
-    let octets = i64::try_from(row.octets).unwrap_or(i64::MAX);
-    let announced = i64::try_from(row.announced).unwrap_or(i64::MAX);
-    statement
-        .execute(params![
-            place.folder.0,
-            place.validity,
-            row.uid,
-            row.state.word(),
-            row.digest.map(|d| d.0.to_vec()),
-            octets,
-            announced,
-            row.date,
-            join(&row.source_flags),
-            join(&row.target_flags),
-            row.target.map(|(validity, _)| validity),
-            row.target.map(|(_, uid)| uid),
-            place.window.map(|w| w.0),
-            row.class,
-            row.reason,
-        ])
-        .map_err(db(doing))?;
-    Ok(())
-}
 
 #[cfg(test)]
 mod tests;

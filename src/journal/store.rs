@@ -19,7 +19,8 @@ pub const FILE: &str = "journal.db";
 const APPLICATION_ID: i32 = 0x7268_6f6d;
 
 /// Migration `n` makes format `n + 1` out of format `n`. A released one never changes.
-const MIGRATIONS: &[&[&str]] = &[&[include_str!("schema.sql"), ledger::SCHEMA], &[ledger::REGISTRY]];
+const MIGRATIONS: &[&[&str]] =
+    &[&[include_str!("schema.sql"), ledger::SCHEMA], &[ledger::FORMAT_2], &[ledger::REGISTRY]];
 
 /// The newest format, which is what this program writes.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;
@@ -282,13 +283,15 @@ mod tests {
             conn.query_row("SELECT value FROM meta WHERE key = 'format'", [], |r| r.get(0)).unwrap()
         };
 
-        let made = vec![&["nonsense, but already made"] as &[&str]; MIGRATIONS.len()];
-        let with = |last: &'static [&'static str]| [made.clone(), vec![last]].concat();
-        let broken = &with(&["CREATE TABLE later (id INTEGER)", "nonsense"]);
-        assert!(migrate(&path, &mut conn, broken).is_err());
+        let made: Vec<&[&str]> = vec![&["nonsense, but already made"]; FORMAT as usize];
+        let mut broken = made.clone();
+        broken.push(&["CREATE TABLE later (id INTEGER)", "nonsense"]);
+        assert!(migrate(&path, &mut conn, &broken).is_err());
         assert_eq!(format(&conn), FORMAT.to_string());
 
-        migrate(&path, &mut conn, &with(&["CREATE TABLE later (id INTEGER)"])).unwrap();
+        let mut longer = made;
+        longer.push(&["CREATE TABLE later (id INTEGER)"]);
+        migrate(&path, &mut conn, &longer).unwrap();
         conn.execute("INSERT INTO later VALUES (1)", []).unwrap();
         assert_eq!(format(&conn), (FORMAT + 1).to_string());
         assert!(matches!(recognise(&path, &conn), Err(JournalError::Newer { found, .. }) if found == FORMAT + 1));

@@ -122,6 +122,11 @@ impl MailFilter {
         (!parts.is_empty()).then_some(parts)
     }
 
+    /// Those of the folders that get another name, with it.
+    pub fn renames<'p>(&self, folders: impl IntoIterator<Item = &'p FolderPath>) -> BTreeMap<FolderPath, Vec<String>> {
+        folders.into_iter().filter_map(|path| Some((path.clone(), self.renamed(path)?))).collect()
+    }
+
     /// Whether what an earlier pass left out is still left out for the same reasons, so that there is nothing more to
     /// copy. A bound that was widened or taken away is another reason.
     #[must_use]

@@ -56,6 +56,7 @@ async fn pass(source: Connector, target: Connector, ledger: &Ledger) -> Result<C
         source_id: (PlatformId::from("old"), account.clone()),
         filter: &MailFilter::default(),
         ledger,
+        resources: rehome::copy::Resources::default(),
         events: &NoEvents,
         cancel: CancellationToken::new(),
         settle: SETTLE,

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 
 use crate::{
     copy::store::{
-        Answer, Appended, Change, Fetch, Fetched, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal, Store,
-        StoreError, StoreErrorKind, Why,
+        Answer, Appended, Change, Fetch, Fetched, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal,
+        Store, StoreError, StoreErrorKind, Why,
     },
     imap::{Body, InternalDate},
     model::{FolderPath, FolderStatus},
@@ -250,7 +250,15 @@ impl Look for Connection {
         self.world.with(|w| {
             w.land();
             let status = status(w.find(folder)?);
-            Ok(Opened { uid_validity: status.uid_validity, uid_next: status.uid_next, messages: status.messages })
+            let any = w.keywords.then(|| "\\*".to_owned());
+            let permanent = any.into_iter().chain(["\\Seen".to_owned()]).collect();
+            Ok(Opened {
+                uid_validity: status.uid_validity,
+                uid_next: status.uid_next,
+                messages: status.messages,
+                highest_modseq: status.highest_modseq,
+                permanent: Some(Arc::new(permanent)),
+            })
         })
     }
 
@@ -272,6 +280,16 @@ impl Look for Connection {
             };
             Ok(folder.messages.iter().filter(|(uid, _)| wanted(uid)).map(meta).collect())
         })
+    }
+
+    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
+        let all = self.scan(1, None).await?;
+        Ok(all.into_iter().filter(|m| uids.contains(&m.uid)).collect())
+    }
+
+    async fn changed(&mut self, _since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
+        self.alive()?;
+        Ok(None)
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
@@ -328,14 +346,19 @@ impl Change for Connection {
         })
     }
 
-    async fn open(&mut self, folder: &str) -> Result<Option<BTreeSet<String>>, StoreError> {
-        self.alive()?;
-        self.open = Some(folder.to_owned());
-        self.world.with(|w| {
-            w.find(folder)?;
-            let any = w.keywords.then(|| "\\*".to_owned());
-            Ok(Some(any.into_iter().chain(["\\Seen".to_owned()]).collect()))
-        })
+    async fn folders(&mut self, verb: FolderVerb, folders: &[String]) -> Result<Vec<bool>, StoreError> {
+        let mut done = Vec::new();
+        for folder in folders {
+            let out = match verb {
+                FolderVerb::Create => self.create(folder).await,
+                FolderVerb::Subscribe => self.subscribe(folder).await,
+            };
+            match out {
+                Err(error) if error.kind == StoreErrorKind::Lost => return Err(error),
+                out => done.push(out.is_ok()),
+            }
+        }
+        Ok(done)
     }
 
     async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {

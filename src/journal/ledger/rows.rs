@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{CopyCounts, Digest, FolderPath, FolderStatus};
 
 /// The number of a folder row.
@@ -43,7 +45,8 @@ pub struct FolderRow {
 }
 
 /// What became of one message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MessageState {
     /// It is to be copied; nothing of it was sent, or what was sent is proved not to have arrived.
     Planned,
@@ -90,7 +93,7 @@ impl MessageState {
 }
 
 /// What is known of one message of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageRow {
     /// Its UID at the source.
     pub uid: u32,
@@ -146,4 +149,13 @@ pub struct Intent {
     pub floor: u32,
     /// The messages, in the order they are sent.
     pub messages: Vec<MessageRow>,
+}
+
+/// What became of messages, of one window or of none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The window that they were sent in; `None` when nothing was sent.
+    pub window: Option<WindowId>,
+    /// The messages with their outcome.
+    pub outcomes: Vec<MessageRow>,
 }

@@ -1,0 +1,166 @@
+//! What becomes of a message that was read: adopted, refused at once, or sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    flags,
+    pairing::Pool,
+    reading::Read,
+    sending::{Fate, Parcel},
+    store::{Fetched, Meta, Outgoing, digest},
+};
+use crate::{
+    journal::ledger::{MessageRow, MessageState},
+    model::Digest,
+};
+
+/// Decides for one folder.
+#[derive(Default)]
+pub(super) struct Sorter {
+    /// UIDVALIDITY of the target folder.
+    pub(super) validity: u32,
+    /// The flags the target stores.
+    pub(super) permanent: Option<std::sync::Arc<BTreeSet<String>>>,
+    /// The largest message the target takes.
+    pub(super) limit: Option<u64>,
+    /// What was at the target before, and may be taken for what is to be sent.
+    pub(super) pool: Pool,
+    /// Flags of the messages in the pool.
+    pub(super) there: BTreeMap<u32, BTreeSet<String>>,
+    /// What was delivered when the source folder had another UIDVALIDITY.
+    pub(super) earlier: BTreeMap<Digest, Vec<MessageRow>>,
+    /// Keywords that the target does not keep, and on how many messages.
+    pub(super) dropped: BTreeMap<String, u64>,
+}
+
+/// A window, sorted.
+#[derive(Default)]
+pub(super) struct Sorted {
+    /// What is over.
+    pub(super) outcomes: Vec<MessageRow>,
+    /// What is to be sent: rows and messages, in the same order.
+    pub(super) intents: Vec<MessageRow>,
+    pub(super) parcels: Vec<Parcel>,
+}
+
+impl Sorter {
+    pub(super) fn sort(&mut self, batch: Vec<Read>) -> Sorted {
+        let mut out = Sorted::default();
+        for read in batch {
+            match self.one(read) {
+                (row, None) => out.outcomes.push(row),
+                (row, Some(parcel)) => {
+                    out.intents.push(row);
+                    out.parcels.push(parcel);
+                }
+            }
+        }
+        out
+    }
+
+    fn one(&mut self, read: Read) -> (MessageRow, Option<Parcel>) {
+        let meta = read.meta;
+        let filtered = flags::filter(&meta.flags, self.permanent.as_deref());
+        let row = MessageRow { target_flags: filtered.kept.clone(), ..row_of(&meta) };
+        let failed = |row: MessageRow, class: &str, reason: String| {
+            (MessageRow { class: Some(class.to_owned()), reason: Some(reason), ..row }, None)
+        };
+        let body = match read.got {
+            Fetched::Gone => return (MessageRow { state: MessageState::Gone, ..row }, None),
+            Fetched::Unreadable(reason) => return failed(row, "unreadable", reason),
+            Fetched::Body(body) => body,
+        };
+        let content = digest(&body);
+        let row = MessageRow { digest: Some(content), octets: body.len(), ..row };
+        if let Some(before) = self.earlier.get_mut(&content).and_then(Vec::pop) {
+            let known =
+                MessageRow { state: before.state, target: before.target, target_flags: before.target_flags, ..row };
+            return (known, None);
+        }
+        if let Some(uid) = self.pool.take(content) {
+            return (self.adopted(row, uid), None);
+        }
+        if let Some(limit) = self.limit.filter(|limit| body.len() > *limit) {
+            let reason = format!("it has {} octets, and the target takes at most {limit}", body.len());
+            return failed(row, "too-large", reason);
+        }
+        if body.has_nul() {
+            return failed(row, "nul-octet", "it holds a NUL octet, which IMAP cannot carry".to_owned());
+        }
+        for flag in filtered.dropped {
+            *self.dropped.entry(flag).or_default() += 1;
+        }
+        let out = Outgoing { flags: filtered.kept, date: meta.date, body };
+        (row, Some(Parcel { uid: meta.uid, out, fate: None }))
+    }
+
+    fn adopted(&self, row: MessageRow, uid: u32) -> MessageRow {
+        MessageRow {
+            state: MessageState::Adopted,
+            target: Some((self.validity, uid)),
+            target_flags: self.there.get(&uid).cloned().unwrap_or_default(),
+            class: None,
+            reason: None,
+            ..row
+        }
+    }
+}
+
+/// The row of a message that nothing has become of yet; it counts as failed until something has.
+pub(super) fn row_of(meta: &Meta) -> MessageRow {
+    MessageRow {
+        uid: meta.uid,
+        state: MessageState::Failed,
+        digest: None,
+        octets: 0,
+        announced: meta.size,
+        date: meta.seconds(),
+        source_flags: flags::stored(&meta.flags),
+        target_flags: BTreeSet::new(),
+        target: None,
+        class: None,
+        reason: None,
+    }
+}
+
+/// What became of messages that were sent, and how many octets of them arrived. A message without a fate is in doubt:
+/// it has no outcome, and its window stays open for the next run.
+pub(super) fn outcomes(validity: u32, intents: Vec<MessageRow>, parcels: &[Parcel]) -> (Vec<MessageRow>, u64) {
+    let mut octets = 0;
+    let mut out = Vec::with_capacity(intents.len());
+    for (row, parcel) in intents.into_iter().zip(parcels) {
+        let row = MessageRow { target_flags: parcel.out.flags.clone(), ..row };
+        match &parcel.fate {
+            None => {}
+            Some(Fate::Stored(uid)) => {
+                octets += row.octets;
+                let target = uid.map(|uid| (validity, uid));
+                out.push(MessageRow { state: MessageState::Acked, target, ..row });
+            }
+            Some(Fate::Failed { class, reason }) => out.push(MessageRow {
+                state: MessageState::Failed,
+                class: Some((*class).to_owned()),
+                reason: Some(reason.clone()),
+                ..row
+            }),
+            Some(Fate::NotSent) => out.push(MessageRow { state: MessageState::Planned, ..row }),
+        }
+    }
+    (out, octets)
+}
+
+/// A row that says another message had this UID: the source has broken the promise of UIDVALIDITY, or is not the
+/// mailbox it was. Nothing is guessed then.
+pub(super) fn reused(row: &MessageRow, meta: &Meta) -> Option<MessageRow> {
+    let now = meta.seconds();
+    (row.date.is_some() && now.is_some() && row.date != now).then(|| MessageRow {
+        state: MessageState::Failed,
+        class: Some("uid-reused".to_owned()),
+        reason: Some(
+            "the source now has another message under a UID that was copied before; check that the source is still \
+             the same mailbox"
+                .to_owned(),
+        ),
+        ..row.clone()
+    })
+}

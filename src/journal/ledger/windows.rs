@@ -1,0 +1,174 @@
+//! Windows in the database: opened before the first octet is sent, settled when the outcome is known.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use super::{
+    FolderId, Intent, Lease, LedgerError, MessageRow, Settled, WindowId, db,
+    decode::{MESSAGE, join, message},
+};
+
+/// Opens a window.
+pub(super) fn open(tx: &Transaction<'_>, lease: Lease, intent: &Intent) -> Result<WindowId, LedgerError> {
+    let doing = "put down what is about to be sent";
+    let mut find = tx
+        .prepare_cached("SELECT state FROM ledger_message WHERE folder = ?1 AND validity = ?2 AND uid = ?3")
+        .map_err(db(doing))?;
+    let doubtful = doubtful(tx, intent.folder, intent.source_validity)?;
+    for message in &intent.messages {
+        let state: Option<String> = find
+            .query_row(params![intent.folder.0, intent.source_validity, message.uid], |row| row.get(0))
+            .optional()
+            .map_err(db(doing))?;
+        let sent = state.filter(|s| matches!(s.as_str(), "acked" | "adopted" | "intent"));
+        let sent = sent.or_else(|| doubtful.contains(&message.uid).then(|| "intent".to_owned()));
+        if let Some(state) = sent {
+            return Err(LedgerError::AlreadySent { uid: message.uid, state });
+        }
+    }
+    tx.prepare_cached(
+        "INSERT INTO ledger_window (folder, source_validity, target_validity, floor, epoch, state, intents)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'open', ?6)",
+    )
+    .and_then(|mut statement| {
+        statement.execute(params![
+            intent.folder.0,
+            intent.source_validity,
+            intent.target_validity,
+            intent.floor,
+            lease.epoch,
+            written(&intent.messages),
+        ])
+    })
+    .map_err(db(doing))?;
+    Ok(WindowId(tx.last_insert_rowid()))
+}
+
+/// Puts outcomes down, and closes their window when none is missing.
+pub(super) fn settle(tx: &Transaction<'_>, folder: (FolderId, u32), settled: &Settled) -> Result<(), LedgerError> {
+    let doing = "put down what became of messages";
+    let left = match settled.window {
+        None => None,
+        Some(window) => {
+            let over: BTreeSet<u32> = settled.outcomes.iter().map(|row| row.uid).collect();
+            let mut left = intents(tx, window)?;
+            left.retain(|row| !over.contains(&row.uid));
+            Some((window, left))
+        }
+    };
+    let place = Place { folder: folder.0, validity: folder.1, window: settled.window };
+    for row in &settled.outcomes {
+        put(tx, place, row)?;
+    }
+    let Some((window, left)) = left else { return Ok(()) };
+    let (state, left) = if left.is_empty() { ("settled", None) } else { ("open", Some(written(&left))) };
+    tx.prepare_cached("UPDATE ledger_window SET state = ?2, intents = ?3 WHERE id = ?1")
+        .and_then(|mut statement| statement.execute(params![window.0, state, left]))
+        .map(drop)
+        .map_err(db(doing))
+}
+
+/// The messages of a window that have no outcome yet, by UID.
+pub(super) fn intents(connection: &Connection, window: WindowId) -> Result<Vec<MessageRow>, LedgerError> {
+    let doing = db("read an open window");
+    let text: Option<String> = connection
+        .prepare_cached("SELECT intents FROM ledger_window WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row(params![window.0], |row| row.get(0)))
+        .map_err(&doing)?;
+    if let Some(text) = text {
+        let mut rows = read(text)?;
+        rows.sort_unstable_by_key(|row| row.uid);
+        return Ok(rows);
+    }
+    // Format 1 kept them among the messages.
+    let sql = format!("SELECT {MESSAGE} FROM ledger_message WHERE window = ?1 AND state = 'intent' ORDER BY uid");
+    let mut statement = connection.prepare_cached(&sql).map_err(&doing)?;
+    let rows = statement.query_map(params![window.0], |row| Ok(message(row)));
+    let rows: Vec<Result<MessageRow, LedgerError>> = rows.and_then(Iterator::collect).map_err(&doing)?;
+    rows.into_iter().collect()
+}
+
+/// Puts the messages of open windows back among those to be copied, and closes the windows. Returns how many those are.
+pub(super) fn forget(tx: &Transaction<'_>, folder: FolderId) -> Result<u64, LedgerError> {
+    let doing = "forget what the target had";
+    let mut n = 0;
+    for (window, validity) in open_of(tx, folder)? {
+        let outcomes: Vec<MessageRow> = intents(tx, window)?;
+        n += outcomes.len() as u64;
+        settle(tx, (folder, validity), &Settled { window: Some(window), outcomes })?;
+    }
+    tx.execute("UPDATE ledger_message SET state = 'planned' WHERE folder = ?1 AND state = 'intent'", params![folder.0])
+        .map_err(db(doing))?;
+    Ok(n)
+}
+
+fn open_of(tx: &Transaction<'_>, folder: FolderId) -> Result<Vec<(WindowId, u32)>, LedgerError> {
+    let doing = db("list open windows");
+    let mut statement = tx
+        .prepare_cached(
+            "SELECT id, source_validity FROM ledger_window WHERE folder = ?1 AND state = 'open' ORDER BY id",
+        )
+        .map_err(&doing)?;
+    let rows = statement.query_map(params![folder.0], |row| Ok((WindowId(row.get(0)?), row.get(1)?)));
+    rows.and_then(Iterator::collect).map_err(doing)
+}
+
+/// The UIDs of a folder that are in doubt.
+fn doubtful(tx: &Transaction<'_>, folder: FolderId, validity: u32) -> Result<BTreeSet<u32>, LedgerError> {
+    let mut out = BTreeSet::new();
+    for (window, _) in open_of(tx, folder)?.into_iter().filter(|(_, v)| *v == validity) {
+        out.extend(intents(tx, window)?.into_iter().map(|row| row.uid));
+    }
+    Ok(out)
+}
+
+fn written(rows: &[MessageRow]) -> String {
+    // Rows hold nothing that JSON cannot: numbers, text, hexadecimal digests.
+    serde_json::to_string(rows).unwrap_or_default()
+}
+
+fn read(text: String) -> Result<Vec<MessageRow>, LedgerError> {
+    serde_json::from_str(&text)
+        .map_err(|_| LedgerError::Malformed { value: text, expected: "the messages of an open window" })
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    folder: FolderId,
+    validity: u32,
+    window: Option<WindowId>,
+}
+
+fn put(tx: &Transaction<'_>, place: Place, row: &MessageRow) -> Result<(), LedgerError> {
+    let doing = "write a message";
+    let mut statement = tx
+        .prepare_cached(
+            "INSERT OR REPLACE INTO ledger_message (folder, validity, uid, state, digest, octets, announced, date,
+                 source_flags, target_flags, target_validity, target_uid, window, class, reason)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )
+        .map_err(db(doing))?;
+    let octets = i64::try_from(row.octets).unwrap_or(i64::MAX);
+    let announced = i64::try_from(row.announced).unwrap_or(i64::MAX);
+    statement
+        .execute(params![
+            place.folder.0,
+            place.validity,
+            row.uid,
+            row.state.word(),
+            row.digest.map(|d| d.0.to_vec()),
+            octets,
+            announced,
+            row.date,
+            join(&row.source_flags),
+            join(&row.target_flags),
+            row.target.map(|(validity, _)| validity),
+            row.target.map(|(_, uid)| uid),
+            place.window.map(|w| w.0),
+            row.class,
+            row.reason,
+        ])
+        .map_err(db(doing))?;
+    Ok(())
+}
