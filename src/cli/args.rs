@@ -8,6 +8,8 @@ pub(super) use self::dns::{CheckArgs, DnsCommand, SpfArgs};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::{command::failed::FailedCommand, filter::FilterArgs};
+
 /// Moves mail addresses between mail platforms declaratively.
 #[derive(Debug, Parser)]
 #[command(
@@ -252,6 +254,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: JournalCommand,
     },
+    /// Messages that could not be copied
+    Failed {
+        #[command(subcommand)]
+        command: FailedCommand,
+    },
     /// Copy one mailbox to another, without a spec
     Copy(CopyArgs),
     /// A mail world on this machine to rehearse in
@@ -442,12 +449,8 @@ pub(super) struct CopyArgs {
     /// Allow connections without TLS to other machines
     #[arg(long, env = "REHOME_INSECURE")]
     pub(super) insecure: bool,
-    /// Only this folder and what lies below it; can be given several times
-    #[arg(long, value_name = "NAME")]
-    pub(super) folder: Vec<String>,
-    /// Not this folder nor what lies below it; can be given several times
-    #[arg(long, value_name = "NAME")]
-    pub(super) exclude: Vec<String>,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

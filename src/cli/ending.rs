@@ -6,7 +6,7 @@ use super::{args::Format, context::Context, failure::Failure, runner::Ended};
 use crate::{
     apply::RunSummary,
     diag::{self, Exit, Finding, Severity},
-    model::GuardOutcome,
+    model::{Address, CopyCounts, GuardOutcome},
     report::{self, Checked},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn tell(context: &Context, ended: Ended) -> Result<Exit, Failure> {
     let Ended { summary, told } = ended;
     let text = match context.global.format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&document(&summary)).unwrap_or_default()),
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(&document(&summary, &told)).unwrap_or_default()),
         Format::Human | Format::Markdown | Format::Html => text(context, &summary, &told),
     };
     context.answer(&text)?;
@@ -85,8 +85,23 @@ fn guards(summary: &RunSummary) -> String {
     out
 }
 
-fn document(summary: &RunSummary) -> serde_json::Value {
+/// The sums of every mailbox that was copied, folder by folder, and what failed in it.
+fn copies(told: &report::Summary) -> Vec<serde_json::Value> {
+    let copy = |(account, total): (&Address, &CopyCounts)| {
+        json!({
+            "account": account,
+            "total": total,
+            "balances": total.balances(),
+            "folders": told.folders.get(account),
+            "failed": told.failed.get(account),
+        })
+    };
+    told.copies.iter().map(copy).collect()
+}
+
+fn document(summary: &RunSummary, told: &report::Summary) -> serde_json::Value {
     json!({
+        "copies": copies(told),
         "exit": summary.exit.code(),
         "plan": summary.plan,
         "run": summary.run,

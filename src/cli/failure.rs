@@ -62,6 +62,12 @@ pub(super) fn exit_of(class: ErrorClass) -> Exit {
     }
 }
 
+impl From<crate::journal::ledger::LedgerError> for Failure {
+    fn from(error: crate::journal::ledger::LedgerError) -> Self {
+        Self { errors: diag::chain(&error), ..Self::new(Exit::Failed, "") }
+    }
+}
+
 impl From<crate::journal::JournalError> for Failure {
     fn from(error: crate::journal::JournalError) -> Self {
         let help = error.help();

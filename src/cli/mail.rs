@@ -89,36 +89,44 @@ impl<'a> Mailman<'a> {
     }
 
     fn connector(&self, mailbox: &MailboxRef) -> Result<Connector, MailError> {
-        let refused = |context: String, class, help: Option<String>| MailError { context, class, help, source: None };
-        let platform = &mailbox.platform;
-        let endpoint =
-            self.inventory.platforms.get(platform).and_then(|p| p.service.imap.clone()).ok_or_else(|| {
-                refused(
-                    format!("{platform} does not tell where its mailboxes are"),
-                    ErrorClass::Unsupported,
-                    Some(format!("set platforms.{platform}.imap, or {}", super::runner::imap_variable(platform))),
-                )
-            })?;
-        let reference = secrets::of_mailbox(&mailbox.access, &mailbox.address);
-        let secret = self.context.env.secret(&reference, &self.spec.base).map_err(|e| {
-            let what = if matches!(mailbox.access, AccessMethod::Token { .. }) { "token" } else { "password" };
-            refused(
-                format!("the {what} of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
-                ErrorClass::Denied,
-                Some("see docs/passwords.md".to_owned()),
-            )
-        })?;
-        let mut connector =
-            observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, self.context.allow_plain());
-        connector.limits = self.spec.platforms.get(platform).map(|p| p.limits).unwrap_or_default();
-        if matches!(connector.login.credential, Credential::Token(_)) {
-            // A copy may take longer than a token lives: each login reads it anew.
-            let (env, base) = (self.context.env.clone(), self.spec.base.clone());
-            let read = move || env.secret(&reference, &base).map_err(|e| diag::chain(&e).join(": "));
-            connector.login.credential = Credential::Token(TokenSource::new(read));
-        }
-        Ok(connector)
+        connector(self.context, self.spec, self.inventory, mailbox)
     }
+}
+
+/// The way into one mailbox of a platform of the spec.
+pub(super) fn connector(
+    context: &Context,
+    spec: &Spec,
+    inventory: &Inventory,
+    mailbox: &MailboxRef,
+) -> Result<Connector, MailError> {
+    let refused = |context: String, class, help: Option<String>| MailError { context, class, help, source: None };
+    let platform = &mailbox.platform;
+    let endpoint = inventory.platforms.get(platform).and_then(|p| p.service.imap.clone()).ok_or_else(|| {
+        refused(
+            format!("{platform} does not tell where its mailboxes are"),
+            ErrorClass::Unsupported,
+            Some(format!("set platforms.{platform}.imap, or {}", super::runner::imap_variable(platform))),
+        )
+    })?;
+    let reference = secrets::of_mailbox(&mailbox.access, &mailbox.address);
+    let secret = context.env.secret(&reference, &spec.base).map_err(|e| {
+        let what = if matches!(mailbox.access, AccessMethod::Token { .. }) { "token" } else { "password" };
+        refused(
+            format!("the {what} of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
+            ErrorClass::Denied,
+            Some("see docs/passwords.md".to_owned()),
+        )
+    })?;
+    let mut connector = observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, context.allow_plain());
+    connector.limits = spec.platforms.get(platform).map(|p| p.limits).unwrap_or_default();
+    if matches!(connector.login.credential, Credential::Token(_)) {
+        // A copy may take longer than a token lives: each login reads it anew.
+        let (env, base) = (context.env.clone(), spec.base.clone());
+        let read = move || env.secret(&reference, &base).map_err(|e| diag::chain(&e).join(": "));
+        connector.login.credential = Credential::Token(TokenSource::new(read));
+    }
+    Ok(connector)
 }
 
 #[async_trait]

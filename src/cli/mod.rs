@@ -8,6 +8,7 @@ mod ending;
 mod endpoint;
 mod env;
 mod failure;
+mod filter;
 mod interrupt;
 mod mail;
 mod names;

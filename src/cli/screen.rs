@@ -12,6 +12,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
 use super::{
     args::{Color, Global},
@@ -46,6 +47,9 @@ struct State {
     bars: MultiProgress,
     accounts: BTreeMap<String, ProgressBar>,
     last_line: BTreeMap<String, Instant>,
+    begun: Option<Instant>,
+    /// By account and what is done with it.
+    paces: BTreeMap<(String, &'static str), report::Pace>,
 }
 
 impl Screen {
@@ -70,14 +74,24 @@ impl Screen {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).summary.clone()
     }
 
-    fn record(&self, event: &Event) {
+    fn record(&self, event: &Event, forecast: Option<&report::Forecast>) {
         let Some(file) = &self.file else { return };
-        if let Ok(mut line) = serde_json::to_vec(event) {
-            line.push(b'\n');
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            // A full disk must not stop a run whose journal is elsewhere and complete.
-            let _ = file.write_all(&line);
-        }
+        let line = report::event_json(event, Timestamp::now(), forecast) + "\n";
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        // A full disk must not stop a run whose journal is elsewhere and complete.
+        let _ = file.write_all(line.as_bytes());
+    }
+
+    /// How fast a mailbox goes, for events that tell how far it is.
+    fn forecast(&self, event: &Event) -> Option<report::Forecast> {
+        let (account, verb, done, total) = match event {
+            Event::CopyProgress { account, done, total, .. } => (account, "copy", *done, *total),
+            Event::VerifyProgress { account, done, total } => (account, "verify", *done, *total),
+            _ => return None,
+        };
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = state.begun.get_or_insert_with(Instant::now).elapsed();
+        Some(state.paces.entry((account.unicode(), verb)).or_default().take(at, done, total))
     }
 
     fn say(&self, line: &str) {
@@ -85,7 +99,9 @@ impl Screen {
         state.bars.suspend(|| anstream::eprintln!("{line}"));
     }
 
-    fn progress(&self, account: &str, verb: &str, done: u64, total: u64) {
+    fn progress(&self, account: &str, verb: &str, (done, total): (u64, u64), forecast: &report::Forecast) {
+        let pace = report::forecast_text(forecast);
+        let said = if pace.is_empty() { verb.to_owned() } else { format!("{verb}, {pace}") };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match self.mode {
             Mode::Quiet => {}
@@ -102,7 +118,7 @@ impl Screen {
                 };
                 bar.set_length(total);
                 bar.set_position(done);
-                bar.set_message(verb.to_owned());
+                bar.set_message(said);
             }
             Mode::Lines => {
                 let now = Instant::now();
@@ -110,7 +126,8 @@ impl Screen {
                 if due {
                     let first = state.last_line.insert(account.to_owned(), now).is_none();
                     if !first {
-                        anstream::eprintln!("  {account}: {verb} {done} of {total}");
+                        let pace = if pace.is_empty() { pace } else { format!(", {pace}") };
+                        anstream::eprintln!("  {account}: {verb} {done} of {total}{pace}");
                     }
                 }
             }
@@ -123,19 +140,22 @@ impl Screen {
             bar.finish_and_clear();
         }
         state.last_line.remove(account);
+        state.paces.remove(&(account.to_owned(), "copy"));
     }
 }
 
 impl EventSink for Screen {
     fn emit(&self, event: Event) {
-        self.record(&event);
+        let forecast = self.forecast(&event);
+        self.record(&event, forecast.as_ref());
+        let forecast = forecast.unwrap_or_default();
         self.state.lock().unwrap_or_else(PoisonError::into_inner).summary.take(&event);
         match &event {
             Event::CopyProgress { account, done, total, .. } => {
-                self.progress(&account.unicode(), "copied", *done, *total);
+                self.progress(&account.unicode(), "copied", (*done, *total), &forecast);
             }
             Event::VerifyProgress { account, done, total } => {
-                self.progress(&account.unicode(), "compared", *done, *total);
+                self.progress(&account.unicode(), "compared", (*done, *total), &forecast);
             }
             other => {
                 if let Event::CopyDone { account, .. } = other {

@@ -10,22 +10,22 @@ use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyError, CopyErrorClass, Resources, Side,
+    CopyError, CopyErrorClass, Resources, Side, filter,
     folder::FolderPass,
     folders::{self, Prepared},
     link::{Context, Link, Tuning},
     mapping::{Learned, included},
     pace::Pace,
     recovery::{self, Doubt},
-    store::{FolderVerb, Listed, Listing, Store},
+    store::{FolderVerb, Listed, Listing, Meta, Store},
     tally::Tally,
     views,
 };
 use crate::{
     journal::ledger::{FolderRow, Lease, Ledger, MessageState},
     model::{
-        Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, MailFilter,
-        PlatformId,
+        Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, LeftOut,
+        MailFilter, PlatformId,
     },
 };
 
@@ -73,8 +73,9 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     let (listing, there) = (listing?, there?);
     let (listing, views) = views::set_aside(listing, job.filter);
     let patience = if begun.elapsed() > FAR { Duration::ZERO } else { PATIENCE };
+    let choice = filter::Choice::load(&context, &job.source_id.0, job.filter).await?;
     let mut pass = Pass {
-        shared: Shared { context: &context, lease, resources: job.resources, tally: Mutex::default() },
+        shared: Shared { context: &context, lease, resources: job.resources, choice, tally: Mutex::default() },
         filter: job.filter,
         report: Mutex::default(),
         rows: BTreeMap::new(),
@@ -100,6 +101,8 @@ pub(super) struct Shared<'c> {
     pub(super) context: &'c Context<'c>,
     pub(super) lease: Lease,
     pub(super) resources: Resources,
+    /// Which messages are taken.
+    pub(super) choice: filter::Choice,
     tally: Mutex<Tally>,
 }
 
@@ -179,6 +182,7 @@ impl<'c> Pass<'_, 'c> {
         if !self.replaced {
             return Ok(());
         }
+        self.shared.choice.forget_refusals();
         let (lease, mut forgotten) = (self.shared.lease, 0);
         for row in self.rows.values_mut() {
             let id = row.id;
@@ -232,12 +236,16 @@ impl<'c> Pass<'_, 'c> {
     }
 
     async fn prepare(&self, lane: &mut Lane<'c>, listing: &Listing, there: &Listing) -> Result<Prepared, CopyError> {
-        let known = self.rows.values().filter_map(|r| Some((r.path.clone(), r.target.clone()?))).collect();
+        let renamed = self.filter.renames(listing.folders.iter().map(|f| &f.path));
+        // A name that the filter gives counts until the folder is filled.
+        let stays = |r: &&FolderRow| r.target_validity > 0 || !renamed.contains_key(&r.path);
+        let known =
+            self.rows.values().filter(stays).filter_map(|r| Some((r.path.clone(), r.target.clone()?))).collect();
         let gone = |r: &&FolderRow| {
             !self.replaced && r.target_validity > 0 && r.target.as_deref().is_some_and(|n| find(there, n).is_none())
         };
         let removed: BTreeSet<FolderPath> = self.rows.values().filter(gone).map(|r| r.path.clone()).collect();
-        let learned = Learned { known, ..Learned::default() };
+        let learned = Learned { known, renamed, ..Learned::default() };
         let out = folders::prepare(self.shared.lease, &mut lane.target, listing, there, self.filter, learned, &removed)
             .await?;
         for folder in listing.folders.iter().filter(|f| f.selectable && included(self.filter, &f.path)) {
@@ -262,10 +270,12 @@ impl<'c> Pass<'_, 'c> {
         for folder in selectable() {
             self.shared.context.go_on()?;
             let Some(status) = self.source_status(&mut first.source, folder).await? else { continue };
-            lock(&self.report).seen.insert(folder.path.clone(), status);
             if !included(self.filter, &folder.path) {
                 self.add(&folder.path, excluded(status))?;
-            } else if let Some(counts) = self.settled(folder, status) {
+                continue;
+            }
+            lock(&self.report).seen.insert(folder.path.clone(), status);
+            if let Some(counts) = self.settled(folder, status) {
                 self.add(&folder.path, counts)?;
             } else {
                 tasks.push(Task { folder, status });
@@ -335,7 +345,7 @@ impl<'c> Pass<'_, 'c> {
     /// The sums of a folder in which nothing happened since the last complete pass.
     fn settled(&self, folder: &Listed, status: FolderStatus) -> Option<CopyCounts> {
         let row = self.rows.get(&folder.path).filter(|_| self.same.contains(&folder.path))?;
-        let counts = unchanged(row, status)?;
+        let counts = unchanged(row, status).filter(|counts| self.filter.still_leaves_out(&counts.excluded))?;
         self.shared.tally().done += counts.source;
         Some(counts)
     }
@@ -361,6 +371,7 @@ impl<'c> Pass<'_, 'c> {
                 counts: Box::new(counts),
             });
         }
+        filter::tell(&self.shared, path, &counts);
         let mut report = lock(&self.report);
         report.total.add(&counts);
         report.folders.insert(path.to_string(), counts);
@@ -513,7 +524,9 @@ impl<'c> Pass<'_, 'c> {
         let (id, validity) = (row.id, opened.uid_validity);
         let known = self.shared.context.ledger(move |l| l.messages(id, validity)).await?;
         let metas = source.scan(&folder.name, 1, None).await?;
-        Ok(metas.iter().any(|m| !known.get(&m.uid).is_some_and(|r| r.state.is_delivered())))
+        let delivered = |m: &Meta| known.get(&m.uid).is_some_and(|r| r.state.is_delivered());
+        let left = |m: &Meta| self.shared.choice.of(&folder.path, validity, m, known.get(&m.uid)).is_some();
+        Ok(metas.iter().any(|m| !delivered(m) && !left(m)))
     }
 
     /// The sums of a folder of which everything was delivered, and that the target's user has taken away since.
@@ -530,8 +543,15 @@ impl<'c> Pass<'_, 'c> {
         let known = self.shared.context.ledger(move |l| l.messages(id, validity)).await?;
         let mut counts = CopyCounts { source: metas.len() as u64, ..CopyCounts::default() };
         for meta in metas {
-            match known.get(&meta.uid).map(|r| r.state) {
-                Some(MessageState::Adopted) => counts.present += 1,
+            let row = known.get(&meta.uid).filter(|r| r.state.is_delivered()).cloned();
+            match row.or_else(|| self.shared.choice.of(&folder.path, validity, &meta, known.get(&meta.uid))) {
+                Some(row) if row.state == MessageState::Adopted => counts.present += 1,
+                Some(row) if row.state == MessageState::Excluded => {
+                    *counts.excluded.entry(row.class.unwrap_or_default()).or_default() += 1;
+                }
+                Some(row) if row.state == MessageState::Failed => {
+                    *counts.failed.entry(row.class.unwrap_or_default()).or_default() += 1;
+                }
                 _ => counts.copied += 1,
             }
         }
@@ -606,7 +626,7 @@ impl<'c> Pass<'_, 'c> {
 /// The sums of a folder that the filter leaves out.
 fn excluded(status: FolderStatus) -> CopyCounts {
     let n = u64::from(status.messages);
-    let excluded = BTreeMap::from([("left out by the filter".to_owned(), n)]);
+    let excluded = BTreeMap::from([(LeftOut::Folder.to_string(), n)]);
     CopyCounts { source: n, excluded: excluded.into_iter().filter(|(_, n)| *n > 0).collect(), ..CopyCounts::default() }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::{
     CopyError, Side, deltas,
     engine::Shared,
+    filter,
     link::Link,
     pairing::Pool,
     reading::{Read, read_window},
@@ -57,6 +58,9 @@ impl FolderPass<'_, '_> {
     /// Copies what is new, carries flags over, and gives the folder's row and sums.
     pub(super) async fn run(mut self) -> Result<(FolderRow, CopyCounts), CopyError> {
         let opened = self.source.open(&self.name).await?;
+        if self.shared.choice.needs_limit(&self.row.path) {
+            self.shared.choice.set_limit(self.target.change().await?.append_limit());
+        }
         let known = self.changed_only(&opened).await?;
         self.row.source_validity = opened.uid_validity;
         let (items, received) = mpsc::channel(1);
@@ -85,6 +89,7 @@ impl FolderPass<'_, '_> {
         let mut counts = read.counts;
         counts.add(&sent.counts);
         let failed: Vec<_> = read.failed.into_iter().chain(sent.failed).collect();
+        filter::register(self.shared, &row, &failed, &read.kept).await?;
         self.shared.tally().failed.extend(failed);
         Ok((row, counts))
     }
@@ -94,7 +99,8 @@ impl FolderPass<'_, '_> {
     async fn changed_only(&mut self, opened: &Opened) -> Result<Option<(CopyCounts, Vec<Meta>)>, CopyError> {
         let same = self.row.source_validity == opened.uid_validity && self.row.adopt_below == 0;
         let since = self.row.status.filter(|s| same && s.uid_validity == opened.uid_validity);
-        let (Some(since), Some(counts)) = (since.and_then(|s| s.highest_modseq), self.row.counts.clone()) else {
+        let counts = self.row.counts.clone().filter(|c| self.shared.choice.still_leaves_out(c));
+        let (Some(since), Some(counts)) = (since.and_then(|s| s.highest_modseq), counts) else {
             return Ok(None);
         };
         let Some(metas) = self.source.changed(&self.name, since).await? else { return Ok(None) };
@@ -132,6 +138,8 @@ impl Reading<'_, '_> {
             let fresh = self.leave_out(fresh);
             let changed = old.into_iter().filter_map(|m| rows.get(&m.uid).map(|r| (m, r.clone())));
             let changed = changed.filter(|(m, r)| r.state.is_delivered() && deltas::differs(m, r)).collect();
+            let fresh = self.sort_out(fresh, &rows).await?;
+            self.tally.kept.extend(self.shared.choice.ignored(&self.row.path, validity));
             if self.hand(Item::Flags(changed)).await {
                 self.windows(fresh).await?;
             }
@@ -161,6 +169,7 @@ impl Reading<'_, '_> {
                     }
                 }
             }
+            let todo = self.sort_out(todo, &rows).await?;
             drop(rows);
             self.shared.progress(&self.row.path, settled, 0);
             let mut going = true;
@@ -185,6 +194,33 @@ impl Reading<'_, '_> {
             self.shared.progress(&self.row.path, out.len() as u64, 0);
         }
         rest
+    }
+
+    /// Settles what is not to be copied, and gives the rest.
+    async fn sort_out(&mut self, todo: Vec<Meta>, rows: &BTreeMap<u32, MessageRow>) -> Result<Vec<Meta>, CopyError> {
+        let (id, validity) = (self.row.id, self.row.source_validity);
+        let (mut rest, mut news, mut settled) = (Vec::with_capacity(todo.len()), Vec::new(), 0);
+        for meta in todo {
+            let known = rows.get(&meta.uid);
+            let Some(row) = self.shared.choice.of(&self.row.path, validity, &meta, known) else {
+                rest.push(meta);
+                continue;
+            };
+            settled += 1;
+            self.tally.count(&self.row.path, validity, &row);
+            if filter::is_kept(&row) {
+                self.tally.kept.insert(row.uid);
+            }
+            if known != Some(&row) {
+                news.push(row);
+            }
+        }
+        self.shared.progress(&self.row.path, settled, 0);
+        if !news.is_empty() {
+            let (lease, over) = (self.shared.lease, [Settled { window: None, outcomes: news }]);
+            self.shared.context.ledger(move |l| l.advance(lease, (id, validity), &over, None)).await?;
+        }
+        Ok(rest)
     }
 
     /// Reads messages, window by window. False when the other half has ended.
@@ -344,6 +380,7 @@ impl Sending<'_, '_> {
         let opened = self.target.open(&self.name).await?;
         let change = self.target.change().await?;
         let (limit, takes_nul) = (change.append_limit(), change.takes_nul());
+        self.shared.choice.set_limit(limit);
         let (id, validity, adopt_below) = (self.row.id, self.row.target_validity, self.row.adopt_below);
         if opened.uid_validity != validity {
             return Err(CopyError::Renumbered {

@@ -12,7 +12,7 @@
 //!
 //! | files | what |
 //! |---|---|
-//! | `views`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
+//! | `views`, `filter`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
 //! | `network`, `slots` | what the copies of a process share towards the servers |
 //! | `metered`, `pace`, `clock` | limits by the day and the second, and patience |
@@ -25,6 +25,7 @@ mod deltas;
 mod engine;
 mod envelope;
 mod error;
+mod filter;
 mod flags;
 mod folder;
 mod folders;
@@ -53,6 +54,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 pub use error::{CopyError, CopyErrorClass, Side};
+pub use filter::lasting_failure;
 pub use network::Network;
 pub use resources::Resources;
 pub use slots::{Admission, Caps, Door, Permit, Scope, Slots};

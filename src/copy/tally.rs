@@ -1,6 +1,6 @@
 //! What a pass adds up, in all its lanes together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     journal::ledger::{MessageRow, MessageState},
@@ -28,6 +28,8 @@ pub(super) struct Tally {
 pub(super) struct FolderTally {
     pub(super) counts: CopyCounts,
     pub(super) failed: Vec<FailedMessage>,
+    /// Failed before or ignored, and not tried in this pass.
+    pub(super) kept: BTreeSet<u32>,
 }
 
 impl FolderTally {

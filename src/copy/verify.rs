@@ -15,6 +15,7 @@ use self::{
 };
 use super::{
     CopyError, CopyErrorClass, Side,
+    filter::left_out,
     imap_store::ImapStore,
     mapping::{Learned, included, map_folders},
     store::{Fetched, Listed, Listing, Look, Store, StoreError},
@@ -81,7 +82,11 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
     let pairs = map_folders(
         &super::folders::tree(&listing),
         &super::folders::tree(&there),
-        &Learned { known, ..Learned::default() },
+        &Learned {
+            known,
+            renamed: request.filter.renames(listing.folders.iter().map(|f| &f.path)),
+            ..Learned::default()
+        },
     );
     let mut work = Verification {
         source: Client::new(&request, Side::Source),
@@ -245,6 +250,7 @@ async fn own_reader(connector: &Connector, name: &str) -> Result<SeenFolder, Sto
             out.messages.push(Seen {
                 uid,
                 digest: Digest::of(&bytes),
+                octets: bytes.len() as u64,
                 canonical: Canonical::of(&bytes),
                 date: meta.seconds(),
                 flags: meta.flags.clone(),
@@ -322,6 +328,8 @@ impl Verification<'_> {
             }
             None => BTreeMap::new(),
         };
+        let filter = self.request.filter;
+        source.messages.retain(|m| left_out(filter, rows.get(&m.uid), m.date, m.octets).is_none());
         let is_there = folders.contains(&wire) || folders.contains(target);
         if !is_there {
             let delivered = |m: &Seen| rows.get(&m.uid).is_some_and(is_delivered);

@@ -130,30 +130,7 @@ impl Reader {
     /// # Errors
     /// When the connection fails. A refusal is `None`.
     pub async fn quota_used(&mut self, name: &WireName) -> Result<Option<u64>, ImapError> {
-        if !self.conn.capabilities.quota() {
-            return Ok(None);
-        }
-        let octets = sendable(&self.conn, "GETQUOTAROOT", name)?;
-        let command = Command::new(&self.conn, "GETQUOTAROOT", "").string(octets);
-        let mut used: Option<u64> = None;
-        let mut first_root: Option<Vec<u8>> = None;
-        let mut each = |response| match response {
-            Response::QuotaRoot(roots) => first_root = first_root.take().or_else(|| roots.into_iter().next()),
-            Response::Quota { root, resources } => {
-                let storage = resources.into_iter().find(|(name, ..)| name == "STORAGE");
-                if let Some((_, kib, _)) = storage
-                    && (used.is_none() || first_root.as_ref() == Some(&root))
-                {
-                    used = Some(kib.saturating_mul(1024));
-                }
-            }
-            _ => {}
-        };
-        match self.conn.run(command, &mut each).await {
-            Ok(_) => Ok(used),
-            Err(e) if matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => Ok(None),
-            Err(e) => Err(e),
-        }
+        Ok(self.quota(name).await?.map(|quota| quota.used))
     }
 
     /// Says goodbye. What fails here changes nothing any more.

@@ -29,6 +29,7 @@ pub(super) enum Response {
     Exists(u32),
     Fetch(FetchLine),
     Namespace(Vec<(Vec<u8>, Option<char>)>),
+    Search(Vec<u32>),
     QuotaRoot(Vec<Vec<u8>>),
     /// Resource, usage, limit.
     Quota {
@@ -78,6 +79,8 @@ pub(super) struct StatusLine {
     pub(super) uid_validity: Option<u32>,
     pub(super) highest_modseq: Option<u64>,
     pub(super) size: Option<u64>,
+    /// APPENDLIMIT (RFC 7889); `None` also for NIL.
+    pub(super) append_limit: Option<u64>,
 }
 
 /// FETCH. Absent items are `None`; an item that was sent as NIL is `Some(None)` where that differs.
@@ -183,6 +186,7 @@ fn named(name: &[u8], cursor: &mut Cursor<'_>) -> Result<Response, &'static str>
             Response::QuotaRoot(roots)
         }
         b"QUOTA" => quota(cursor).ok_or("QUOTA")?,
+        b"SEARCH" => Response::Search(search(cursor)),
         _ => Response::Other,
     })
 }
@@ -197,6 +201,12 @@ fn list_line(cursor: &mut Cursor<'_>) -> Option<ListLine> {
     Some(ListLine { attributes, delimiter, name })
 }
 
+/// The numbers of a SEARCH answer, up to what is no number: `(MODSEQ n)` may stand at the end (RFC 7162).
+fn search(cursor: &mut Cursor<'_>) -> Vec<u32> {
+    let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse().ok();
+    std::iter::from_fn(|| cursor.word().and_then(number)).collect()
+}
+
 fn status_line(cursor: &mut Cursor<'_>) -> Option<StatusLine> {
     let mut line = StatusLine { name: cursor.value()?.string()?, ..StatusLine::default() };
     let items = cursor.value()?;
@@ -208,6 +218,7 @@ fn status_line(cursor: &mut Cursor<'_>) -> Option<StatusLine> {
             "UIDVALIDITY" => line.uid_validity = Some(value.number()?),
             "HIGHESTMODSEQ" => line.highest_modseq = value.number().filter(|n| *n > 0),
             "SIZE" => line.size = value.number(),
+            "APPENDLIMIT" => line.append_limit = value.number(),
             _ => {}
         }
     }

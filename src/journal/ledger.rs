@@ -7,6 +7,7 @@
 //! `synchronous=FULL`, so each is on disk when the call returns.
 
 mod decode;
+mod registry;
 mod rows;
 mod traffic;
 mod windows;
@@ -19,6 +20,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use thiserror::Error;
 
+pub use registry::{Decision, Failure, FailureKey, Owner, REGISTRY, Registered};
 pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, Settled, WindowId};
 pub use traffic::{Direction, TRAFFIC, Used};
 
@@ -116,6 +118,7 @@ impl Ledger {
     pub fn in_memory() -> Result<Self, LedgerError> {
         let connection = Connection::open_in_memory().map_err(db("open"))?;
         connection.execute_batch(SCHEMA).map_err(db("make its tables"))?;
+        connection.execute_batch(REGISTRY).map_err(db("make its tables"))?;
         connection.execute_batch(FORMAT_2).map_err(db("make its tables"))?;
         connection.execute_batch(TRAFFIC).map_err(db("make its tables"))?;
         Ok(Self::new(Arc::new(Mutex::new(connection))))

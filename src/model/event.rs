@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActionId, Address, CopyCounts, PlanId, RunId};
+use super::{ActionId, Address, CopyCounts, FailedMessage, PlanId, RunId};
 
-/// Something that happened during a run. One per line in `--events FILE`.
+/// Something that happened during a run. One per line in `--events FILE`, in the format of [`EVENT_FORMAT`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -71,6 +71,22 @@ pub enum Event {
         /// Octets sent so far.
         octets: u64,
     },
+    /// A folder was settled in this pass of a copy: `source = copied + present + excluded + failed + gone`.
+    FolderDone {
+        /// The address of the spec.
+        account: Address,
+        /// The folder at the source.
+        folder: String,
+        /// What happened to its messages.
+        counts: CopyCounts,
+    },
+    /// A message could not be copied. Told right after its folder.
+    MessageFailed {
+        /// The address of the spec.
+        account: Address,
+        /// Which message, and why.
+        message: FailedMessage,
+    },
     /// A copy ended.
     CopyDone {
         /// The address of the spec.
@@ -115,6 +131,9 @@ pub enum Event {
         pending: usize,
     },
 }
+
+/// The format of the lines in `--events FILE`. A new kind of event, or a new field, does not raise it.
+pub const EVENT_FORMAT: u32 = 1;
 
 /// Takes events. Implementations must not block for long and never fail.
 pub trait EventSink: Send + Sync {

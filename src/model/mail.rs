@@ -224,6 +224,25 @@ pub struct MailboxView {
     pub used_octets: Option<u64>,
     /// The largest message the server takes (APPENDLIMIT, RFC 7889), in octets.
     pub append_limit: Option<u64>,
+    /// Octets that may be in use, as the server's quota tells (RFC 9208).
+    #[serde(default)]
+    pub quota_octets: Option<u64>,
+    /// Messages that are larger than the mailbox they are to go to takes. Empty also where nobody looked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub too_large: Vec<LargeMessage>,
+}
+
+/// A message that a target will not take for its size.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LargeMessage {
+    /// The folder.
+    pub folder: FolderPath,
+    /// Its UID there.
+    pub uid: u32,
+    /// RFC822.SIZE.
+    pub octets: u64,
+    /// INTERNALDATE in seconds since 1970.
+    pub date: Option<i64>,
 }
 
 impl MailboxView {
@@ -238,6 +257,8 @@ impl MailboxView {
             folders: BTreeMap::new(),
             used_octets: None,
             append_limit: None,
+            quota_octets: None,
+            too_large: Vec::new(),
         }
     }
 
@@ -246,18 +267,6 @@ impl MailboxView {
     pub fn messages(&self) -> u64 {
         self.folders.values().filter_map(|f| f.status).map(|s| u64::from(s.messages)).sum()
     }
-}
-
-/// Which messages a copy takes. The default takes all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MailFilter {
-    /// Only these folders and what lies below them; empty means all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub include: Vec<String>,
-    /// Not these folders nor what lies below them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exclude: Vec<String>,
 }
 
 /// What happened to the messages of one folder, or of a whole account. It balances when
@@ -330,7 +339,8 @@ pub struct CopyReport {
     pub failed: Vec<FailedMessage>,
     /// What a person should know: keywords a target does not keep, folders that were renamed to fit.
     pub remarks: Vec<String>,
-    /// The source's folders as they were when the pass began; the next pass compares against them.
+    /// The source's folders that the filter takes, as they were when the pass began; the next pass compares against
+    /// them.
     #[serde(with = "pairs")]
     pub seen: BTreeMap<FolderPath, FolderStatus>,
 }

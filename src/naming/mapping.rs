@@ -84,6 +84,8 @@ pub struct Learned {
     pub flat: BTreeSet<FolderPath>,
     /// Names at the target that earlier passes chose; they stay.
     pub known: BTreeMap<FolderPath, String>,
+    /// Folders of the source that are to have another name, as components without the target's prefix.
+    pub renamed: BTreeMap<FolderPath, Vec<String>>,
 }
 
 /// Where one folder of the source goes.
@@ -116,8 +118,11 @@ pub fn map_folders(source: &Tree, target: &Tree, learned: &Learned) -> Vec<Pair>
     for path in &paths {
         if let Some(name) = learned.known.get(*path) {
             mapper.choose(path, name.clone(), None);
-        } else if path.is_inbox() {
-            mapper.choose(path, "INBOX".to_owned(), None);
+        }
+    }
+    for path in &paths {
+        if !mapper.chosen.contains_key(*path) && (path.is_inbox() || learned.renamed.contains_key(*path)) {
+            mapper.map_named(path);
         }
     }
     mapper.map_roles();
@@ -169,8 +174,22 @@ impl Mapper<'_> {
         }
     }
 
+    /// The inbox, and what the filter gives another name.
+    fn map_named(&mut self, path: &FolderPath) {
+        match self.learned.renamed.get(path).map(Vec::as_slice) {
+            None => drop(self.choose(path, "INBOX".to_owned(), None)),
+            Some([one]) if one.eq_ignore_ascii_case("INBOX") => drop(self.choose(path, "INBOX".to_owned(), None)),
+            Some(wanted) => self.place(path, (self.target.root(), wanted.to_vec()), wanted),
+        }
+    }
+
     fn map_plain(&mut self, path: &FolderPath) {
-        let (parent, rest) = self.parent(path);
+        let (source, place) = (self.source, self.parent(path));
+        self.place(path, place, source.logical(path));
+    }
+
+    /// Gives a folder the name below a parent that is nearest to the wanted one; `whole` is its name without parents.
+    fn place(&mut self, path: &FolderPath, (parent, rest): (String, Vec<String>), whole: &[String]) {
         let refused = Refused { delimiter: self.target.delimiter, strict: self.learned.strict.contains(path) };
         let escaped: Vec<String> = rest.iter().map(|c| names::escape(c, refused)).collect();
         let changed = escaped != rest;
@@ -178,7 +197,7 @@ impl Mapper<'_> {
             Some(delimiter) if !self.learned.flat.contains(path) => parent + &escaped.join(&delimiter.to_string()),
             _ => {
                 let slash = Refused { delimiter: Some('/'), ..refused };
-                let whole = self.source.logical(path).iter().map(|c| names::escape(c, slash)).collect::<Vec<_>>();
+                let whole = whole.iter().map(|c| names::escape(c, slash)).collect::<Vec<_>>();
                 self.target.root() + &whole.join("=2F").replace(|c| Some(c) == self.target.delimiter, "_")
             }
         };
@@ -230,17 +249,10 @@ impl Mapper<'_> {
     }
 }
 
-/// Whether a filter leaves a folder in. Names are compared with the folder's path as people read it, `/` between the
-/// components; what lies below a named folder goes with it.
+/// Whether a filter leaves a folder in.
 #[must_use]
 pub fn included(filter: &MailFilter, path: &FolderPath) -> bool {
-    let shown = path.to_string();
-    let covers = |name: &String| {
-        let name = name.trim_end_matches('/');
-        let inbox = path.is_inbox() && name.eq_ignore_ascii_case("INBOX");
-        inbox || shown == name || shown.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
-    };
-    (filter.include.is_empty() || filter.include.iter().any(covers)) && !filter.exclude.iter().any(covers)
+    filter.takes(path)
 }
 
 #[cfg(test)]

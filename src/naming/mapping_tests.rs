@@ -126,6 +126,7 @@ fn a_filter_covers_what_lies_below() {
     let filter = |include: &[&str], exclude: &[&str]| MailFilter {
         include: include.iter().map(|n| (*n).to_owned()).collect(),
         exclude: exclude.iter().map(|n| (*n).to_owned()).collect(),
+        ..MailFilter::default()
     };
     assert!(included(&filter(&[], &[]), &path("A")));
     assert!(included(&filter(&["A", "inbox"], &[]), &path("A/b")));
@@ -174,7 +175,7 @@ proptest! {
         let pick = |mask: &[bool]| -> BTreeSet<FolderPath> {
             source.folders.iter().zip(mask).filter(|(_, m)| **m).map(|(f, _)| f.path.clone()).collect()
         };
-        let learned = Learned { folds, strict: pick(&strict), flat: pick(&flat), known: BTreeMap::new() };
+        let learned = Learned { folds, strict: pick(&strict), flat: pick(&flat), ..Learned::default() };
         let pairs = map_folders(&source, &target, &learned);
         let sources: BTreeSet<_> = source.folders.iter().map(|f| &f.path).collect();
         prop_assert_eq!(pairs.len(), sources.len());

@@ -77,10 +77,17 @@ async fn into(connector: &Connector) -> Result<MailboxView, ImapError> {
         );
     }
     // A server that refuses to tell its quota has still shown everything else.
-    view.used_octets = match inbox {
-        Some(name) if reader.is_usable() => reader.quota_used(&name).await.unwrap_or(None),
-        _ => None,
-    };
+    let mut quota = None;
+    if let Some(name) = inbox {
+        if view.append_limit.is_none() && reader.is_usable() {
+            view.append_limit = reader.append_limit_of(&name).await.unwrap_or(None);
+        }
+        if reader.is_usable() {
+            quota = reader.quota(&name).await.unwrap_or(None);
+        }
+    }
+    view.used_octets = quota.map(|q| q.used);
+    view.quota_octets = quota.map(|q| q.limit);
     if view.used_octets.is_none() {
         view.used_octets = sum_of_sizes(&view);
     }

@@ -5,6 +5,7 @@
 
 mod mailbox;
 mod names;
+mod oversize;
 mod scope;
 
 use std::{
@@ -111,7 +112,38 @@ impl Look<'_> {
         let views: Vec<((PlatformId, Address), MailboxView)> =
             stream::iter(doors).map(mailbox::look).buffer_unordered(self.parallel.max(1)).collect().await;
         seen.inventory.mailboxes.extend(views);
+        self.look_for_oversized(&mut seen.inventory).await;
         seen.secrets.extend(problems);
+    }
+
+    /// Looks for messages that the targets will not take, where a target that exists tells its limit. What cannot be
+    /// looked through is simply not told: the copy itself finds out.
+    async fn look_for_oversized(&self, inventory: &mut Inventory) {
+        let mut searches = Vec::new();
+        for (address, account) in &self.spec.accounts {
+            let ends = source_of(self.spec, inventory, address).zip(target_of(self.spec, inventory, address));
+            let Some((source, target)) = ends else { continue };
+            let there = inventory.mailboxes.get(&(target.platform, target.address));
+            let Some(limit) = there.and_then(|view| view.append_limit) else { continue };
+            let key = (source.platform.clone(), source.address.clone());
+            let Some(view) = inventory.mailboxes.get(&key) else { continue };
+            let endpoint = inventory.platforms.get(&source.platform).and_then(|p| p.service.imap.clone());
+            let (Some(endpoint), Ok(secret)) = (endpoint, (self.secrets)(source.access.password())) else { continue };
+            let filter = &account.mail.filter;
+            let folders = oversize::suspects(view, filter, limit);
+            if folders.is_empty() {
+                continue;
+            }
+            let way = mailbox::connector(&endpoint, &source.access, &source.address, secret, self.allow_plain);
+            searches
+                .push(async move { (key, oversize::find(&way, &folders, filter, limit).await.unwrap_or_default()) });
+        }
+        let found: Vec<_> = stream::iter(searches).buffer_unordered(self.parallel.max(1)).collect().await;
+        for (key, large) in found {
+            if let Some(view) = inventory.mailboxes.get_mut(&key) {
+                view.too_large = large;
+            }
+        }
     }
 
     fn unlock(

@@ -9,6 +9,7 @@ use super::{
     domains::{self, Gates},
     draft::Block,
     mail::{self, Need},
+    victims,
     world::World,
 };
 
@@ -185,6 +186,7 @@ fn mail_side(world: &World<'_>, case: &Case<'_>) -> Vec<Block> {
         out.extend(login(world, platform, address, new_password));
     }
     out.extend(too_large(world, case));
+    out.extend(victims::collision(world, case));
     out
 }
 

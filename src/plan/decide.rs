@@ -13,6 +13,7 @@ use super::{
     draft::{Block, Draft},
     mail::{self, Need},
     slots::{self, NoSlot},
+    victims,
     world::{Seen, World},
 };
 
@@ -120,6 +121,7 @@ pub(super) fn decide<'a>(world: &World<'a>, gates: &Gates<'a>, draft: &mut Draft
                 let blocks = checks::preflight(world, gates, &case);
                 if blocks.is_empty() {
                     notes.into_iter().for_each(|note| draft.tell(&address.key(), note));
+                    victims::tell(world, &case, draft);
                     list.push(case);
                 } else {
                     draft.block(&address.key(), blocks);

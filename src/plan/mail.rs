@@ -69,7 +69,10 @@ pub(super) fn need(world: &World<'_>, case: &Case<'_>) -> Need {
         None => Need::Unseen,
         Some(now) => {
             let filter = &case.account.mail.filter;
-            let same = unchanged(&now.folders, &known.copied, filter)
+            // A filter that was widened has something to copy where nothing has changed.
+            let left = known.counts.as_ref().is_none_or(|c| filter.still_leaves_out(&c.excluded));
+            let same = left
+                && unchanged(&now.folders, &known.copied, filter)
                 && proved.is_none_or(|seen| unchanged(&now.folders, seen, filter));
             if same { Need::Nothing } else { Need::Copy }
         }
@@ -82,8 +85,8 @@ fn unchanged(
     then: &BTreeMap<FolderPath, FolderStatus>,
     filter: &MailFilter,
 ) -> bool {
-    let mut now = now.iter().filter_map(|(p, f)| Some((p, f.status?))).filter(|(p, _)| takes(filter, p));
-    let mut then = then.iter().filter(|(p, _)| takes(filter, p));
+    let mut now = now.iter().filter_map(|(p, f)| Some((p, f.status?))).filter(|(p, _)| filter.takes(p));
+    let mut then = then.iter().filter(|(p, _)| filter.takes(p));
     loop {
         match (now.next(), then.next()) {
             (None, None) => return true,
@@ -103,19 +106,6 @@ fn same_status(a: &FolderStatus, b: &FolderStatus) -> bool {
         && agree(told(a.uid_next), told(b.uid_next))
         && agree(a.highest_modseq, b.highest_modseq)
         && agree(a.octets, b.octets)
-}
-
-/// Whether a filter takes a folder: named, or below a named one; `exclude` wins.
-fn takes(filter: &MailFilter, folder: &FolderPath) -> bool {
-    if filter.include.is_empty() && filter.exclude.is_empty() {
-        return true;
-    }
-    let path = folder.to_string();
-    let under = |name: &String| {
-        let same = |text: &str| text == name || (folder.is_inbox() && text.eq_ignore_ascii_case(name));
-        same(&path) || path.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('/'))
-    };
-    (filter.include.is_empty() || filter.include.iter().any(under)) && !filter.exclude.iter().any(under)
 }
 
 /// How the source is opened.
@@ -235,7 +225,7 @@ impl<'s, 'a> Writer<'s, 'a> {
     fn estimate(&self) -> Option<MailEstimate> {
         let source = self.case.source.as_ref()?;
         let seen = self.world.open_mailbox(source.platform, &source.now)?;
-        let folders = seen.folders.iter().filter(|(p, _)| takes(&self.case.account.mail.filter, p));
+        let folders = seen.folders.iter().filter(|(p, _)| self.case.account.mail.filter.takes(p));
         let counted: Vec<FolderStatus> = folders.filter_map(|(_, f)| f.status).collect();
         let octets = counted.iter().map(|s| s.octets).sum::<Option<u64>>();
         Some(MailEstimate {

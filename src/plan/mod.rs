@@ -27,6 +27,7 @@ pub mod schema;
 mod slots;
 mod types;
 mod undo;
+mod victims;
 mod world;
 
 pub use after::after;

@@ -1,11 +1,35 @@
 //! Events as plain lines, for logs of continuous integration.
 
+use jiff::Timestamp;
+use serde::Serialize;
+
 use crate::{
     diag::{count, size},
-    model::Event,
+    model::{EVENT_FORMAT, Event},
 };
 
-use super::style::clean;
+use super::{pace::Forecast, style::clean};
+
+/// One line of `--events FILE`: a JSON object with the format, the time, the event, and for progress its pace.
+#[must_use]
+pub fn event_json(event: &Event, at: Timestamp, forecast: Option<&Forecast>) -> String {
+    #[derive(Serialize)]
+    struct Line<'e> {
+        v: u32,
+        at: Timestamp,
+        #[serde(flatten)]
+        event: &'e Event,
+        /// Messages per second.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        per_second: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        eta_seconds: Option<u64>,
+    }
+    let per_second = forecast.and_then(|f| f.per_second).map(|rate| (rate * 10.0).round() / 10.0);
+    let eta_seconds = forecast.and_then(|f| f.remaining).map(|left| left.as_secs());
+    // Nothing in an event can fail to become JSON: its maps have words for keys.
+    serde_json::to_string(&Line { v: EVENT_FORMAT, at, event, per_second, eta_seconds }).unwrap_or_default()
+}
 
 /// The line for an event; `None` for those that a log does not need. Who calls it limits how often progress is said.
 #[must_use]
@@ -35,6 +59,10 @@ pub fn event_line(event: &Event) -> Option<String> {
         }
         Event::CopyProgress { account, folder, done, total, octets } => {
             format!("copy  {account} {folder}: {} of {} messages, {}", count(*done), count(*total), size(*octets))
+        }
+        Event::FolderDone { .. } => return None,
+        Event::MessageFailed { account, message } => {
+            format!("FAIL  {account} {} UID {}: {} ({})", message.folder, message.uid, message.reason, message.class)
         }
         Event::CopyDone { account, counts } => {
             let failed: u64 = counts.failed.values().sum();

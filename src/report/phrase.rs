@@ -11,7 +11,10 @@ use crate::{
     plan::Plan,
 };
 
-use super::style::{Paint, clean};
+use super::{
+    filter::filter_words,
+    style::{Paint, clean},
+};
 
 /// An action in words.
 pub(super) struct Phrase {
@@ -35,7 +38,12 @@ impl Phrase {
             }
             Work::Copy(work) => {
                 let from = format!("from {} {}", work.source.platform, work.source.address.unicode());
-                Self::new('=', "copy", target(work), join([Some(from), pass(work), estimate(work)]))
+                Self::new(
+                    '=',
+                    "copy",
+                    target(work),
+                    join([Some(from), pass(work), estimate(work), filter_words(&work.filter)]),
+                )
             }
             Work::VerifyMail(work) => Self::new(
                 '?',

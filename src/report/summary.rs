@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     diag::{count, plural, size},
-    model::{ActionId, Address, CopyCounts, Event, PlanId, RunId},
+    model::{ActionId, Address, CopyCounts, Event, FailedMessage, PlanId, RunId},
 };
 
 use super::style::{Options, Paint};
@@ -32,6 +32,10 @@ pub struct Summary {
     pub failures: Vec<Failure>,
     /// The last pass of every mailbox that was copied; octets are those of all its passes.
     pub copies: BTreeMap<Address, CopyCounts>,
+    /// The last pass of every folder of those mailboxes.
+    pub folders: BTreeMap<Address, BTreeMap<String, CopyCounts>>,
+    /// Messages that failed in the last pass.
+    pub failed: BTreeMap<Address, Vec<FailedMessage>>,
     /// What a person should know.
     pub warnings: Vec<String>,
     /// The exit code and how many actions were not started, once the run has ended.
@@ -94,6 +98,13 @@ impl Summary {
                 let earlier = self.copies.get(account).map_or(0, |c| c.octets);
                 let counts = CopyCounts { octets: counts.octets.saturating_add(earlier), ..counts.clone() };
                 self.copies.insert(account.clone(), counts);
+            }
+            Event::FolderDone { account, folder, counts } => {
+                self.failed.entry(account.clone()).or_default().retain(|f| f.folder.to_string() != *folder);
+                self.folders.entry(account.clone()).or_default().insert(folder.clone(), counts.clone());
+            }
+            Event::MessageFailed { account, message } => {
+                self.failed.entry(account.clone()).or_default().push(message.clone());
             }
             Event::Warning { message } => self.warnings.push(message.clone()),
             Event::RunFinished { exit, done, pending, .. } => {

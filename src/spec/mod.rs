@@ -25,7 +25,21 @@ pub use init::template_init;
 pub use load::{files, load, parse, parse_bytes, parse_files};
 pub use types::*;
 
+use jiff::Timestamp;
+
 use crate::diag::Diagnostics;
+
+/// Reads a size as the spec writes them: `25 MB`. `None` for anything else.
+#[must_use]
+pub fn read_size(text: &str) -> Option<u64> {
+    raw::Size::parse(text).map(|size| size.0)
+}
+
+/// Reads a day, which begins at midnight UTC, or an instant, as the spec writes them. `None` for anything else.
+#[must_use]
+pub fn read_moment(text: &str) -> Option<Timestamp> {
+    raw::Moment::parse(text).map(|moment| moment.0)
+}
 
 /// A valid spec and what is doubtful about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,8 +18,8 @@ use crate::{
     diag::Exit,
     journal::Journal,
     model::{
-        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailFilter, MailLimits, PlatformId, PlatformKind, Profile,
-        SecretRef, State,
+        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailLimits, PlatformId, PlatformKind, Profile, SecretRef,
+        State,
     },
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
@@ -173,7 +173,7 @@ fn spec(from: &Side, to: &Side, args: &CopyArgs) -> Result<Spec, Failure> {
             skip: false,
             source_password: None,
             source_address: Some(source),
-            filter: MailFilter { include: args.folder.clone(), exclude: args.exclude.clone() },
+            filter: args.filter.read()?,
             verify: if args.verify { VerifyLevel::Bytes } else { VerifyLevel::Counts },
         },
         aliases: None,

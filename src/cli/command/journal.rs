@@ -129,7 +129,7 @@ fn resolve(context: &Context, spec: &Path, action: String, outcome: Wanted) -> R
 }
 
 /// A time for people, to the second.
-fn when(at: jiff::Timestamp) -> String {
+pub(super) fn when(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 

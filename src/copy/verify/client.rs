@@ -47,6 +47,8 @@ pub(super) enum ClientError {
 pub(super) struct Seen {
     pub(super) uid: u32,
     pub(super) digest: Digest,
+    /// How many octets it has.
+    pub(super) octets: u64,
     pub(super) canonical: Canonical,
     /// INTERNALDATE in seconds since 1970.
     pub(super) date: Option<i64>,
@@ -296,7 +298,7 @@ fn message_of(response: &Response<'_>) -> Option<Seen> {
         match attribute {
             AttributeValue::BodySection { section: None, data, .. } => {
                 let bytes = data.as_deref()?;
-                seen = Some((Digest::of(bytes), Canonical::of(bytes)));
+                seen = Some((Digest::of(bytes), Canonical::of(bytes), bytes.len() as u64));
             }
             AttributeValue::InternalDate(text) => {
                 date = InternalDate::parse(text).instant().map(|t| t.as_second());
@@ -305,8 +307,8 @@ fn message_of(response: &Response<'_>) -> Option<Seen> {
             _ => {}
         }
     }
-    let (digest, canonical) = seen?;
-    Some(Seen { uid: uid_of(response)?, digest, canonical, date, flags })
+    let (digest, canonical, octets) = seen?;
+    Some(Seen { uid: uid_of(response)?, digest, octets, canonical, date, flags })
 }
 
 #[cfg(test)]

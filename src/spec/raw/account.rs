@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
+    filter::Filter,
     leaf::List,
     read::{Read, Reader, record},
     secret::{Password, SourceAccess},
@@ -60,20 +61,10 @@ record! {
         "source_password" => source_password: SourceAccess,
         /// The address of the source, when it is another one.
         "source_address" => source_address: Address,
-        /// Which folders are left out.
+        /// Which mail is copied, and which folders get another name.
         "filter" => filter: Filter,
         /// How far the copy is proved: `bytes` (the default) or `counts`.
         "verify" => verify: VerifyLevel,
-    }
-}
-
-record! {
-    /// Which folders a copy takes. The default takes all.
-    Filter, "`filter`" {
-        /// Only these folders and what lies below them.
-        "include" => include: List<String>,
-        /// Not these folders nor what lies below them.
-        "exclude" => exclude: List<String>,
     }
 }
 
@@ -112,7 +103,7 @@ record! {
         "skip" => skip: bool,
         /// The passwords of the accounts on the platform they leave.
         "source_password" => source_password: SourceAccess,
-        /// Which folders are left out.
+        /// Which mail is copied, and which folders get another name.
         "filter" => filter: Filter,
         /// How far the copy is proved: `bytes` (the default) or `counts`.
         "verify" => verify: VerifyLevel,

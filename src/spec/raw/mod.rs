@@ -7,6 +7,7 @@
 mod account;
 mod document;
 mod domain;
+mod filter;
 mod leaf;
 mod platform;
 mod read;
@@ -17,6 +18,7 @@ mod size;
 pub(super) use account::*;
 pub(super) use document::*;
 pub(super) use domain::*;
+pub(super) use filter::*;
 pub(super) use leaf::*;
 pub(super) use platform::*;
 pub(super) use read::{Read, Reader, listed, sounds_secret, suggest};

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{World, absent::absent_with, template};
+use super::{World, absent::absent_with, filter, template};
 use crate::{
     diag::{Diagnostic, Diagnostics},
-    model::{Address, Delegation, MailFilter, PlatformKind, Profile, SlotId},
+    model::{Address, Delegation, PlatformKind, Profile, SlotId},
     spec::{
         place::{At, Locate as _, Place},
-        raw::{Account, DefaultMail, Defaults, Filter, Mail, Password, SourceAccess},
+        raw::{Account, DefaultMail, Defaults, Mail, Password, SourceAccess},
         types::{AccountSpec, MailSpec, Presence},
     },
 };
@@ -146,16 +146,9 @@ fn mail(layers: &Layers<'_>, address: &Address) -> MailSpec {
         skip: layers.mail(|m| m.skip.as_ref(), |m| m.skip.as_ref()).is_some_and(|s| s.value),
         source_password: layers.source_password().map(|p| template::source_password(p.value.source(), address)),
         source_address: own.and_then(|m| m.source_address.as_ref()).map(|a| a.value.clone()),
-        filter: filter.map(|f| filter_of(&f.value)).unwrap_or_default(),
+        filter: filter.map(|f| filter::read(&f.value)).unwrap_or_default(),
         verify: layers.mail(|m| m.verify.as_ref(), |m| m.verify.as_ref()).map(|v| v.value).unwrap_or_default(),
     }
-}
-
-fn filter_of(filter: &Filter) -> MailFilter {
-    let folders = |list: &Option<At<crate::spec::raw::List<String>>>| {
-        list.iter().flat_map(|l| l.value.values().cloned()).collect()
-    };
-    MailFilter { include: folders(&filter.include), exclude: folders(&filter.exclude) }
 }
 
 fn delegates(own: &Account, problems: &mut Diagnostics) -> Option<BTreeSet<Delegation>> {

@@ -8,6 +8,7 @@ mod accounts;
 mod claims;
 mod collect;
 mod domains;
+mod filter;
 mod limits;
 mod loops;
 mod no_control_plane;
@@ -77,6 +78,7 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
         loops::check,
         rights::check,
         limits::check,
+        filter::check,
         no_control_plane::check,
     ] {
         rule(&world, problems);

@@ -143,3 +143,49 @@ fn a_wrong_password_of_either_side_names_the_side() {
     --- exit 11
     ");
 }
+
+#[test]
+fn what_failed_is_listed_held_and_decided() {
+    let (world, words) = prepared();
+    let memory = world.sandbox().memory().unwrap();
+    let refuse = rehome::sandbox::mail::memory::Fault::RefuseAppend {
+        marker: b"Subject:".to_vec(),
+        words: "this looks like a virus".to_owned(),
+    };
+    memory.fail("emailpro", refuse);
+    let state = ["--state=st", "--quiet", "--folder=INBOX"];
+    assert_ne!(run(&world, &words, &state).code, 0);
+    let listed = || {
+        let json = world.run(&["failed", "list", "--workspace=st", "--format=json"]).ends(0).out;
+        serde_json::from_str::<Vec<serde_json::Value>>(&json).unwrap()
+    };
+    let failed = listed();
+    assert!(!failed.is_empty(), "{failed:?}");
+    assert!(failed.iter().all(|f| f["class"] == "rejected" && f["fate"] == "held" && f["attempts"] == 1));
+    memory.heal("emailpro");
+    assert_ne!(run(&world, &words, &state).code, 0, "held, and still counted as failed");
+    assert!(listed().iter().all(|f| f["attempts"] == 1), "nothing was tried again");
+    let table = world.run(&["failed", "list", "--workspace=st", "--csv=-"]).ends(0).out;
+    assert_eq!(table.lines().count(), failed.len() + 1);
+    let uid = failed[0]["uid"].to_string();
+    world.run(&["failed", "ignore", TO, "--uid", &uid, "--reason=seen it", "--workspace=st"]).ends(0);
+    world.run(&["failed", "retry", TO, "--class=nothing", "--workspace=st"]).ends(10);
+    world.run(&["failed", "retry", TO, "--workspace=st"]).ends(0);
+    run(&world, &words, &state).ends(0);
+    assert!(listed().is_empty());
+    assert_eq!(world.mail("emailpro", TO).len(), failed.len());
+}
+
+#[test]
+fn a_filter_that_can_take_nothing_is_refused() {
+    let (world, words) = prepared();
+    assert_snapshot!(run(&world, &words, &["--since=2021-01-01", "--until=2020-01-01"]).ends(10).err, @"error: no message is both since `since` and before `until`");
+    assert_snapshot!(run(&world, &words, &["--rename=a=X", "--rename=b=X"]).ends(10).err, @"error: `a` and `b` would both become `X`");
+    assert_snapshot!(run(&world, &words, &["--max-size=lots"]).ends(10).err, @r"
+    error: --max-size: `lots` cannot be read
+    help: write a size, such as `25 MB`
+    ");
+    let dry = run(&world, &words, &["--dry-run", "--exclude=**/Trash", "--since=2020-01-01", "--rename=INBOX=Old"]);
+    let out = dry.ends(0).out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(out.contains("without `**/Trash`, since 2020-01-01, `INBOX` becomes `Old`"), "{out}");
+}
