@@ -17,8 +17,8 @@ use super::{
     mapping::{Learned, included},
     pace::Pace,
     recovery::{self, Doubt},
-    store::{FolderVerb, Listed, Listing, Store},
-    tally::Tally,
+    store::{FolderVerb, Listed, Listing, Store, find},
+    tally::{self, Tally},
     views,
 };
 use crate::{
@@ -158,10 +158,6 @@ struct Task<'l> {
     status: FolderStatus,
 }
 
-fn find<'a>(listing: &'a Listing, name: &str) -> Option<&'a Listed> {
-    listing.folders.iter().find(|f| f.name == name)
-}
-
 impl<'c> Pass<'_, 'c> {
     /// Reads what is known, and finds out whether the target is still the mailbox that it was.
     async fn load(&mut self, platform: &PlatformId, there: &Listing) -> Result<(), CopyError> {
@@ -264,7 +260,7 @@ impl<'c> Pass<'_, 'c> {
             let Some(status) = self.source_status(&mut first.source, folder).await? else { continue };
             lock(&self.report).seen.insert(folder.path.clone(), status);
             if !included(self.filter, &folder.path) {
-                self.add(&folder.path, excluded(status))?;
+                self.add(&folder.path, tally::excluded(status, "left out by the filter"))?;
             } else if let Some(counts) = self.settled(folder, status) {
                 self.add(&folder.path, counts)?;
             } else {
@@ -321,13 +317,10 @@ impl<'c> Pass<'_, 'c> {
         for folder in views.iter().filter(|f| f.selectable) {
             let Some(status) = folder.status else { continue };
             lock(&self.report).seen.insert(folder.path.clone(), status);
-            let n = u64::from(status.messages);
-            if n > 0 {
+            if status.messages > 0 {
                 self.remark(format!("`{}` shows messages of other folders and is not copied by itself", folder.path));
             }
-            let excluded = BTreeMap::from([(views::VIEW.to_owned(), n)]);
-            let excluded = excluded.into_iter().filter(|(_, n)| *n > 0).collect();
-            self.add(&folder.path, CopyCounts { source: n, excluded, ..CopyCounts::default() })?;
+            self.add(&folder.path, tally::excluded(status, views::VIEW))?;
         }
         Ok(())
     }
@@ -335,7 +328,7 @@ impl<'c> Pass<'_, 'c> {
     /// The sums of a folder in which nothing happened since the last complete pass.
     fn settled(&self, folder: &Listed, status: FolderStatus) -> Option<CopyCounts> {
         let row = self.rows.get(&folder.path).filter(|_| self.same.contains(&folder.path))?;
-        let counts = unchanged(row, status)?;
+        let counts = tally::unchanged(row, status)?;
         self.shared.tally().done += counts.source;
         Some(counts)
     }
@@ -601,18 +594,4 @@ impl<'c> Pass<'_, 'c> {
             .emit(Event::CopyDone { account: self.shared.context.account.clone(), counts: report.total.clone() });
         Ok(report)
     }
-}
-
-/// The sums of a folder that the filter leaves out.
-fn excluded(status: FolderStatus) -> CopyCounts {
-    let n = u64::from(status.messages);
-    let excluded = BTreeMap::from([("left out by the filter".to_owned(), n)]);
-    CopyCounts { source: n, excluded: excluded.into_iter().filter(|(_, n)| *n > 0).collect(), ..CopyCounts::default() }
-}
-
-/// The sums of a folder in which nothing happened since the last complete pass, by its status alone. Without
-/// HIGHESTMODSEQ a change of flags cannot be seen this way, so the folder is looked at.
-fn unchanged(row: &FolderRow, status: FolderStatus) -> Option<CopyCounts> {
-    let same = row.status == Some(status) && status.highest_modseq.is_some() && row.adopt_below == 0;
-    row.counts.clone().filter(|_| same)
 }
