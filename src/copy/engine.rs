@@ -17,8 +17,8 @@ use super::{
     mapping::{Learned, included},
     pace::Pace,
     recovery::{self, Doubt},
-    store::{FolderVerb, Listed, Listing, Meta, Store},
-    tally::Tally,
+    store::{FolderVerb, Listed, Listing, Meta, Store, find},
+    tally::{self, Tally},
     views,
 };
 use crate::{
@@ -161,10 +161,6 @@ struct Task<'l> {
     status: FolderStatus,
 }
 
-fn find<'a>(listing: &'a Listing, name: &str) -> Option<&'a Listed> {
-    listing.folders.iter().find(|f| f.name == name)
-}
-
 impl<'c> Pass<'_, 'c> {
     /// Reads what is known, and finds out whether the target is still the mailbox that it was.
     async fn load(&mut self, platform: &PlatformId, there: &Listing) -> Result<(), CopyError> {
@@ -271,7 +267,7 @@ impl<'c> Pass<'_, 'c> {
             self.shared.context.go_on()?;
             let Some(status) = self.source_status(&mut first.source, folder).await? else { continue };
             if !included(self.filter, &folder.path) {
-                self.add(&folder.path, excluded(status))?;
+                self.add(&folder.path, tally::excluded(status, &LeftOut::Folder.to_string()))?;
                 continue;
             }
             lock(&self.report).seen.insert(folder.path.clone(), status);
@@ -331,13 +327,10 @@ impl<'c> Pass<'_, 'c> {
         for folder in views.iter().filter(|f| f.selectable) {
             let Some(status) = folder.status else { continue };
             lock(&self.report).seen.insert(folder.path.clone(), status);
-            let n = u64::from(status.messages);
-            if n > 0 {
+            if status.messages > 0 {
                 self.remark(format!("`{}` shows messages of other folders and is not copied by itself", folder.path));
             }
-            let excluded = BTreeMap::from([(views::VIEW.to_owned(), n)]);
-            let excluded = excluded.into_iter().filter(|(_, n)| *n > 0).collect();
-            self.add(&folder.path, CopyCounts { source: n, excluded, ..CopyCounts::default() })?;
+            self.add(&folder.path, tally::excluded(status, views::VIEW))?;
         }
         Ok(())
     }
@@ -345,7 +338,7 @@ impl<'c> Pass<'_, 'c> {
     /// The sums of a folder in which nothing happened since the last complete pass.
     fn settled(&self, folder: &Listed, status: FolderStatus) -> Option<CopyCounts> {
         let row = self.rows.get(&folder.path).filter(|_| self.same.contains(&folder.path))?;
-        let counts = unchanged(row, status).filter(|counts| self.filter.still_leaves_out(&counts.excluded))?;
+        let counts = tally::unchanged(row, status).filter(|c| self.filter.still_leaves_out(&c.excluded))?;
         self.shared.tally().done += counts.source;
         Some(counts)
     }
@@ -621,18 +614,4 @@ impl<'c> Pass<'_, 'c> {
             .emit(Event::CopyDone { account: self.shared.context.account.clone(), counts: report.total.clone() });
         Ok(report)
     }
-}
-
-/// The sums of a folder that the filter leaves out.
-fn excluded(status: FolderStatus) -> CopyCounts {
-    let n = u64::from(status.messages);
-    let excluded = BTreeMap::from([(LeftOut::Folder.to_string(), n)]);
-    CopyCounts { source: n, excluded: excluded.into_iter().filter(|(_, n)| *n > 0).collect(), ..CopyCounts::default() }
-}
-
-/// The sums of a folder in which nothing happened since the last complete pass, by its status alone. Without
-/// HIGHESTMODSEQ a change of flags cannot be seen this way, so the folder is looked at.
-fn unchanged(row: &FolderRow, status: FolderStatus) -> Option<CopyCounts> {
-    let same = row.status == Some(status) && status.highest_modseq.is_some() && row.adopt_below == 0;
-    row.counts.clone().filter(|_| same)
 }

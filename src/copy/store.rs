@@ -282,3 +282,8 @@ impl Error for StoreError {
 pub(super) fn digest(body: &Body) -> Digest {
     Digest(*body.digest())
 }
+
+/// The folder of that name in a listing.
+pub(super) fn find<'a>(listing: &'a Listing, name: &str) -> Option<&'a Listed> {
+    listing.folders.iter().find(|f| f.name == name)
+}

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    journal::ledger::{MessageRow, MessageState},
-    model::{CopyCounts, FailedMessage, FolderPath},
+    journal::ledger::{FolderRow, MessageRow, MessageState},
+    model::{CopyCounts, FailedMessage, FolderPath, FolderStatus},
 };
 
 /// The sums of a pass.
@@ -56,4 +56,18 @@ impl FolderTally {
             MessageState::Planned | MessageState::Intent => {}
         }
     }
+}
+
+/// The sums of a folder that is left out as a whole.
+pub(super) fn excluded(status: FolderStatus, reason: &str) -> CopyCounts {
+    let n = u64::from(status.messages);
+    let excluded = BTreeMap::from([(reason.to_owned(), n)]);
+    CopyCounts { source: n, excluded: excluded.into_iter().filter(|(_, n)| *n > 0).collect(), ..CopyCounts::default() }
+}
+
+/// The sums of a folder in which nothing happened since the last complete pass, by its status alone. Without
+/// HIGHESTMODSEQ a change of flags cannot be seen this way, so the folder is looked at.
+pub(super) fn unchanged(row: &FolderRow, status: FolderStatus) -> Option<CopyCounts> {
+    let same = row.status == Some(status) && status.highest_modseq.is_some() && row.adopt_below == 0;
+    row.counts.clone().filter(|_| same)
 }

@@ -49,7 +49,9 @@ pub(super) enum Batch {
 
 /// Something that happens when an append begins.
 #[derive(Clone, Default)]
-pub(super) struct Hook(Option<Arc<dyn Fn(&mut Inner) + Send + Sync>>);
+pub(super) struct Hook(Option<Arc<OnAppend>>);
+
+type OnAppend = dyn Fn(&mut Inner) + Send + Sync;
 
 impl Hook {
     pub(super) fn new(hook: impl Fn(&mut Inner) + Send + Sync + 'static) -> Self {
