@@ -15,7 +15,7 @@ pub(super) fn tell(context: &Context, ended: Ended) -> Result<Exit, Failure> {
     let Ended { summary, told } = ended;
     let text = match context.global.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&document(&summary)).unwrap_or_default()),
-        Format::Human | Format::Markdown => text(context, &summary, &told),
+        Format::Human | Format::Markdown | Format::Html => text(context, &summary, &told),
     };
     context.answer(&text)?;
     if !summary.fatal.is_empty() {

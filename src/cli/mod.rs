@@ -1,5 +1,6 @@
 //! F5: the composition root: arguments, context, one file per command, exit codes, progress.
 
+mod acks;
 mod args;
 mod command;
 mod context;

@@ -1,7 +1,7 @@
 //! Runs a plan: lease, platforms, mail, passwords, DNS and screen put together around [`crate::apply`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,6 +10,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
+    acks,
     args::ApplyArgs,
     context::Context,
     endpoint,
@@ -24,10 +25,10 @@ use crate::{
     apply::{self, Options, PasswordError, Passwords, RunSummary},
     diag::{self, Exit, Finding, Severity},
     journal::{
-        FaultPoint, Journal,
+        FaultPoint, Journal, Lease,
         ledger::{self, Ledger},
     },
-    model::{Address, Inventory, NoteKind, PasswordSource, PlatformId, Secret},
+    model::{Address, Inventory, NoteKind, PasswordSource, Phase, PlatformId, Secret},
     plan::Plan,
     provider::{Provider, Reader, capabilities_of},
     report,
@@ -74,12 +75,15 @@ impl<'a> Job<'a> {
 
     /// Runs the plan to its end, whatever end that is.
     pub(super) async fn run(self) -> Result<Ended, Failure> {
+        let acks = acks::read(self.args, self.plan)?;
+        let until = self.args.until.as_deref().map(|name| until(self.plan, name)).transpose()?;
         let journal = Journal::open(&self.workspace)?;
         let crash = RehearsedCrash::asked_for(self.context)?;
         if let Some(crash) = crash {
             crash.arm_journal(&journal);
         }
         let lease = journal.acquire_lease(&self.context.actor(), LEASE)?;
+        remember_protection(self.spec, &journal, &lease)?;
         let screen = Arc::new(Screen::open(&self.context.global)?);
         let interrupt = Interrupt::listen();
         let mail = Mailman::new(self.context, self.spec, self.inventory, &journal, &screen, &interrupt, self.asked);
@@ -90,12 +94,12 @@ impl<'a> Job<'a> {
         let readers: BTreeMap<PlatformId, Arc<dyn Reader>> =
             self.platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect();
         let names = Names { spec: self.spec, readers: &readers, servers: self.context.dns_servers()? };
-        let acks: BTreeSet<String> = self.args.ack.iter().map(|a| a.trim().to_owned()).collect();
         let options = Options {
             acks,
             no_wait: self.args.no_wait,
             parallel: self.args.parallel.max(1),
             resume: self.resume,
+            until,
             cancel: interrupt.gentle.clone(),
             stop_now: interrupt.hard.clone(),
             poll: self.context.poll(),
@@ -123,6 +127,34 @@ impl<'a> Job<'a> {
         let _ = lease.release();
         Ok(Ended { summary, told: screen.summary() })
     }
+}
+
+/// Writes into the journal which accounts the spec protects: it outlives the spec.
+fn remember_protection(spec: &Spec, journal: &Journal, lease: &Lease) -> Result<(), Failure> {
+    let wanted: Vec<&Address> = spec.accounts.iter().filter(|(_, a)| a.protect).map(|(address, _)| address).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let known = journal.state()?.protected;
+    for address in wanted.into_iter().filter(|a| !known.contains(*a)) {
+        journal.protect(lease, address)?;
+    }
+    Ok(())
+}
+
+/// How many actions of a plan stand up to a name: that of an action, or of a phase.
+fn until(plan: &Plan, name: &str) -> Result<usize, Failure> {
+    let actions = &plan.body.actions;
+    let phase: Option<Phase> = serde_json::from_value(serde_json::Value::from(name)).ok();
+    let last = match phase {
+        Some(phase) => Some(actions.iter().rposition(|a| a.phase <= phase).map_or(0, |at| at + 1)),
+        None => actions.iter().position(|a| a.id.as_str() == name).map(|at| at + 1),
+    };
+    last.ok_or_else(|| {
+        Failure::new(Exit::Invalid, format!("the plan has no action and no phase called `{name}`")).help(
+            "phases are domain, account, dependent, copy, verify, cutover, retire; `plan --format json` names the actions",
+        )
+    })
 }
 
 /// How a run ended: what the executor says, and what was told on the way.

@@ -89,7 +89,7 @@ pub struct FolderView {
 }
 
 /// How a mailbox is opened over IMAP. Holds references to secrets, never secrets.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum AccessMethod {
     /// The account's own password.
@@ -144,7 +144,7 @@ impl AccessMethod {
 }
 
 /// One mailbox of one platform and the way into it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct MailboxRef {
     /// The platform.
     pub platform: PlatformId,

@@ -151,11 +151,14 @@ enum Way<'w> {
     Nowhere,
 }
 
+/// Whether a platform with these capabilities takes something.
+type Can = fn(&Capabilities) -> bool;
+
 fn way<'w>(
     world: &World<'w>,
     (domain, target): (&Domain, &PlatformId),
     source: &PlatformId,
-    (here, anywhere): (fn(&Capabilities) -> bool, fn(&Capabilities) -> bool),
+    (here, anywhere): (Can, Can),
 ) -> Way<'w> {
     if world.platform(target).is_none_or(|v| here(&v.capabilities)) {
         return Way::Target;
@@ -237,7 +240,7 @@ fn groups(
     let message = format!("{} on {} not in the spec", plural(rows.len(), "group"), world.title(platform));
     let yaml = |via: &str| rows.iter().map(|(a, all)| format!("  {a}: {{ members: [{all}]{via} }}")).collect();
     let plain = || rows.iter().map(|(a, all)| format!("{a} with {all}")).collect();
-    let has: fn(&Capabilities) -> bool = |c| c.groups != GroupSupport::None;
+    let has: Can = |c| c.groups != GroupSupport::None;
     let way = way(world, (domain, target), platform, (has, has));
     let words =
         ("has none", "mail to each ends with the old platform, unless a platform that has groups takes it over");

@@ -11,7 +11,7 @@ use std::{
 use super::plan::{make, print, read, state};
 use crate::{
     cli::{
-        args::{ApplyArgs, Format, LookArgs},
+        args::{ApplyArgs, Format, LookArgs, MARKDOWN_LIMIT},
         context::Context,
         ending,
         failure::Failure,
@@ -60,7 +60,7 @@ async fn fresh(
     let inventory = context.observe(&spec, &readers(&platforms), look).await?;
     let plan = make(path, &spec, &inventory, &state(context, path)?);
     if context.global.format == Format::Human {
-        print(context, &plan, None)?;
+        print(context, &plan, None, MARKDOWN_LIMIT)?;
     }
     if plan.is_empty() {
         return nothing(context, &plan);
@@ -77,7 +77,7 @@ async fn fresh(
 /// Ends an apply whose plan has no actions. Whoever reads JSON gets the plan, which says why.
 fn nothing(context: &Context, plan: &Plan) -> Result<Exit, Failure> {
     if context.global.format != Format::Human {
-        print(context, plan, None)?;
+        print(context, plan, None, MARKDOWN_LIMIT)?;
     }
     Ok(runner::exit_of_nothing(plan))
 }

@@ -8,7 +8,7 @@ use std::{
 use super::plan::{make, print};
 use crate::{
     cli::{
-        args::{ApplyArgs, CopyArgs, Format, LookArgs},
+        args::{ApplyArgs, CopyArgs, Format, LookArgs, MARKDOWN_LIMIT},
         context::Context,
         ending, endpoint,
         failure::Failure,
@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failu
     let mut shown = plan.clone();
     shown.body.notes.retain(|n| n.code != "mx-cutover");
     if context.global.format == Format::Human || args.dry_run {
-        print(context, &shown, None)?;
+        print(context, &shown, None, MARKDOWN_LIMIT)?;
     }
     if args.dry_run || plan.is_empty() {
         return Ok(if plan.is_empty() { runner::exit_of_nothing(&shown) } else { Exit::Ok });

@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context, code: Option<&str>) -> Result<Exit, Failure
             });
             format!("{}\n", serde_json::to_string_pretty(&told).unwrap_or_default())
         }
-        Format::Human | Format::Markdown => found.text(),
+        Format::Human | Format::Markdown | Format::Html => found.text(),
     };
     context.answer(&text)?;
     Ok(Exit::Ok)

@@ -3,13 +3,18 @@
 mod apply;
 mod copy;
 mod demo;
+mod diff;
 mod dns;
 mod doctor;
+mod drift;
 mod explain;
+mod fmt;
+mod import;
 mod init;
 mod journal;
 mod plan;
 mod platforms;
+mod protect;
 mod sandbox;
 mod sandbox_spec;
 mod shell;
@@ -25,10 +30,15 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
     match command {
         Command::Init { file } => init::run(&context, &file),
         Command::Validate { spec } => validate::run(&context, &spec.spec),
-        Command::Plan { spec, out, detailed_exitcode, look } => {
-            plan::run(&context, &spec.spec, out.as_deref(), detailed_exitcode, &look).await
+        Command::Fmt { spec, check, diff } => fmt::run(&context, &spec.spec, check, diff),
+        Command::Import(args) => import::run(&context, &args).await,
+        Command::Plan(args) => plan::run(&context, &args).await,
+        Command::Show { plan, graph, max_bytes } => plan::show(&context, &plan, graph, max_bytes),
+        Command::Diff { old, new, detailed_exitcode } => diff::run(&context, &old, &new, detailed_exitcode),
+        Command::Drift { spec, detailed_exitcode, no_dns } => {
+            drift::run(&context, &spec.spec, detailed_exitcode, no_dns).await
         }
-        Command::Show { plan } => plan::show(&context, &plan),
+        Command::Protect { accounts, release, spec } => protect::run(&context, &spec, &accounts, release),
         Command::Apply { input, spec, auto_approve, apply, look } => {
             apply::run(&context, &input, spec.as_deref(), auto_approve, &apply, &look).await
         }
@@ -43,7 +53,8 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Demo { keep, seed } => demo::run(&context, keep, seed).await,
         Command::Platforms => platforms::run(&context),
         Command::Doctor { spec } => doctor::run(&context, &spec.spec).await,
-        Command::Schema => shell::schema(&context),
+        Command::Schema { of } => shell::schema(&context, of),
         Command::Completions { shell } => shell::completions(&context, shell),
+        Command::Man { folder } => shell::man(&context, folder.as_deref()),
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(
             format!("{}\n", serde_json::to_string_pretty(&report::findings_json(&checked)).unwrap_or_default())
         }
         Format::Markdown => report::findings_markdown(&checked),
-        Format::Human => report::findings_text(&checked, &context.looks()),
+        Format::Human | Format::Html => report::findings_text(&checked, &context.looks()),
     };
     context.answer(&text)?;
     Ok(exit_of_findings(checked.iter().flat_map(|c| &c.findings)))

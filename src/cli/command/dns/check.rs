@@ -78,7 +78,7 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Fail
             format!("{}\n", serde_json::to_string_pretty(&told).unwrap_or_default())
         }
         Format::Markdown => format!("{}{}", report::findings_markdown(&checked), listed(&rows, &expected)),
-        Format::Human => {
+        Format::Human | Format::Html => {
             let found = report::findings_text(&checked, &context.looks());
             format!("{found}{}", listed(&rows, &expected))
         }

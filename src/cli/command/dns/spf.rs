@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: SpfArgs) -> Result<Exit, Failur
     let evaluation = evaluate(&servers, &request).await;
     let text = match context.global.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&evaluation).unwrap_or_default()),
-        Format::Human => human(&evaluation, &request),
+        Format::Human | Format::Html => human(&evaluation, &request),
         Format::Markdown => markdown(&evaluation, &request),
     };
     context.answer(&text)?;
