@@ -20,7 +20,10 @@ mod zone;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Mutex,
+    time::Duration,
 };
+
+use tokio::time::{Instant, timeout_at};
 
 pub use self::{
     mta_sts::{Policy, PolicyMode},
@@ -33,6 +36,9 @@ use crate::{
     dns::check::{Complete as _, finding},
     model::{DnsTopic, DnsView, Domain, ExpectedRecord, Question, RecordType, Verdict},
 };
+
+/// How long an audit may ask.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is audited, and by what means.
 pub struct Audit<'a> {
@@ -63,8 +69,15 @@ pub struct Audited {
 
 impl Audit<'_> {
     /// Asks and judges. Never fails: what could not be found out is a finding.
+    ///
+    /// Where the servers of the domain said nothing there is nothing to go on from, and nothing more is asked. After a
+    /// minute every further question counts as unanswered, so that silence of others cannot hold it for ever.
     pub async fn run(&self) -> Audited {
-        let scene = Scene { audit: self, answers: Mutex::default() };
+        let answered = self.view.servers.values().flat_map(|s| s.answers.values()).any(Verdict::is_known);
+        if !answered {
+            return Audited::default();
+        }
+        let scene = Scene { audit: self, answers: Mutex::default(), until: Instant::now() + PATIENCE };
         let mut findings = zone::check(&scene).await;
         findings.extend(mx::check(&scene).await);
         findings.extend(spf::check(&scene).await);
@@ -86,6 +99,7 @@ impl Audit<'_> {
 struct Scene<'a> {
     audit: &'a Audit<'a>,
     answers: Mutex<BTreeMap<Question, Verdict>>,
+    until: Instant,
 }
 
 #[async_trait::async_trait]
@@ -96,7 +110,8 @@ impl Lookups for Scene<'_> {
         if let Some(verdict) = known {
             return verdict;
         }
-        let verdict = self.audit.dns.lookup(question).await;
+        let asked = timeout_at(self.until, self.audit.dns.lookup(question)).await;
+        let verdict = asked.unwrap_or(Verdict::Timeout);
         if let Ok(mut answers) = self.answers.lock() {
             answers.insert(question.clone(), verdict.clone());
         }
