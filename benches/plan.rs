@@ -10,9 +10,9 @@ use std::{
 use rehome::{
     model::{
         AccountView, Address, Capabilities, CreateBy, Delivery, Domain, DomainType, DomainView, FolderPath,
-        FolderStatus, FolderView, GroupSupport, Inventory, LoginView, MailboxView, ObjectState, PasswordSource,
-        PlatformId, PlatformKind, PlatformView, Profile, RedirectSupport, SecretRef, ServiceState, ServiceView, Slot,
-        SlotId, State,
+        FolderStatus, FolderView, GroupSupport, Inventory, LoginView, MailLimits, MailboxView, ObjectState,
+        PasswordSource, PlatformId, PlatformKind, PlatformView, Profile, RedirectSupport, SecretRef, ServiceState,
+        ServiceView, Slot, SlotId, State,
     },
     plan::{Header, file, lint, plan, stale},
     report::{Options, plan_markdown, plan_text},
@@ -123,6 +123,7 @@ fn world(accounts: usize) -> (Spec, Inventory) {
         credentials: BTreeMap::new(),
         admin: None,
         requests_per_minute: None,
+        limits: MailLimits::default(),
     };
     let (exchange, pro) = (PlatformKind::OvhExchange, PlatformKind::OvhEmailPro);
     let mut spec = Spec {
@@ -163,17 +164,27 @@ fn world(accounts: usize) -> (Spec, Inventory) {
     (spec, inventory)
 }
 
+/// The time that this thread has had a processor, where the system tells: on a busy machine the clock on the wall says
+/// little.
+fn processor() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(told.split_whitespace().next()?.parse().ok()?))
+}
+
 /// The shortest of three runs.
 fn measure<T>(what: &str, run: impl Fn() -> T) -> T {
-    let mut best = Duration::MAX;
+    let mut best = (Duration::MAX, Duration::MAX);
     let mut last = None;
     for _ in 0..3 {
         drop(last.take());
-        let start = Instant::now();
+        let (start, began) = (Instant::now(), processor());
         last = Some(black_box(run()));
-        best = best.min(start.elapsed());
+        let wall = start.elapsed();
+        let used = processor().zip(began).map_or(wall, |(now, then)| now - then);
+        best = (best.0.min(wall), best.1.min(used));
     }
-    println!("{what:<28} {:>9.1} ms", best.as_secs_f64() * 1e3);
+    let [wall, used] = [best.0, best.1].map(|d| d.as_secs_f64() * 1e3);
+    println!("{what:<28} {wall:>9.1} ms {used:>9.1} ms");
     last.unwrap()
 }
 
@@ -181,6 +192,7 @@ fn main() {
     let accounts = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(20_000);
     let (spec, inventory) = world(accounts);
     let state = State::default();
+    println!("{:<28} {:>12} {:>12}", "shortest of three", "wall", "processor");
     let made = measure("plan", || plan(&spec, &inventory, &state, Header::default()));
     println!("{accounts} accounts, {} actions, {} notes", made.body.actions.len(), made.body.notes.len());
     let wrong = measure("lint", || lint(&made));

@@ -37,7 +37,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | F0 | [`diag`], [`model`] |
-//! | F1 | [`spec`], [`journal`], [`imap`], [`dns`] |
+//! | F1 | [`spec`], [`journal`], [`imap`], [`dns`], [`naming`] |
 //! | F2 | [`plan`], [`provider`] |
 //! | F3 | [`observe`], [`copy`] |
 //! | F4 | [`apply`], [`report`], [`sandbox`] |
@@ -49,6 +49,7 @@ pub mod model;
 pub mod dns;
 pub mod imap;
 pub mod journal;
+pub mod naming;
 pub mod spec;
 
 pub mod plan;

@@ -43,6 +43,8 @@ pub(super) struct Board {
     busy: BTreeSet<Lane>,
     mail: usize,
     parallel: usize,
+    /// Units that begin at this place or later are not begun.
+    limit: usize,
 }
 
 impl Board {
@@ -50,7 +52,12 @@ impl Board {
     ///
     /// # Errors
     /// When the plan is no order: an action requires what is not before it. The text names both.
-    pub(super) fn new(actions: &[Action], standings: &[Standing], parallel: usize) -> Result<Self, String> {
+    pub(super) fn new(
+        actions: &[Action],
+        standings: &[Standing],
+        parallel: usize,
+        limit: usize,
+    ) -> Result<Self, String> {
         let places = places(actions)?;
         let units = units(actions);
         let mut unit_of = vec![0; actions.len()];
@@ -81,6 +88,7 @@ impl Board {
             busy: BTreeSet::new(),
             mail: 0,
             parallel: parallel.max(1),
+            limit,
             units,
             next,
         };
@@ -117,8 +125,13 @@ impl Board {
     }
 
     fn make_ready(&mut self, unit: usize) {
-        self.set(unit, Phase::Ready);
         let settled = !self.unsettled.get(unit).copied().unwrap_or(false);
+        let beyond = self.units.get(unit).and_then(|members| members.first()).is_some_and(|first| *first >= self.limit);
+        // What an earlier run left open is settled wherever it stands.
+        if beyond && settled {
+            return;
+        }
+        self.set(unit, Phase::Ready);
         let lanes = self.lanes.get(unit).cloned().unwrap_or_default();
         self.ready.entry(lanes).or_default().insert((settled, unit));
     }
@@ -296,7 +309,7 @@ mod tests {
             choices in prop::collection::vec((any::<prop::sample::Index>(), 0..5_u8), 64),
         ) {
             let standings = vec![Standing::Fresh; plan.len()];
-            let mut board = Board::new(&plan, &standings, 2).unwrap();
+            let mut board = Board::new(&plan, &standings, 2, usize::MAX).unwrap();
             let (mut running, mut done) = (Vec::<(usize, Unit)>::new(), BTreeSet::<usize>::new());
             let (mut halted, mut blocked) = (BTreeSet::<usize>::new(), BTreeSet::<usize>::new());
             for (pick, fate) in choices.iter().cycle().take(200) {
@@ -349,7 +362,7 @@ mod tests {
         };
         let plan: Vec<Action> = (0..4).map(single).collect();
         let standings = [Standing::Done, Standing::Fresh, Standing::Failed, Standing::Ambiguous];
-        let mut board = Board::new(&plan, &standings, 1).unwrap();
+        let mut board = Board::new(&plan, &standings, 1, usize::MAX).unwrap();
         let mut order = Vec::new();
         while let Some((unit, members)) = board.begin() {
             order.extend(members);

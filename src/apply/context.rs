@@ -54,6 +54,8 @@ pub struct Options {
     pub parallel: usize,
     /// Goes on with a plan that has begun, and refuses one that has not.
     pub resume: bool,
+    /// How many actions of the plan, counted from its start, may be begun; a swap that was begun is finished.
+    pub until: Option<usize>,
     /// Cancelled by the first Ctrl-C: nothing new begins, what is in flight may end within [`grace`](Self::grace).
     pub cancel: CancellationToken,
     /// Cancelled by the second: everything stops where it is; the journal makes that safe.
@@ -71,6 +73,7 @@ impl Default for Options {
             no_wait: false,
             parallel: 4,
             resume: false,
+            until: None,
             cancel: CancellationToken::new(),
             stop_now: CancellationToken::new(),
             grace: Duration::from_secs(20),

@@ -10,7 +10,7 @@ use crate::{
     diag::{Finding, Severity},
     journal::{Fact, JournalError, Record},
     model::{Action, CopyReport, DnsTopic, Domain, Event, MailWork, PlatformId},
-    provider::DomainReady,
+    provider::{DomainReady, ErrorClass},
 };
 
 impl Executor<'_> {
@@ -121,6 +121,12 @@ impl Executor<'_> {
     fn mail_failed(&self, at: usize, action: &Action, trouble: Trouble) -> Result<Report, JournalError> {
         if self.ctx.options.cancel.is_cancelled() {
             return Ok(Report::new(at, Ending::Left));
+        }
+        if trouble.class == Some(ErrorClass::Throttled) {
+            // Nothing is wrong, and the intent stays open: the next run goes on.
+            let reason = trouble.errors.join(": ");
+            self.ctx.events.emit(Event::ActionWaiting { action: action.id.clone(), reason: reason.clone() });
+            return Ok(Report::new(at, Ending::Waiting(reason)));
         }
         Ok(Report::new(at, self.failed(action, trouble)?))
     }

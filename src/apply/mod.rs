@@ -105,14 +105,16 @@ fn check(
     }
     let progress: Vec<Progress> = actions.iter().map(|a| known.remove(&a.id).unwrap_or_default()).collect();
     let standings: Vec<Standing> = progress.iter().map(|p| p.standing).collect();
-    let todo = actions.iter().zip(&standings).filter(|(_, s)| **s != Standing::Done).map(|(action, _)| action);
+    let limit = ctx.options.until.unwrap_or(usize::MAX);
+    let todo =
+        actions.iter().zip(&standings).take(limit).filter(|(_, s)| **s != Standing::Done).map(|(action, _)| action);
     let unmet = guard::unmet(todo, &acks);
     if !unmet.is_empty() {
         summary.exit = Exit::Guard;
         summary.guards = unmet;
         return ControlFlow::Break(summary);
     }
-    match Board::new(actions, &standings, ctx.options.parallel) {
+    match Board::new(actions, &standings, ctx.options.parallel, limit) {
         Ok(board) => {
             summary.done_before = standings.iter().filter(|s| **s == Standing::Done).count();
             ControlFlow::Continue((summary, board, progress))
@@ -174,7 +176,7 @@ fn finish(ctx: &Context<'_>, run: &Run, summary: &mut RunSummary, interrupted: b
         std::mem::take(&mut summary.pending).into_iter().partition(|id| stands(id) == Standing::Done);
     summary.pending = pending;
     summary.done.extend(done);
-    summary.exit = summary.decide(interrupted);
+    summary.exit = summary.decide(interrupted, ctx.options.until.is_some());
     let mut changes = ctx.plan.body.actions.iter().filter(|a| matches!(a.work, Work::Platform { .. }));
     if changes.any(|a| matches!(stands(&a.id), Standing::Open | Standing::Undoing)) {
         return Ok(());

@@ -109,7 +109,7 @@ impl RunSummary {
     }
 
     /// The exit code, from what happened. What a person must do something about comes before what time will solve.
-    pub(super) fn decide(&self, interrupted: bool) -> Exit {
+    pub(super) fn decide(&self, interrupted: bool, held: bool) -> Exit {
         let all = |class| self.failed.iter().all(|f| f.class == Some(class));
         let differs = self.findings.iter().any(|f| f.severity == Severity::Error);
         if interrupted {
@@ -122,6 +122,8 @@ impl RunSummary {
             Exit::Differences
         } else if self.failed.is_empty() && self.pending.is_empty() {
             Exit::Ok
+        } else if self.failed.is_empty() && held {
+            Exit::Waiting
         } else if !self.failed.is_empty() && all(ErrorClass::Denied) {
             Exit::Denied
         } else if !self.failed.is_empty() && all(ErrorClass::Unreachable) {

@@ -1,6 +1,10 @@
 //! What can be typed. Every flag can also be set by `REHOME_<FLAG>`.
 
+mod dns;
+
 use std::path::PathBuf;
+
+pub(super) use self::dns::{CheckArgs, DnsCommand, SpfArgs};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -71,6 +75,8 @@ pub(super) enum Format {
     Json,
     /// Markdown for a pull request
     Markdown,
+    /// One page that needs nothing else (plans; elsewhere the same as human)
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,7 +90,7 @@ pub(super) enum Color {
 }
 
 /// The spec that a command works on.
-#[derive(Debug, Clone, ClapArgs)]
+#[derive(Debug, Clone, Default, ClapArgs)]
 pub(super) struct SpecArg {
     /// The spec: a YAML file, or a folder of them
     #[arg(value_name = "SPEC", default_value = ".", env = "REHOME_SPEC")]
@@ -108,6 +114,12 @@ pub(super) struct ApplyArgs {
     /// Acknowledge a guard by its code; can be given several times
     #[arg(long, value_name = "CODE", env = "REHOME_ACK", value_delimiter = ',')]
     pub(super) ack: Vec<String>,
+    /// Acknowledgements that were reviewed: a YAML file with `plan`, `acknowledge` and `reason`; can be given several times
+    #[arg(long, value_name = "FILE", env = "REHOME_ACK_FILE", value_delimiter = ',')]
+    pub(super) ack_file: Vec<PathBuf>,
+    /// Stop after this action or phase (`domain`, `account`, `dependent`, `copy`, `verify`, `cutover`) and exit with 7
+    #[arg(long, value_name = "ACTION|PHASE", env = "REHOME_UNTIL")]
+    pub(super) until: Option<String>,
     /// Exit with 7 instead of waiting for validations
     #[arg(long, env = "REHOME_NO_WAIT")]
     pub(super) no_wait: bool,
@@ -129,23 +141,64 @@ pub(super) enum Command {
         #[command(flatten)]
         spec: SpecArg,
     },
-    /// Show what `apply` would do
-    Plan {
+    /// Put a spec in good form: indentation, spacing, order at the top; comments stay
+    Fmt {
         #[command(flatten)]
         spec: SpecArg,
-        /// Save the plan; `apply FILE` then does exactly this
-        #[arg(long, value_name = "FILE", env = "REHOME_OUT")]
-        out: Option<PathBuf>,
-        /// Exit with 2 when there is something to do
-        #[arg(long, env = "REHOME_DETAILED_EXITCODE")]
-        detailed_exitcode: bool,
-        #[command(flatten)]
-        look: LookArgs,
+        /// Change nothing; exit with 2 when a file is not in good form
+        #[arg(long, env = "REHOME_CHECK")]
+        check: bool,
+        /// Show what would change, and change nothing
+        #[arg(long, env = "REHOME_DIFF")]
+        diff: bool,
     },
+    /// Write a spec of what exists, or of a table
+    Import(ImportArgs),
+    /// Show what `apply` would do
+    Plan(PlanArgs),
     /// Show a saved plan
     Show {
         /// A file written by `plan --out`
         plan: PathBuf,
+        /// Draw the order of the actions
+        #[arg(long, value_enum, env = "REHOME_GRAPH")]
+        graph: Option<GraphKind>,
+        /// The most octets of `--format markdown`
+        #[arg(long, value_name = "N", default_value_t = MARKDOWN_LIMIT, env = "REHOME_MAX_BYTES")]
+        max_bytes: usize,
+    },
+    /// What differs between two saved plans
+    Diff {
+        /// The earlier plan
+        old: PathBuf,
+        /// The later plan
+        new: PathBuf,
+        /// Exit with 2 when they differ
+        #[arg(long, env = "REHOME_DETAILED_EXITCODE")]
+        detailed_exitcode: bool,
+    },
+    /// What is there and differs from the spec; changes nothing
+    Drift {
+        #[command(flatten)]
+        spec: SpecArg,
+        /// Exit with 2 when something differs
+        #[arg(long, env = "REHOME_DETAILED_EXITCODE")]
+        detailed_exitcode: bool,
+        /// Do not ask DNS
+        #[arg(long, env = "REHOME_NO_DNS")]
+        no_dns: bool,
+    },
+    /// Protect accounts from being reset or deleted, whatever a spec says; without addresses, list them
+    Protect {
+        /// The accounts
+        #[arg(value_name = "ADDRESS")]
+        accounts: Vec<String>,
+        /// Take the protection away again
+        #[arg(long)]
+        release: bool,
+        /// The spec whose journal keeps it
+        #[arg(long, default_value = ".", env = "REHOME_SPEC")]
+        spec: PathBuf,
     },
     /// Do what a spec or a saved plan says
     Apply {
@@ -186,6 +239,16 @@ pub(super) enum Command {
         #[arg(long, value_name = "ADDRESS")]
         account: Vec<String>,
     },
+    /// Mail DNS of any domain, without a spec; changes nothing
+    Dns {
+        #[command(subcommand)]
+        command: DnsCommand,
+    },
+    /// What a finding about DNS means, and what to do
+    Explain {
+        /// The code, such as `spf-lookups` [default: list them all]
+        code: Option<String>,
+    },
     /// The record of every intent and outcome
     Journal {
         #[command(subcommand)]
@@ -216,13 +279,96 @@ pub(super) enum Command {
         #[command(flatten)]
         spec: SpecArg,
     },
-    /// The JSON Schema of the spec, for editors
-    Schema,
+    /// The JSON Schema of the spec (for editors) or of a plan
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value_t = SchemaKind::Spec)]
+        of: SchemaKind,
+    },
     /// Completions for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// The manual pages
+    Man {
+        /// Write a page for every command into this folder [default: the page of rehome, on stdout]
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+}
+
+/// The most that forges take in one comment, with room for what a bot adds.
+pub(super) const MARKDOWN_LIMIT: usize = 65_000;
+
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) spec: SpecArg,
+    /// Save the plan; `apply FILE` then does exactly this
+    #[arg(long, value_name = "FILE", env = "REHOME_OUT")]
+    pub(super) out: Option<PathBuf>,
+    /// Exit with 2 when there is something to do
+    #[arg(long, env = "REHOME_DETAILED_EXITCODE")]
+    pub(super) detailed_exitcode: bool,
+    /// Only this address, domain or action, and what it needs; can be given several times. Empties no mailbox
+    #[arg(long, value_name = "NAME", env = "REHOME_TARGET", value_delimiter = ',')]
+    pub(super) target: Vec<String>,
+    /// Not this address, domain or action, nor what needs it; can be given several times. Empties no mailbox
+    #[arg(long, value_name = "NAME", env = "REHOME_EXCLUDE", value_delimiter = ',')]
+    pub(super) exclude: Vec<String>,
+    /// Plan the way back of a run, such as `run-000001`
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["target", "exclude"], env = "REHOME_ROLLBACK")]
+    pub(super) rollback: Option<String>,
+    /// Show the difference of the objects as they are and as the plan leaves them, in unified form
+    #[arg(long, env = "REHOME_DIFF")]
+    pub(super) diff: bool,
+    /// The most octets of `--format markdown`
+    #[arg(long, value_name = "N", default_value_t = MARKDOWN_LIMIT, env = "REHOME_MAX_BYTES")]
+    pub(super) max_bytes: usize,
+    #[command(flatten)]
+    pub(super) look: LookArgs,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct ImportArgs {
+    /// A platform of the spec, or `csv`, or `omm-csv`
+    #[arg(value_name = "PLATFORM|csv|omm-csv", required_unless_present = "from")]
+    pub(super) what: Option<String>,
+    /// The table, for `csv` and `omm-csv`
+    #[arg(value_name = "FILE")]
+    pub(super) table: Option<PathBuf>,
+    /// The platform to move from; with --to the migration is written
+    #[arg(long, value_name = "PLATFORM", requires = "to", env = "REHOME_IMPORT_FROM")]
+    pub(super) from: Option<String>,
+    /// The platform to move to
+    #[arg(long, value_name = "PLATFORM", requires = "from", env = "REHOME_IMPORT_TO")]
+    pub(super) to: Option<String>,
+    /// Only this domain; can be given several times
+    #[arg(long, value_name = "DOMAIN", env = "REHOME_DOMAIN", value_delimiter = ',')]
+    pub(super) domain: Vec<String>,
+    /// The spec that names the platforms; nothing else of it is used
+    #[arg(long, default_value = ".", env = "REHOME_SPEC")]
+    pub(super) spec: PathBuf,
+    /// Write to this new file instead of stdout
+    #[arg(long, value_name = "FILE", env = "REHOME_OUT")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphKind {
+    /// Mermaid, which forges draw inside Markdown
+    Mermaid,
+    /// DOT, for Graphviz
+    Dot,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaKind {
+    /// The spec
+    Spec,
+    /// The plan
+    Plan,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -280,11 +426,17 @@ pub(super) struct CopyArgs {
     #[arg(long, value_name = "URL", env = "REHOME_TO")]
     pub(super) to: String,
     /// The source's password: env:NAME, file:PATH or command:PROGRAM
-    #[arg(long, value_name = "REF", env = "REHOME_FROM_PASSWORD")]
-    pub(super) from_password: String,
+    #[arg(long, value_name = "REF", env = "REHOME_FROM_PASSWORD", required_unless_present = "from_token")]
+    pub(super) from_password: Option<String>,
     /// The target's password: env:NAME, file:PATH or command:PROGRAM
-    #[arg(long, value_name = "REF", env = "REHOME_TO_PASSWORD")]
-    pub(super) to_password: String,
+    #[arg(long, value_name = "REF", env = "REHOME_TO_PASSWORD", required_unless_present = "to_token")]
+    pub(super) to_password: Option<String>,
+    /// The source's bearer token instead of a password; read anew for each login
+    #[arg(long, value_name = "REF", env = "REHOME_FROM_TOKEN", conflicts_with = "from_password")]
+    pub(super) from_token: Option<String>,
+    /// The target's bearer token instead of a password; read anew for each login
+    #[arg(long, value_name = "REF", env = "REHOME_TO_TOKEN", conflicts_with = "to_password")]
+    pub(super) to_token: Option<String>,
     /// The folder that remembers what is copied [default: .rehome/copy-<names>]
     #[arg(long, value_name = "DIR", env = "REHOME_STATE")]
     pub(super) state: Option<PathBuf>,

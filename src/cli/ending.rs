@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{args::Format, context::Context, failure::Failure, runner::Ended};
 use crate::{
     apply::RunSummary,
-    diag::{Exit, Finding, Severity},
+    diag::{self, Exit, Finding, Severity},
     model::{Address, CopyCounts, GuardOutcome},
     report::{self, Checked},
 };
@@ -15,7 +15,7 @@ pub(super) fn tell(context: &Context, ended: Ended) -> Result<Exit, Failure> {
     let Ended { summary, told } = ended;
     let text = match context.global.format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&document(&summary, &told)).unwrap_or_default()),
-        Format::Human | Format::Markdown => text(context, &summary, &told),
+        Format::Human | Format::Markdown | Format::Html => text(context, &summary, &told),
     };
     context.answer(&text)?;
     if !summary.fatal.is_empty() {
@@ -39,12 +39,19 @@ fn text(context: &Context, summary: &RunSummary, told: &report::Summary) -> Stri
     }
     let mut out = String::new();
     if told.run.is_some() {
-        out.push_str(&report::summary_text(told, &looks));
+        // What a person must decide stands below, with what to do about it, and is no plain failure.
+        let mut told = told.clone();
+        told.failures.retain(|f| summary.ambiguous.iter().all(|stopped| stopped.action != f.action));
+        out.push_str(&report::summary_text(&told, &looks));
     }
     if !summary.ambiguous.is_empty() {
         out.push_str("\nA person must decide:\n");
         for stopped in &summary.ambiguous {
             out.push_str(&format!("  {}\n      {}\n", stopped.action, stopped.reason));
+            if !stopped.blocked.is_empty() {
+                let held = diag::plural(stopped.blocked.len(), "action");
+                out.push_str(&format!("      not done because of it: {held}\n"));
+            }
         }
         out.push_str("  Look at the platform, then: rehome journal resolve ACTION --as done|retry, rehome resume\n");
     }

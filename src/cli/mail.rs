@@ -7,23 +7,52 @@ use async_trait::async_trait;
 use super::{context::Context, interrupt::Interrupt, screen::Screen};
 use crate::{
     apply::{Mail, MailError, MailVerification},
-    copy::{self, CopyError, CopyErrorClass, CopyRequest, VerifyRequest},
+    copy::{self, CopyError, CopyErrorClass, CopyRequest, Network, VerifyRequest},
     diag,
-    imap::{Connector, ImapError, ImapErrorKind},
+    imap::{Connector, Credential, ImapError, ImapErrorKind, TokenSource},
     journal::{Journal, ledger::Ledger},
-    model::{Address, CopyReport, FolderPath, FolderStatus, Inventory, MailWork, MailboxRef, Verified},
+    model::{AccessMethod, Address, CopyReport, FolderPath, FolderStatus, Inventory, MailWork, MailboxRef, Verified},
     observe,
     provider::ErrorClass,
-    spec::Spec,
+    spec::{Spec, secrets},
 };
+
+/// What a copy is asked for with, which decides what its messages advise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// With a spec.
+    Spec,
+    /// With the flags of `rehome copy`.
+    Flags,
+}
+
+impl Asked {
+    /// What makes another pass.
+    fn again(self) -> &'static str {
+        match self {
+            Self::Spec => "run `rehome plan` and `rehome apply`",
+            Self::Flags => "run the copy again",
+        }
+    }
+
+    /// What goes on with a run that stopped.
+    fn onwards(self) -> &'static str {
+        match self {
+            Self::Spec => "`rehome resume`",
+            Self::Flags => "the same command",
+        }
+    }
+}
 
 /// Copies and compares mailboxes of the platforms of one spec.
 pub(super) struct Mailman<'a> {
+    asked: Asked,
     context: &'a Context,
     spec: &'a Spec,
     inventory: &'a Inventory,
     journal: &'a Journal,
     ledger: Ledger,
+    network: Network,
     screen: Arc<Screen>,
     interrupt: Interrupt,
     resources: copy::Resources,
@@ -38,13 +67,16 @@ impl<'a> Mailman<'a> {
         journal: &'a Journal,
         screen: &Arc<Screen>,
         interrupt: &Interrupt,
+        asked: Asked,
     ) -> Self {
         Self {
+            asked,
             context,
             spec,
             inventory,
             journal,
             ledger: Ledger::new(journal.db()),
+            network: Network::default(),
             screen: Arc::clone(screen),
             interrupt: interrupt.clone(),
             resources: copy::Resources::default(),
@@ -77,14 +109,24 @@ pub(super) fn connector(
             Some(format!("set platforms.{platform}.imap, or {}", super::runner::imap_variable(platform))),
         )
     })?;
-    let secret = context.env.secret(mailbox.access.password(), &spec.base).map_err(|e| {
+    let reference = secrets::of_mailbox(&mailbox.access, &mailbox.address);
+    let secret = context.env.secret(&reference, &spec.base).map_err(|e| {
+        let what = if matches!(mailbox.access, AccessMethod::Token { .. }) { "token" } else { "password" };
         refused(
-            format!("the password of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
+            format!("the {what} of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
             ErrorClass::Denied,
             Some("see docs/passwords.md".to_owned()),
         )
     })?;
-    Ok(observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, context.allow_plain()))
+    let mut connector = observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, context.allow_plain());
+    connector.limits = spec.platforms.get(platform).map(|p| p.limits).unwrap_or_default();
+    if matches!(connector.login.credential, Credential::Token(_)) {
+        // A copy may take longer than a token lives: each login reads it anew.
+        let (env, base) = (context.env.clone(), spec.base.clone());
+        let read = move || env.secret(&reference, &base).map_err(|e| diag::chain(&e).join(": "));
+        connector.login.credential = Credential::Token(TokenSource::new(read));
+    }
+    Ok(connector)
 }
 
 #[async_trait]
@@ -100,10 +142,11 @@ impl Mail for Mailman<'_> {
             events: self.screen.as_ref(),
             resources: self.resources.clone(),
             cancel: self.interrupt.gentle.clone(),
+            network: &self.network,
             settle: self.context.settle(),
         })
         .await
-        .map_err(|e| copy_failed("copying", work, e))
+        .map_err(|e| copy_failed("copying", work, self.asked, e))
     }
 
     async fn verify(&self, work: &MailWork) -> Result<MailVerification, MailError> {
@@ -116,9 +159,10 @@ impl Mail for Mailman<'_> {
             ledger: &self.ledger,
             events: self.screen.as_ref(),
             cancel: self.interrupt.gentle.clone(),
+            again: self.asked.again(),
         })
         .await
-        .map_err(|e| copy_failed("comparing", work, e))?;
+        .map_err(|e| copy_failed("comparing", work, self.asked, e))?;
         let verified =
             found.ok.then(|| Verified { at: jiff::Timestamp::now(), messages: found.messages, seen: found.seen });
         Ok(MailVerification { verified, findings: found.findings })
@@ -160,14 +204,16 @@ impl Mail for Mailman<'_> {
     }
 }
 
-fn copy_failed(verb: &str, work: &MailWork, error: CopyError) -> MailError {
+fn copy_failed(verb: &str, work: &MailWork, asked: Asked, error: CopyError) -> MailError {
+    let onwards = asked.onwards();
     let (class, help) = match error.class() {
         CopyErrorClass::Unreachable | CopyErrorClass::Changed => {
-            (ErrorClass::Unreachable, Some("`rehome resume` goes on where it stopped"))
+            (ErrorClass::Unreachable, Some(format!("{onwards} goes on where it stopped")))
         }
-        CopyErrorClass::Denied => (ErrorClass::Denied, Some("check the password; see docs/passwords.md")),
-        CopyErrorClass::Full => (ErrorClass::Refused, Some("make room in the target, then `rehome resume`")),
-        CopyErrorClass::Fenced => (ErrorClass::Conflict, Some("see `rehome status`")),
+        CopyErrorClass::Denied => (ErrorClass::Denied, Some("check the password; see docs/passwords.md".to_owned())),
+        CopyErrorClass::Full => (ErrorClass::Refused, Some(format!("make room in the target; then {onwards} goes on"))),
+        CopyErrorClass::Fenced => (ErrorClass::Conflict, Some("see `rehome status`".to_owned())),
+        CopyErrorClass::Later => (ErrorClass::Throttled, Some(format!("{onwards} goes on then; nothing is wrong"))),
         CopyErrorClass::Interrupted | CopyErrorClass::Failed => (ErrorClass::Refused, None),
     };
     MailError {
@@ -176,7 +222,7 @@ fn copy_failed(verb: &str, work: &MailWork, error: CopyError) -> MailError {
             work.source.address, work.source.platform, work.target.address, work.target.platform
         ),
         class,
-        help: help.map(str::to_owned),
+        help,
         source: Some(Box::new(error)),
     }
 }

@@ -1,5 +1,6 @@
 //! F5: the composition root: arguments, context, one file per command, exit codes, progress.
 
+mod acks;
 mod args;
 mod command;
 mod context;
@@ -10,6 +11,7 @@ mod failure;
 mod filter;
 mod interrupt;
 mod mail;
+mod names;
 mod runner;
 mod screen;
 

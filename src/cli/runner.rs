@@ -1,7 +1,7 @@
 //! Runs a plan: lease, platforms, mail, passwords, DNS and screen put together around [`crate::apply`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,21 +10,27 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    args::ApplyArgs, context::Context, endpoint, env::Env, failure::Failure, interrupt::Interrupt, mail::Mailman,
+    acks,
+    args::ApplyArgs,
+    context::Context,
+    endpoint,
+    env::Env,
+    failure::Failure,
+    interrupt::Interrupt,
+    mail::{Asked, Mailman},
+    names::Names,
     screen::Screen,
 };
 use crate::{
-    apply::{self, Dns, Options, PasswordError, Passwords, RunSummary},
+    apply::{self, Options, PasswordError, Passwords, RunSummary},
     diag::{self, Exit, Finding, Severity},
-    dns,
     journal::{
-        FaultPoint, Journal,
+        FaultPoint, Journal, Lease,
         ledger::{self, Ledger},
     },
-    model::{Address, DnsTopic, Domain, Inventory, NoteKind, PasswordSource, PlatformId, Secret},
-    observe,
+    model::{Address, Inventory, NoteKind, PasswordSource, Phase, PlatformId, Secret},
     plan::Plan,
-    provider::{Provider, ProviderError, Reader, Scope, capabilities_of},
+    provider::{Provider, Reader, capabilities_of},
     report,
     spec::{Spec, secrets},
 };
@@ -50,20 +56,37 @@ pub(super) struct Job<'a> {
     pub(super) args: &'a ApplyArgs,
     /// Whether it goes on with an earlier run.
     pub(super) resume: bool,
+    /// What it was asked for with.
+    pub(super) asked: Asked,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// A first run of a spec's plan, in the folder of its journal.
+    pub(super) fn new(
+        context: &'a Context,
+        (spec, plan): (&'a Spec, &'a Plan),
+        inventory: &'a Inventory,
+        platforms: &'a BTreeMap<PlatformId, Arc<dyn Provider>>,
+        workspace: PathBuf,
+        args: &'a ApplyArgs,
+    ) -> Self {
+        Self { context, spec, plan, inventory, platforms, workspace, args, resume: false, asked: Asked::Spec }
+    }
+
     /// Runs the plan to its end, whatever end that is.
     pub(super) async fn run(self) -> Result<Ended, Failure> {
+        let acks = acks::read(self.args, self.plan)?;
+        let until = self.args.until.as_deref().map(|name| until(self.plan, name)).transpose()?;
         let journal = Journal::open(&self.workspace)?;
         let crash = RehearsedCrash::asked_for(self.context)?;
         if let Some(crash) = crash {
             crash.arm_journal(&journal);
         }
         let lease = journal.acquire_lease(&self.context.actor(), LEASE)?;
+        remember_protection(self.spec, &journal, &lease)?;
         let screen = Arc::new(Screen::open(&self.context.global)?);
         let interrupt = Interrupt::listen();
-        let mail = Mailman::new(self.context, self.spec, self.inventory, &journal, &screen, &interrupt);
+        let mail = Mailman::new(self.context, self.spec, self.inventory, &journal, &screen, &interrupt, self.asked);
         if let Some(crash) = crash {
             crash.arm_ledger(mail.ledger());
         }
@@ -71,12 +94,12 @@ impl Job<'_> {
         let readers: BTreeMap<PlatformId, Arc<dyn Reader>> =
             self.platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect();
         let names = Names { spec: self.spec, readers: &readers, servers: self.context.dns_servers()? };
-        let acks: BTreeSet<String> = self.args.ack.iter().map(|a| a.trim().to_owned()).collect();
         let options = Options {
             acks,
             no_wait: self.args.no_wait,
             parallel: self.args.parallel.max(1),
             resume: self.resume,
+            until,
             cancel: interrupt.gentle.clone(),
             stop_now: interrupt.hard.clone(),
             poll: self.context.poll(),
@@ -104,6 +127,34 @@ impl Job<'_> {
         let _ = lease.release();
         Ok(Ended { summary, told: screen.summary() })
     }
+}
+
+/// Writes into the journal which accounts the spec protects: it outlives the spec.
+fn remember_protection(spec: &Spec, journal: &Journal, lease: &Lease) -> Result<(), Failure> {
+    let wanted: Vec<&Address> = spec.accounts.iter().filter(|(_, a)| a.protect).map(|(address, _)| address).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let known = journal.state()?.protected;
+    for address in wanted.into_iter().filter(|a| !known.contains(*a)) {
+        journal.protect(lease, address)?;
+    }
+    Ok(())
+}
+
+/// How many actions of a plan stand up to a name: that of an action, or of a phase.
+fn until(plan: &Plan, name: &str) -> Result<usize, Failure> {
+    let actions = &plan.body.actions;
+    let phase: Option<Phase> = serde_json::from_value(serde_json::Value::from(name)).ok();
+    let last = match phase {
+        Some(phase) => Some(actions.iter().rposition(|a| a.phase <= phase).map_or(0, |at| at + 1)),
+        None => actions.iter().position(|a| a.id.as_str() == name).map(|at| at + 1),
+    };
+    last.ok_or_else(|| {
+        Failure::new(Exit::Invalid, format!("the plan has no action and no phase called `{name}`")).help(
+            "phases are domain, account, dependent, copy, verify, cutover, retire; `plan --format json` names the actions",
+        )
+    })
 }
 
 /// How a run ended: what the executor says, and what was told on the way.
@@ -197,47 +248,6 @@ impl Passwords for Keys<'_> {
     }
 }
 
-/// Asks DNS what a platform wants to be true.
-pub(super) struct Names<'a> {
-    /// The spec.
-    pub(super) spec: &'a Spec,
-    /// The platforms: they tell what they expect, once they have the domain.
-    pub(super) readers: &'a BTreeMap<PlatformId, Arc<dyn Reader>>,
-    /// Servers to ask instead of each domain's own.
-    pub(super) servers: Vec<std::net::SocketAddr>,
-}
-
-#[async_trait]
-impl Dns for Names<'_> {
-    async fn check(&self, platform: &PlatformId, domain: &Domain, topics: &BTreeSet<DnsTopic>) -> Vec<Finding> {
-        let expected = match self.readers.get(platform) {
-            None => Vec::new(),
-            Some(reader) => {
-                let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
-                match reader.observe(&scope).await {
-                    Ok(view) => view.domains.get(domain).map(|d| d.expected.clone()).unwrap_or_default(),
-                    Err(error) => return vec![expectation_unknown(platform, domain, &error)],
-                }
-            }
-        };
-        let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let view = dns::observe(domain, &expected, topics, &servers).await;
-        dns::check(domain, topics, &expected, &view)
-    }
-}
-
-fn expectation_unknown(platform: &PlatformId, domain: &Domain, error: &ProviderError) -> Finding {
-    Finding {
-        code: "dns-expectation-unknown".to_owned(),
-        severity: Severity::Unknown,
-        subject: domain.to_string(),
-        message: format!("{platform} does not tell what DNS should be: {}", diag::chain(error).join(": ")),
-        expected: None,
-        actual: None,
-        fix: error.help.clone(),
-    }
-}
-
 /// The exit code of a list of findings.
 pub(super) fn exit_of_findings<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> Exit {
     let bad: Vec<&Finding> = findings.into_iter().filter(|f| f.severity >= Severity::Error).collect();
@@ -283,18 +293,32 @@ pub(super) struct Unfinished {
     pub(super) plan: Plan,
 }
 
-/// The run behind what was typed, unless it has ended well. Only the latest run counts: those before it were overtaken.
-pub(super) fn unfinished(context: &Context, typed: &Path) -> Result<Option<Unfinished>, Failure> {
+/// Whether there is a run to go on with.
+pub(super) enum Latest {
+    /// There is.
+    Unfinished(Box<Unfinished>),
+    /// It has ended well.
+    Ended,
+    /// Nothing was applied yet.
+    None,
+}
+
+/// The run behind what was typed. Only the latest run counts: those before it were overtaken.
+pub(super) fn latest(context: &Context, typed: &Path) -> Result<Latest, Failure> {
     let workspace = context.workspace(typed);
     let Some(journal) = Journal::open_read_only(&workspace)? else {
         return Err(Failure::new(Exit::Failed, format!("there is no journal in {}", workspace.display()))
             .help("nothing was applied from here; give the spec: rehome resume SPEC"));
     };
-    let Some(run) = journal.latest_run()?.filter(|run| run.exit != Some(0)) else { return Ok(None) };
+    let run = match journal.latest_run()? {
+        None => return Ok(Latest::None),
+        Some(run) if run.exit == Some(0) => return Ok(Latest::Ended),
+        Some(run) => run,
+    };
     let plan = saved_plan(&journal, &run.id)?;
     let recorded = PathBuf::from(&plan.header.spec);
     let spec = if typed.is_file() || recorded.as_os_str().is_empty() { typed.to_owned() } else { recorded };
-    Ok(Some(Unfinished { workspace, spec, plan }))
+    Ok(Latest::Unfinished(Box::new(Unfinished { workspace, spec, plan })))
 }
 
 /// The plan of a run, as the journal holds it.

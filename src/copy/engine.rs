@@ -15,9 +15,11 @@ use super::{
     folders::{self, Prepared},
     link::{Context, Link, Tuning},
     mapping::{Learned, included},
+    pace::Pace,
     recovery::{self, Doubt},
     store::{FolderVerb, Listed, Listing, Meta, Store},
     tally::Tally,
+    views,
 };
 use crate::{
     journal::ledger::{FolderRow, Lease, Ledger, MessageState},
@@ -31,6 +33,9 @@ use crate::{
 /// what is done by then needs no more of them.
 const PATIENCE: Duration = Duration::from_millis(60);
 
+/// Servers that take longer than this for a login and a listing are worth several connections from the start.
+const FAR: Duration = Duration::from_millis(100);
+
 /// What a pass works on.
 pub(super) struct Job<'a> {
     pub(super) account: &'a Address,
@@ -43,6 +48,7 @@ pub(super) struct Job<'a> {
     pub(super) cancel: CancellationToken,
     pub(super) resources: Resources,
     pub(super) tuning: Tuning,
+    pub(super) pace: Arc<Pace>,
 }
 
 /// Makes one pass.
@@ -54,6 +60,7 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         // The lanes of one mailbox stop together.
         cancel: job.cancel.child_token(),
         tuning: job.tuning,
+        pace: job.pace,
     };
     let (account, id) = (job.account.clone(), job.source_id.clone());
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;
@@ -61,8 +68,11 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         source: Link::new(&context, Side::Source, Arc::clone(&job.source)),
         target: Link::new(&context, Side::Target, Arc::clone(&job.target)),
     };
+    let begun = tokio::time::Instant::now();
     let (listing, there) = tokio::join!(first.source.list(), first.target.list());
     let (listing, there) = (listing?, there?);
+    let (listing, views) = views::set_aside(listing, job.filter);
+    let patience = if begun.elapsed() > FAR { Duration::ZERO } else { PATIENCE };
     let choice = filter::Choice::load(&context, &job.source_id.0, job.filter).await?;
     let mut pass = Pass {
         shared: Shared { context: &context, lease, resources: job.resources, choice, tally: Mutex::default() },
@@ -80,7 +90,8 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         source: Link::new(&context, Side::Source, Arc::clone(&job.source)),
         target: Link::new(&context, Side::Target, Arc::clone(&job.target)),
     };
-    pass.folders(&mut first, further, &listing, &there, &prepared).await?;
+    pass.folders((&mut first, further), patience, &listing, &there, &prepared).await?;
+    pass.views(&views)?;
     pass.subscribe(&mut first, &listing, &there, &prepared).await?;
     pass.finish()
 }
@@ -247,8 +258,8 @@ impl<'c> Pass<'_, 'c> {
 
     async fn folders(
         &self,
-        first: &mut Lane<'c>,
-        further: impl Fn() -> Lane<'c>,
+        (first, further): (&mut Lane<'c>, impl Fn() -> Lane<'c>),
+        patience: Duration,
         listing: &Listing,
         there: &Listing,
         prepared: &Prepared,
@@ -274,11 +285,14 @@ impl<'c> Pass<'_, 'c> {
         tasks.sort_by_key(|t| (!t.folder.path.is_inbox(), std::cmp::Reverse(t.status.messages), &t.folder.path));
         let lanes = self.shared.context.tuning.lanes.min(tasks.len());
         let queue = Mutex::new(VecDeque::from(tasks));
-        let work = async |lane: &mut Lane<'c>| -> Result<(), CopyError> {
+        let work = async |lane: &mut Lane<'c>, extra: bool| -> Result<(), CopyError> {
             loop {
                 self.shared.context.go_on()?;
+                if extra && (lane.source.is_surplus() || lane.target.is_surplus()) {
+                    return Ok(());
+                }
                 let Some(task) = lock(&queue).pop_front() else { return Ok(()) };
-                let out = self.task(lane, &task, there, prepared).await;
+                let out = self.task(lane, &task, (listing, there), prepared).await;
                 if out.is_err() {
                     self.shared.context.cancel.cancel();
                 }
@@ -288,14 +302,15 @@ impl<'c> Pass<'_, 'c> {
         let more = (1..lanes).map(|n| {
             let (queue, work, further) = (&queue, &work, &further);
             async move {
-                tokio::time::sleep(PATIENCE * u32::try_from(n).unwrap_or(u32::MAX)).await;
+                tokio::time::sleep(patience * u32::try_from(n).unwrap_or(u32::MAX)).await;
                 if lock(queue).is_empty() {
                     return Ok(());
                 }
                 let mut lane = further();
-                let (source, target) = tokio::join!(lane.source.connect(), lane.target.connect());
-                match source.and(target) {
-                    Ok(()) => work(&mut lane).await,
+                let (source, target) = tokio::join!(lane.source.connect_extra(), lane.target.connect_extra());
+                match source.and_then(|there| Ok(there && target?)) {
+                    Ok(true) => work(&mut lane, true).await,
+                    Ok(false) => Ok(()),
                     // The server allows no more connections, or is busy: the first lane does it all.
                     Err(error) => {
                         tracing::debug!(%error, "no further connection");
@@ -304,11 +319,27 @@ impl<'c> Pass<'_, 'c> {
                 }
             }
         });
-        let (first, more) = tokio::join!(work(first), join_all(more));
+        let (first, more) = tokio::join!(work(first, false), join_all(more));
         let errors: Vec<CopyError> = std::iter::once(first).chain(more).filter_map(Result::err).collect();
         // One lane fails, and the others are interrupted by it.
         let worst = errors.into_iter().min_by_key(|e| e.class() == CopyErrorClass::Interrupted);
         worst.map_or(Ok(()), Err)
+    }
+
+    /// Folders that only show what others hold: nothing of them is copied, and all of it is counted.
+    fn views(&self, views: &[Listed]) -> Result<(), CopyError> {
+        for folder in views.iter().filter(|f| f.selectable) {
+            let Some(status) = folder.status else { continue };
+            lock(&self.report).seen.insert(folder.path.clone(), status);
+            let n = u64::from(status.messages);
+            if n > 0 {
+                self.remark(format!("`{}` shows messages of other folders and is not copied by itself", folder.path));
+            }
+            let excluded = BTreeMap::from([(views::VIEW.to_owned(), n)]);
+            let excluded = excluded.into_iter().filter(|(_, n)| *n > 0).collect();
+            self.add(&folder.path, CopyCounts { source: n, excluded, ..CopyCounts::default() })?;
+        }
+        Ok(())
     }
 
     /// The sums of a folder in which nothing happened since the last complete pass.
@@ -323,12 +354,12 @@ impl<'c> Pass<'_, 'c> {
         &self,
         lane: &mut Lane<'c>,
         task: &Task<'_>,
-        there: &Listing,
+        listings: (&Listing, &Listing),
         prepared: &Prepared,
     ) -> Result<CopyCounts, CopyError> {
         match prepared.refused.get(&task.folder.path) {
             Some(text) => self.refused(&mut lane.source, task.folder, text).await,
-            None => self.folder(lane, task, there, prepared).await,
+            None => self.folder(lane, task, listings, prepared).await,
         }
     }
 
@@ -392,7 +423,7 @@ impl<'c> Pass<'_, 'c> {
         &self,
         lane: &mut Lane<'c>,
         task: &Task<'_>,
-        there: &Listing,
+        (listing, there): (&Listing, &Listing),
         prepared: &Prepared,
     ) -> Result<CopyCounts, CopyError> {
         let (folder, status) = (task.folder, task.status);
@@ -411,8 +442,17 @@ impl<'c> Pass<'_, 'c> {
                 return self.refused(&mut lane.source, folder, &text).await;
             }
         }
-        self.meet_target(&mut lane.target, &mut row, &pair.target, there).await?;
+        let (met, opened) = tokio::join!(
+            self.meet_target(&mut lane.target, &mut row, &pair.target, there),
+            lane.source.refresh(&folder.name)
+        );
+        met.and(opened)?;
+        let mut elsewhere = BTreeSet::new();
+        if status.messages > 0 && views::by_labels(listing, self.filter, folder) {
+            elsewhere = views::elsewhere(listing, self.filter, &lane.source.labels(&folder.name).await?);
+        }
         let pass = FolderPass {
+            elsewhere,
             shared: &self.shared,
             source: &mut lane.source,
             target: &mut lane.target,
@@ -424,7 +464,10 @@ impl<'c> Pass<'_, 'c> {
         // A pass that left failures behind is not complete: the next one tries them again.
         row.status = counts.failed.is_empty().then_some(status);
         row.counts = Some(counts.clone());
-        row.adopt_below = 0;
+        if row.status.is_some() {
+            // What failed may still be found among what the target had before.
+            row.adopt_below = 0;
+        }
         self.shared.context.ledger(move |l| l.save_folder(lease, &row)).await?;
         Ok(counts)
     }

@@ -80,6 +80,14 @@ pub enum CopyError {
         #[source]
         source: Box<LedgerError>,
     },
+    /// A server or a limit lets nothing through for hours. Nothing is wrong.
+    #[error("the copy of {account} goes on later: {text}")]
+    Later {
+        /// The address of the spec.
+        account: Address,
+        /// What is waited for, and until when.
+        text: String,
+    },
     /// Somebody asked to stop.
     #[error("the copy of {account} was interrupted")]
     Interrupted {
@@ -107,6 +115,8 @@ pub enum CopyErrorClass {
     Denied,
     /// The target has no room.
     Full,
+    /// Nothing goes through for hours. Running again then is all there is to do.
+    Later,
     /// Somebody asked to stop.
     Interrupted,
     /// A folder changed under the copy. Running again is safe.
@@ -127,6 +137,7 @@ impl CopyError {
             Self::Renumbered { .. } => CopyErrorClass::Changed,
             Self::Ledger { source, .. } if matches!(**source, LedgerError::Fenced) => CopyErrorClass::Fenced,
             Self::Ledger { .. } | Self::Unbalanced { .. } => CopyErrorClass::Failed,
+            Self::Later { .. } => CopyErrorClass::Later,
             Self::Interrupted { .. } => CopyErrorClass::Interrupted,
         }
     }

@@ -21,6 +21,7 @@ use super::{
     sorting::{self, Sorted, Sorter, reused},
     store::{Meta, Opened},
     tally::FolderTally,
+    views,
     window::cut,
 };
 use crate::{
@@ -37,6 +38,8 @@ pub(super) struct FolderPass<'p, 'c> {
     pub(super) source: &'p mut Link<'c>,
     pub(super) target: &'p mut Link<'c>,
     pub(super) row: FolderRow,
+    /// Messages that are copied from another folder, because they are shown there too.
+    pub(super) elsewhere: BTreeSet<u32>,
     /// The folder's name at the source, as it is sent.
     pub(super) name: String,
     /// The folder's name at the target, as it is sent.
@@ -54,7 +57,7 @@ enum Item {
 impl FolderPass<'_, '_> {
     /// Copies what is new, carries flags over, and gives the folder's row and sums.
     pub(super) async fn run(mut self) -> Result<(FolderRow, CopyCounts), CopyError> {
-        let opened = self.source.refresh(&self.name).await?;
+        let opened = self.source.open(&self.name).await?;
         if self.shared.choice.needs_limit(&self.row.path) {
             self.shared.choice.set_limit(self.target.change().await?.append_limit());
         }
@@ -66,6 +69,7 @@ impl FolderPass<'_, '_> {
             source: &mut *self.source,
             name: self.name,
             row: self.row.clone(),
+            elsewhere: self.elsewhere,
             items,
             tally: FolderTally::default(),
         };
@@ -115,6 +119,7 @@ struct Reading<'p, 'c> {
     source: &'p mut Link<'c>,
     name: String,
     row: FolderRow,
+    elsewhere: BTreeSet<u32>,
     items: mpsc::Sender<Item>,
     tally: FolderTally,
 }
@@ -130,6 +135,7 @@ impl Reading<'_, '_> {
             let rows = context.ledger(move |l| l.messages_at(id, validity, &uids)).await?;
             let (fresh, old): (Vec<Meta>, Vec<Meta>) = metas.into_iter().partition(|m| !rows.contains_key(&m.uid));
             self.tally.counts.source += fresh.len() as u64;
+            let fresh = self.leave_out(fresh);
             let changed = old.into_iter().filter_map(|m| rows.get(&m.uid).map(|r| (m, r.clone())));
             let changed = changed.filter(|(m, r)| r.state.is_delivered() && deltas::differs(m, r)).collect();
             let fresh = self.sort_out(fresh, &rows).await?;
@@ -171,11 +177,23 @@ impl Reading<'_, '_> {
                 let rest = changed.split_off(changed.len().min(CARRIED));
                 going = self.hand(Item::Flags(std::mem::replace(&mut changed, rest))).await;
             }
+            let todo = self.leave_out(todo);
             if !going || !self.windows(todo).await? {
                 break;
             }
         }
         Ok(self.tally)
+    }
+
+    /// Counts what another folder brings, and gives the rest. Nothing is written down of it: it may be only here the
+    /// next time.
+    fn leave_out(&mut self, metas: Vec<Meta>) -> Vec<Meta> {
+        let (out, rest): (Vec<Meta>, Vec<Meta>) = metas.into_iter().partition(|m| self.elsewhere.contains(&m.uid));
+        if !out.is_empty() {
+            *self.tally.counts.excluded.entry(views::VIEW.to_owned()).or_default() += out.len() as u64;
+            self.shared.progress(&self.row.path, out.len() as u64, 0);
+        }
+        rest
     }
 
     /// Settles what is not to be copied, and gives the rest.
@@ -329,6 +347,13 @@ impl Sending<'_, '_> {
     /// Notes what became of a window.
     fn settle(&mut self, validity: u32, window: &mut Ready) {
         let intents = std::mem::take(&mut window.intents);
+        for (row, parcel) in intents.iter().zip(&window.parcels) {
+            // Keywords that were promised a place and then cost a refusal.
+            let lost = row.target_flags.difference(&parcel.out.flags);
+            for flag in lost.filter(|_| matches!(parcel.fate, Some(Fate::Stored(_)))) {
+                *self.shared.tally().dropped.entry(flag.clone()).or_default() += 1;
+            }
+        }
         let (outcomes, octets) = sorting::outcomes(validity, intents, &window.parcels);
         outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));
         self.shared.progress(&self.row.path, outcomes.len() as u64, octets);
@@ -353,7 +378,8 @@ impl Sending<'_, '_> {
     async fn open(&mut self) -> Result<(Place, Sorter), CopyError> {
         let context = self.shared.context;
         let opened = self.target.open(&self.name).await?;
-        let limit = self.target.change().await?.append_limit();
+        let change = self.target.change().await?;
+        let (limit, takes_nul) = (change.append_limit(), change.takes_nul());
         self.shared.choice.set_limit(limit);
         let (id, validity, adopt_below) = (self.row.id, self.row.target_validity, self.row.adopt_below);
         if opened.uid_validity != validity {
@@ -369,7 +395,8 @@ impl Sending<'_, '_> {
             0 => context.ledger(move |l| l.highest(id, validity)).await?.saturating_add(1),
             next => next,
         };
-        let mut sorter = Sorter { validity, permanent: opened.permanent.clone(), limit, ..Sorter::default() };
+        let mut sorter =
+            Sorter { validity, permanent: opened.permanent.clone(), limit, takes_nul, ..Sorter::default() };
         if adopt_below > 1 {
             let owned = context.ledger(move |l| l.owned(id, validity, 1)).await?;
             let mut metas = self.target.scan(&self.name, 1, Some(adopt_below - 1)).await?;

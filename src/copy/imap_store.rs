@@ -4,20 +4,25 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::store::{
-    Answer, Appended, Change, Fetch, Fetched, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal,
-    Store, StoreError, StoreErrorKind, Why,
+use super::{
+    network::{Network, crowded},
+    pace::LOCKOUT,
+    slots::{Door, Permit},
+    store::{
+        Answer, Appended, Change, Fetch, Fetched, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal,
+        Store, StoreError, StoreErrorKind, Why,
+    },
 };
 use crate::{
     imap::{
-        self, AppendMessage, AppendMode, AppendOutcome, Code, Connector, FolderCommand, ImapError, ImapErrorKind,
-        InternalDate, Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
+        self, AppendMessage, AppendMode, AppendOutcome, Code, Compression, Connector, FolderCommand, Hint, ImapError,
+        ImapErrorKind, InternalDate, Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
     },
     model::FolderStatus,
 };
@@ -28,12 +33,42 @@ type Names = Arc<Mutex<BTreeMap<String, WireName>>>;
 /// One mailbox of an IMAP server.
 pub(super) struct ImapStore {
     connector: Connector,
+    door: Door,
     names: Names,
 }
 
 impl ImapStore {
+    /// A mailbox whose connections nobody else counts.
     pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, names: Names::default() }
+        let door = Network::default().door(&connector);
+        Self::behind(door, connector)
+    }
+
+    /// A mailbox whose connections are counted.
+    pub(super) fn behind(door: Door, connector: Connector) -> Self {
+        Self { connector, door, names: Names::default() }
+    }
+
+    async fn looking(&self, permit: Permit) -> Result<Box<dyn Look>, StoreError> {
+        let reader = self.connector.connect().await.inspect_err(|e| self.notice(e))?;
+        Ok(Box::new(Looking { reader, names: Arc::clone(&self.names), link: self.link(), permit }))
+    }
+
+    async fn changing(&self, permit: Permit) -> Result<Box<dyn Change>, StoreError> {
+        let writer = self.connector.connect_writer().await.inspect_err(|e| self.notice(e))?;
+        Ok(Box::new(Changing { writer, names: Arc::clone(&self.names), link: self.link(), permit }))
+    }
+
+    /// What is measured of the link; a server on this machine needs no measuring.
+    fn link(&self) -> Option<Compression> {
+        (!self.connector.is_local()).then(|| self.connector.compression.clone())
+    }
+
+    /// Learns from a refused connection how many the server takes. The permit of the refused one is still held.
+    fn notice(&self, error: &ImapError) {
+        if let Some(scope) = crowded(error) {
+            self.door.refused(scope);
+        }
     }
 }
 
@@ -44,14 +79,38 @@ impl Store for ImapStore {
     }
 
     async fn look(&self) -> Result<Box<dyn Look>, StoreError> {
-        let reader = self.connector.connect().await?;
-        Ok(Box::new(Looking { reader, names: Arc::clone(&self.names) }))
+        self.looking(self.door.acquire()).await
     }
 
     async fn change(&self) -> Result<Box<dyn Change>, StoreError> {
-        let writer = self.connector.connect_writer().await?;
-        Ok(Box::new(Changing { writer, names: Arc::clone(&self.names) }))
+        self.changing(self.door.acquire()).await
     }
+
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        let Some(permit) = self.door.try_extra() else { return Ok(None) };
+        optional(self.looking(permit).await)
+    }
+
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        let Some(permit) = self.door.try_extra() else { return Ok(None) };
+        optional(self.changing(permit).await)
+    }
+}
+
+/// A lane that is not needed and that the server does not open now is no failure.
+fn optional<T>(made: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(e) if matches!(e.kind, StoreErrorKind::Refused(Why::Later | Why::Throttled(_)) | StoreErrorKind::Lost) => {
+            Ok(None)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Compresses a connection when the link is measured to be slow enough for it.
+async fn compress(reader: &mut Reader, link: Option<&Compression>) -> Result<(), ImapError> {
+    if link.is_some_and(Compression::pays) { reader.compress().await } else { Ok(()) }
 }
 
 fn wire(names: &Names, folder: &str) -> WireName {
@@ -63,6 +122,9 @@ fn wire(names: &Names, folder: &str) -> WireName {
 struct Looking {
     reader: Reader,
     names: Names,
+    link: Option<Compression>,
+    /// Counts the connection.
+    permit: Permit,
 }
 
 #[async_trait]
@@ -91,8 +153,16 @@ impl Look for Looking {
         changed(&mut self.reader, since).await
     }
 
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(self.reader.fetch_labels().await?)
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
-        bodies(&mut self.reader, uids).await
+        bodies(&mut self.reader, self.link.as_ref(), uids).await
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.permit.is_surplus()
     }
 }
 
@@ -105,6 +175,7 @@ async fn list(reader: &mut Reader, names: &Names) -> Result<Listing, StoreError>
     Ok(Listing {
         delimiter: space.as_ref().and_then(|s| s.delimiter).or(listed),
         prefix: space.map(|s| s.prefix).unwrap_or_default(),
+        labels: reader.capabilities().gmail(),
         folders: folders.into_iter().map(listed_folder).collect(),
     })
 }
@@ -136,16 +207,28 @@ async fn changed(reader: &mut Reader, since: u64) -> Result<Option<Vec<Meta>>, S
     Ok(Some(metas(reader.fetch_changed(UidRange::ALL, since).await?)))
 }
 
-async fn bodies(reader: &mut Reader, uids: &[u32]) -> Fetch {
+async fn bodies(reader: &mut Reader, link: Option<&Compression>, uids: &[u32]) -> Fetch {
     let mut out = Fetch::default();
+    if let Err(error) = compress(reader, link).await {
+        return Fetch { error: Some(error.into()), ..out };
+    }
+    let (began, compressed, mut octets) = (Instant::now(), reader.is_compressed(), 0);
     let mut bodies = match reader.fetch_bodies(uids) {
         Ok(bodies) => bodies,
         Err(error) => return Fetch { error: Some(error.into()), ..out },
     };
     loop {
         match bodies.next().await {
-            Ok(None) => return out,
-            Ok(Some(imap::Fetched::Message(m))) => out.got.push((m.uid, Fetched::Body(m.body))),
+            Ok(None) => {
+                if let Some(link) = link {
+                    link.note(compressed, octets, began.elapsed());
+                }
+                return out;
+            }
+            Ok(Some(imap::Fetched::Message(m))) => {
+                octets += m.body.len();
+                out.got.push((m.uid, Fetched::Body(m.body)));
+            }
             Ok(Some(imap::Fetched::Gone(uid))) => out.got.push((uid, Fetched::Gone)),
             Ok(Some(imap::Fetched::Failed { uid, error })) => {
                 out.got.push((uid, Fetched::Unreadable(error.kind.to_string())));
@@ -170,6 +253,9 @@ fn listed_folder(folder: imap::Listed) -> Listed {
 struct Changing {
     writer: Writer,
     names: Names,
+    link: Option<Compression>,
+    /// Counts the connection.
+    permit: Permit,
 }
 
 #[async_trait]
@@ -199,7 +285,11 @@ impl Look for Changing {
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
-        bodies(&mut self.writer, uids).await
+        bodies(&mut self.writer, self.link.as_ref(), uids).await
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.permit.is_surplus()
     }
 }
 
@@ -226,17 +316,36 @@ impl Change for Changing {
     async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {
         let name = wire(&self.names, folder);
         let items: Vec<AppendMessage> = messages.iter().map(message).collect();
+        if let Err(error) = compress(&mut self.writer, self.link.as_ref()).await {
+            return Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error.into()) };
+        }
+        let began = Instant::now();
         let report = self.writer.append_many(&name, &items).await;
+        if let (Some(link), None) = (&self.link, &report.error) {
+            let octets = items.iter().map(|m| m.body.len()).sum();
+            link.note(self.writer.is_compressed(), octets, began.elapsed());
+        }
         let closed = report.error.as_ref().is_some_and(closed_by_server);
         let whole = report.mode == AppendMode::Multi && messages.len() > 1;
+        let left =
+            report.outcomes.iter().any(|o| matches!(o, AppendOutcome::Refused(r) if signed_out(r.code.as_ref())));
         let results = report.outcomes.into_iter().map(|outcome| match outcome {
             AppendOutcome::Appended(place) => Appended::Stored(place.uid_validity.zip(place.uid)),
+            AppendOutcome::Refused(r) if signed_out(r.code.as_ref()) && !whole => Appended::NotSent,
             AppendOutcome::Refused(r) if whole && r.kind != RefusalKind::Invalid => Appended::BatchRefused(refusal(r)),
             AppendOutcome::Refused(r) => Appended::Refused(refusal(r)),
             AppendOutcome::InDoubt => Appended::Unknown { closed },
             AppendOutcome::NotSent => Appended::NotSent,
         });
-        Answer { results: results.collect(), error: report.error.map(StoreError::from) }
+        let results = results.collect();
+        let error = match report.error {
+            Some(error) => {
+                // Whatever the server said at its end, what was under way is in doubt, and the connection is gone.
+                Some(StoreError { kind: StoreErrorKind::Lost, ..StoreError::from(error) })
+            }
+            None => left.then(|| StoreError { kind: StoreErrorKind::Lost, source: "the login has expired".into() }),
+        };
+        Answer { results, error }
     }
 
     async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError> {
@@ -245,6 +354,10 @@ impl Change for Changing {
 
     fn append_limit(&self) -> Option<u64> {
         self.writer.capabilities().append_limit()
+    }
+
+    fn takes_nul(&self) -> bool {
+        self.writer.capabilities().binary()
     }
 }
 
@@ -260,9 +373,11 @@ fn message(out: &Outgoing) -> AppendMessage {
 }
 
 fn refusal(refusal: imap::Refusal) -> Refusal {
-    let why = match refusal.kind {
-        RefusalKind::Throttled(millis) => Why::Throttled(millis.map(Duration::from_millis)),
-        RefusalKind::No | RefusalKind::Bad | RefusalKind::Invalid => why(refusal.code.as_ref(), &refusal.text),
+    let hint = Hint::of(refusal.code.as_ref(), &refusal.text).and_then(asks);
+    let why = match (refusal.kind, hint) {
+        (_, Some(pause)) => Why::Throttled(pause),
+        (RefusalKind::Throttled(millis), None) => Why::Throttled(millis.map(Duration::from_millis)),
+        (RefusalKind::No | RefusalKind::Bad | RefusalKind::Invalid, None) => why(refusal.code.as_ref(), &refusal.text),
     };
     Refusal { why, text: refusal.to_string() }
 }
@@ -290,6 +405,25 @@ fn why(code: Option<&Code>, text: &str) -> Why {
     }
 }
 
+/// Whether a server asks to be left alone, and for how long where it tells.
+fn patience(error: &ImapError) -> Option<Option<Duration>> {
+    asks(Hint::of_error(error)?)
+}
+
+fn asks(hint: Hint) -> Option<Option<Duration>> {
+    match hint {
+        Hint::Pause(told) => Some(told),
+        Hint::Lockout => Some(Some(LOCKOUT)),
+        Hint::TooManyOfLogin | Hint::TooManyOfHost => Some(None),
+        Hint::Busy => None,
+    }
+}
+
+/// Whether the server took the login back.
+fn signed_out(code: Option<&Code>) -> bool {
+    matches!(code, Some(Code::AuthenticationFailed | Code::Expired))
+}
+
 /// The server ended the connection itself, so that it has dealt with everything it had read.
 fn closed_by_server(error: &ImapError) -> bool {
     match &error.kind {
@@ -302,8 +436,13 @@ fn closed_by_server(error: &ImapError) -> bool {
 impl From<ImapError> for StoreError {
     fn from(error: ImapError) -> Self {
         let kind = match &error.kind {
-            ImapErrorKind::Throttled { millis, .. } => {
-                StoreErrorKind::Refused(Why::Throttled(millis.map(Duration::from_millis)))
+            // A token that expires in the middle, say: the next connection logs in with a new one.
+            _ if signed_out(error.code()) && !matches!(error.kind, ImapErrorKind::Auth { .. }) => StoreErrorKind::Lost,
+            ImapErrorKind::Throttled { .. } | ImapErrorKind::Bye { .. } if patience(&error).is_some() => {
+                StoreErrorKind::Refused(Why::Throttled(patience(&error).flatten()))
+            }
+            ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. } if patience(&error).is_some() => {
+                StoreErrorKind::Refused(Why::Throttled(patience(&error).flatten()))
             }
             ImapErrorKind::No { code, text } | ImapErrorKind::Bad { code, text } => {
                 StoreErrorKind::Refused(why(code.as_ref(), text))
@@ -322,6 +461,32 @@ impl From<ImapError> for StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of(kind: ImapErrorKind) -> StoreErrorKind {
+        StoreError::from(ImapError { endpoint: "h:993".to_owned(), command: "FETCH", kind }).kind
+    }
+
+    #[test]
+    fn a_login_that_expires_in_the_middle_is_a_lost_connection_and_a_refused_one_is_not() {
+        let code = || Some(Code::AuthenticationFailed);
+        let text = || "token expired".to_owned();
+        assert_eq!(of(ImapErrorKind::No { code: code(), text: text() }), StoreErrorKind::Lost);
+        assert_eq!(of(ImapErrorKind::Bye { code: Some(Code::Expired), text: text() }), StoreErrorKind::Lost);
+        assert_eq!(of(ImapErrorKind::Auth { code: code(), text: text() }), StoreErrorKind::Denied);
+    }
+
+    #[test]
+    fn what_servers_ask_for_becomes_a_pause() {
+        let no = |code, text: &str| of(ImapErrorKind::No { code, text: text.to_owned() });
+        let pause = |told| StoreErrorKind::Refused(Why::Throttled(told));
+        assert_eq!(no(Some(Code::OverQuota), "Account exceeded command or bandwidth limits."), pause(Some(LOCKOUT)));
+        assert_eq!(no(Some(Code::Unavailable), "Server Busy"), pause(None));
+        assert_eq!(no(Some(Code::Unavailable), "down"), StoreErrorKind::Refused(Why::Later));
+        assert_eq!(no(None, "Too many simultaneous connections."), pause(None));
+        assert_eq!(no(Some(Code::OverQuota), "Quota exceeded"), StoreErrorKind::Refused(Why::Full));
+        let bye = ImapErrorKind::Bye { code: None, text: "Session over limit, try again in 2 minutes".to_owned() };
+        assert_eq!(of(bye), pause(Some(Duration::from_secs(120))));
+    }
 
     #[test]
     fn servers_without_codes_are_understood_by_their_words() {

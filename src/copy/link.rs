@@ -1,11 +1,18 @@
 //! Connections to one side: made when needed, made again when lost, within bounds.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyError, CopyErrorClass, Side, envelope,
+    CopyError, CopyErrorClass, Side,
+    clock::minute,
+    envelope,
+    pace::Pace,
     reading::read_window,
     store::{Change, Fetch, Fetched, Listing, Look, Meta, Opened, Store, StoreError, StoreErrorKind, Why, digest},
     window::{WindowSize, cut},
@@ -33,14 +40,9 @@ pub(super) struct Tuning {
 
 impl Tuning {
     pub(super) fn new(settle: Duration) -> Self {
-        Self { settle, attempts: 5, first_pause: Duration::from_millis(250), window: WindowSize::default(), lanes: 3 }
+        Self { settle, attempts: 5, first_pause: Duration::from_millis(250), window: WindowSize::default(), lanes: 4 }
     }
 }
-
-/// The longest pause that a server's hint is obeyed for before it is asked again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-/// The pause for a server that asks for one without saying how long.
-const UNTOLD_PAUSE: Duration = Duration::from_secs(30);
 
 /// What every part of one copy needs.
 pub(super) struct Context<'a> {
@@ -49,6 +51,7 @@ pub(super) struct Context<'a> {
     pub(super) events: &'a dyn EventSink,
     pub(super) cancel: CancellationToken,
     pub(super) tuning: Tuning,
+    pub(super) pace: Arc<Pace>,
 }
 
 impl Context<'_> {
@@ -87,7 +90,11 @@ impl Context<'_> {
 
     /// Obeys a server that asks for patience.
     pub(super) async fn throttled(&self, host: &str, hint: Option<Duration>, text: &str) -> Result<(), CopyError> {
-        let pause = hint.unwrap_or(UNTOLD_PAUSE).min(LONGEST_PAUSE);
+        let later = |from| CopyError::Later {
+            account: self.account.clone(),
+            text: format!("{host} asks to be left alone until about {}: {text}", minute(from)),
+        };
+        let pause = self.pace.ask(host, hint).map_err(later)?;
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         self.events.emit(Event::Throttled { host: host.to_owned(), reason: text.to_owned(), millis });
         self.pause(pause).await
@@ -158,13 +165,16 @@ impl<'a> Link<'a> {
     }
 
     pub(super) fn fail(&self, doing: &str, error: StoreError) -> CopyError {
+        if error.kind == StoreErrorKind::Later {
+            return CopyError::Later { account: self.context.account.clone(), text: error.to_string() };
+        }
         let class = match error.kind {
             StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later | Why::Throttled(_)) => {
                 CopyErrorClass::Unreachable
             }
             StoreErrorKind::Denied => CopyErrorClass::Denied,
             StoreErrorKind::Refused(Why::Full) => CopyErrorClass::Full,
-            StoreErrorKind::Refused(_) | StoreErrorKind::Fatal => CopyErrorClass::Failed,
+            StoreErrorKind::Refused(_) | StoreErrorKind::Later | StoreErrorKind::Fatal => CopyErrorClass::Failed,
         };
         CopyError::Store {
             side: self.side,
@@ -181,17 +191,16 @@ impl<'a> Link<'a> {
 
     /// Decides whether a failed attempt is made again, and waits before it is.
     pub(super) async fn again(&mut self, tries: &mut Tries, error: StoreError) -> Result<(), CopyError> {
-        let retry =
-            matches!(error.kind, StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later | Why::Throttled(_)));
+        if let StoreErrorKind::Refused(Why::Throttled(hint)) = error.kind {
+            return self.context.throttled(&self.place(), hint, &error.to_string()).await;
+        }
+        let retry = matches!(error.kind, StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later));
         tries.n += 1;
         if error.kind == StoreErrorKind::Lost {
             self.disconnect();
         }
         if !retry || tries.n >= self.context.tuning.attempts {
             return Err(self.fail(&tries.doing, error));
-        }
-        if let StoreErrorKind::Refused(Why::Throttled(hint)) = error.kind {
-            return self.context.throttled(&self.place(), hint, &error.to_string()).await;
         }
         let factor = 4_u32.saturating_pow(tries.n - 1);
         self.context.pause(self.context.tuning.first_pause.saturating_mul(factor)).await
@@ -212,6 +221,25 @@ impl<'a> Link<'a> {
             self.generation += 1;
         }
         Ok(())
+    }
+
+    /// Makes the connection if the server and its limits have room for one that can be done without. Whether it is there.
+    pub(super) async fn connect_extra(&mut self) -> Result<bool, StoreError> {
+        self.connection = match self.side {
+            Side::Source => self.store.extra_look().await?.map(Connection::Look),
+            Side::Target => self.store.extra_change().await?.map(Connection::Change),
+        };
+        self.generation += 1;
+        Ok(self.connection.is_some())
+    }
+
+    /// Whether others need the place of the connection.
+    pub(super) fn is_surplus(&self) -> bool {
+        match &self.connection {
+            None => false,
+            Some(Connection::Look(look)) => look.is_surplus(),
+            Some(Connection::Change(change)) => change.is_surplus(),
+        }
     }
 
     async fn looking(&mut self) -> Result<&mut dyn Look, StoreError> {
@@ -297,6 +325,19 @@ impl<'a> Link<'a> {
                     metas.dedup_by_key(|m| m.uid);
                     return Ok(metas);
                 }
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// The labels of the messages of a folder.
+    pub(super) async fn labels(&mut self, folder: &str) -> Result<BTreeMap<u32, BTreeSet<String>>, CopyError> {
+        let mut tries = self.tries(format!("reading the labels of messages in `{folder}`"));
+        loop {
+            self.open(folder).await?;
+            let out = async { self.looking().await?.labels().await }.await;
+            match out {
+                Ok(labels) => return Ok(labels),
                 Err(error) => self.again(&mut tries, error).await?,
             }
         }

@@ -12,12 +12,15 @@
 //!
 //! | files | what |
 //! |---|---|
-//! | `names`, `mapping`, `filter`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
+//! | `views`, `filter`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
+//! | `network`, `slots` | what the copies of a process share towards the servers |
+//! | `metered`, `pace`, `clock` | limits by the day and the second, and patience |
 //! | `link`, `reading`, `sending`, `locate` | one connection, one window, one search |
 //! | `folder`, `deltas`, `recovery`, `folders`, `engine` | one folder, one pass |
 //! | `verify` | the proof, by another client |
 
+mod clock;
 mod deltas;
 mod engine;
 mod envelope;
@@ -29,18 +32,21 @@ mod folders;
 mod imap_store;
 mod link;
 mod locate;
-mod mapping;
-mod names;
+mod metered;
+mod network;
+mod pace;
 mod pairing;
 mod reading;
 mod recovery;
 mod resources;
 mod scanning;
 mod sending;
+mod slots;
 mod sorting;
 mod store;
 mod tally;
 mod verify;
+mod views;
 mod window;
 
 use std::{sync::Arc, time::Duration};
@@ -49,13 +55,16 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::{CopyError, CopyErrorClass, Side};
 pub use filter::lasting_failure;
+pub use network::Network;
 pub use resources::Resources;
+pub use slots::{Admission, Caps, Door, Permit, Scope, Slots};
 pub use verify::{MailVerification, VerifyRequest, verify_mailbox};
 
 use crate::{
     imap::Connector,
     journal::ledger::Ledger,
     model::{Address, CopyReport, EventSink, MailFilter, PlatformId},
+    naming::{mapping, names},
 };
 
 /// What is to be copied.
@@ -79,6 +88,8 @@ pub struct CopyRequest<'a> {
     pub resources: Resources,
     /// Cancelled when nothing new should be begun. What is in flight is settled first.
     pub cancel: CancellationToken,
+    /// What the copies of this process share towards the servers. One value for all of them.
+    pub network: &'a Network,
     /// How long a message may be on its way after its connection was lost; 60 seconds suit most servers.
     pub settle: Duration,
 }
@@ -91,10 +102,28 @@ pub struct CopyRequest<'a> {
 /// # Errors
 /// [`CopyError::class`] tells what may be done. What was settled stays settled.
 pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyError> {
+    let (from, to) = (request.network.door(&request.source), request.network.door(&request.target));
+    // One pair of connections is what a copy cannot do without; further lanes take extras.
+    let needs = [(&from, 1), (&to, 1)];
+    let _admission = tokio::select! {
+        () = request.cancel.cancelled() => {
+            return Err(CopyError::Interrupted { account: request.account.clone() });
+        }
+        admission = request.network.slots.admit(&needs) => admission,
+    };
+    let pace = Arc::new(pace::Pace::default());
+    let store = |door, connector: Connector| -> Arc<dyn store::Store> {
+        let mailbox = (connector.endpoint.to_string(), connector.login.mailbox().to_owned());
+        let (limits, quirks) = (connector.limits, connector.quirks.clone());
+        let ledger = request.ledger.clone();
+        let meter = metered::Meter::new(mailbox, limits, quirks, ledger, Arc::clone(&pace), request.cancel.clone());
+        Arc::new(metered::Metered::new(Arc::new(imap_store::ImapStore::behind(door, connector)), meter))
+    };
     engine::run(engine::Job {
         account: request.account,
-        source: Arc::new(imap_store::ImapStore::new(request.source)),
-        target: Arc::new(imap_store::ImapStore::new(request.target)),
+        source: store(from, request.source),
+        target: store(to, request.target),
+        pace: Arc::clone(&pace),
         source_id: request.source_id,
         filter: request.filter,
         ledger: request.ledger,

@@ -1,6 +1,6 @@
 //! Reading the bodies of a window, with messages that cannot be read isolated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CopyError,
@@ -22,6 +22,8 @@ pub(super) struct Read {
 /// when it cannot be made, no message is blamed.
 pub(super) async fn read_window(link: &mut Link<'_>, folder: &str, metas: &[Meta]) -> Result<Vec<Read>, CopyError> {
     let mut got: BTreeMap<u32, Fetched> = BTreeMap::new();
+    // Messages that broke the connection are not asked for again.
+    let mut blamed: BTreeSet<u32> = BTreeSet::new();
     let mut strikes = 0;
     let mut stack: Vec<Vec<u32>> = vec![metas.iter().map(|m| m.uid).collect()];
     while let Some(uids) = stack.pop() {
@@ -47,16 +49,28 @@ pub(super) async fn read_window(link: &mut Link<'_>, folder: &str, metas: &[Meta
                 strikes += 1;
                 if rest.len() == 1 && strikes >= STRIKES {
                     got.insert(first, Fetched::Unreadable(error.to_string()));
+                    blamed.insert(first);
                     strikes = 0;
                 } else {
                     stack.push(rest);
                     link.context.pause(link.context.tuning.first_pause).await?;
                 }
             }
-            StoreErrorKind::Denied | StoreErrorKind::Fatal => {
+            StoreErrorKind::Denied | StoreErrorKind::Later | StoreErrorKind::Fatal => {
                 return Err(link.fail(&format!("reading messages in `{folder}`"), error));
             }
         }
+    }
+    let refused: Vec<u32> = got
+        .iter()
+        .filter(|(uid, f)| matches!(f, Fetched::Unreadable(_)) && !blamed.contains(uid))
+        .map(|(u, _)| *u)
+        .collect();
+    for uid in refused {
+        // Some refusals last a moment only.
+        link.context.go_on()?;
+        let again = link.bodies_once(folder, &[uid]).await?;
+        got.extend(again.got);
     }
     let silent = || Fetched::Unreadable("the server answered without the message".to_owned());
     Ok(metas.iter().map(|m| Read { meta: m.clone(), got: got.remove(&m.uid).unwrap_or_else(silent) }).collect())

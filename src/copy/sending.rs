@@ -151,12 +151,17 @@ async fn send_group(
     refuse_all(target, place, parcels, refused, group.tries, queue).await?;
     match (left.as_slice(), batch) {
         ([], _) => Ok(()),
+        // A refusal of many is no refusal of the one that is left.
+        ([only], Some(Refusal { why, .. })) if open.len() > 1 && !matches!(why, Why::Throttled(_)) => {
+            queue.push_front(Group { range: *only..only + 1, tries: group.tries });
+            Ok(())
+        }
         ([only], Some(refusal)) => {
             let single = Group { range: *only..only + 1, tries: group.tries };
             refuse(target, place, parcels, single, refusal, queue).await
         }
         (_, Some(Refusal { why: Why::Throttled(hint), text })) => {
-            queue.push_front(Group { tries: group.tries + 1, ..group });
+            queue.push_front(group);
             target.context.throttled(&target.place(), hint, &text).await
         }
         (_, refusal) => divide(target, parcels, group, refusal.is_some(), queue).await,
@@ -244,8 +249,8 @@ async fn refuse(
             let error = StoreError { kind: StoreErrorKind::Refused(Why::NoFolder), source: refusal.text.into() };
             return Err(target.fail(&format!("appending to `{}`", place.folder), error));
         }
-        Why::Throttled(hint) if tries <= 2 * STRIKES => {
-            queue.push_front(Group { tries, ..single });
+        Why::Throttled(hint) => {
+            queue.push_front(Group { tries: single.tries, ..single });
             return target.context.throttled(&target.place(), hint, &refusal.text).await;
         }
         Why::Later if tries <= STRIKES => {
@@ -338,13 +343,27 @@ async fn find_unnamed(
     }
     let wanted: Vec<Wanted> = unnamed.iter().filter_map(|i| wanted(parcels, *i)).collect();
     let taken = named_or_taken(place, parcels);
-    let located = locate(target, &Range { taken: &taken, ..range(place) }, &wanted, known).await?;
+    let mut located = locate(target, &Range { taken: &taken, ..range(place) }, &wanted, known).await?;
+    if located.found.len() < wanted.len() && located.strangers == 0 {
+        // Some servers show a message a little after they said OK to it.
+        target.context.pause(target.context.tuning.settle / CLOSED).await?;
+        located = locate(target, &Range { taken: &taken, ..range(place) }, &wanted, known).await?;
+    }
     place.alters |= located.altered > 0;
     for i in unnamed {
         let uid = parcels.get(i).and_then(|p| located.found.get(&p.uid)).copied();
-        set(parcels, i, Fate::Stored(uid));
+        // A stranger may be the message in other words; where there is none, it is not there at all.
+        let fate = if uid.is_none() && located.strangers == 0 { not_stored() } else { Fate::Stored(uid) };
+        set(parcels, i, fate);
     }
     Ok(())
+}
+
+/// What becomes of a message that a server says OK to and does not keep, as Proton Bridge does with mail of one's own
+/// for Sent, and Gmail with a second message that equals the first.
+fn not_stored() -> Fate {
+    let reason = "the target said that it stored this message, and does not have it".to_owned();
+    Fate::Failed { class: "not-stored", reason }
 }
 
 /// Looks for messages whose append was not answered. After a lost connection one look is not enough: what was on its

@@ -23,6 +23,8 @@ pub(super) struct Sorter {
     pub(super) permanent: Option<std::sync::Arc<BTreeSet<String>>>,
     /// The largest message the target takes.
     pub(super) limit: Option<u64>,
+    /// The target offers BINARY (RFC 3516).
+    pub(super) takes_nul: bool,
     /// What was at the target before, and may be taken for what is to be sent.
     pub(super) pool: Pool,
     /// Flags of the messages in the pool.
@@ -84,8 +86,9 @@ impl Sorter {
             let reason = format!("it has {} octets, and the target takes at most {limit}", body.len());
             return failed(row, "too-large", reason);
         }
-        if body.has_nul() {
-            return failed(row, "nul-octet", "it holds a NUL octet, which IMAP cannot carry".to_owned());
+        if body.has_nul() && !self.takes_nul {
+            let reason = "it holds a NUL octet, which this target does not take (it has no BINARY, RFC 3516)";
+            return failed(row, "nul-octet", reason.to_owned());
         }
         for flag in filtered.dropped {
             *self.dropped.entry(flag).or_default() += 1;

@@ -2,7 +2,13 @@
 //!
 //! Reading and changing are two connections and two traits: the source is only ever given as a [`Look`].
 
-use std::{collections::BTreeSet, error::Error, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -22,6 +28,17 @@ pub(super) trait Store: Send + Sync {
 
     /// A connection that reads and changes.
     async fn change(&self) -> Result<Box<dyn Change>, StoreError>;
+
+    /// One more connection that reads, when the server and its limits have room for it now. It gives its place back
+    /// when it is dropped.
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        self.look().await.map(Some)
+    }
+
+    /// One more connection that changes, when the server and its limits have room for it now.
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        self.change().await.map(Some)
+    }
 }
 
 /// A connection that sends no command that changes anything.
@@ -46,8 +63,18 @@ pub(super) trait Look: Send + Sync {
     /// where the store keeps no such record.
     async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError>;
 
+    /// The labels of the messages of the open folder, where the store has labels.
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
+
+    /// Whether an extra connection should be closed when it has finished what it is at: others need its place.
+    fn is_surplus(&self) -> bool {
+        false
+    }
 }
 
 /// A connection that changes a target. What it opens, it opens for changes.
@@ -71,6 +98,11 @@ pub(super) trait Change: Look {
 
     /// The largest message the store takes, where it says.
     fn append_limit(&self) -> Option<u64>;
+
+    /// Whether the store takes messages with octets of zero.
+    fn takes_nul(&self) -> bool {
+        false
+    }
 }
 
 /// What is done with a folder.
@@ -87,6 +119,8 @@ pub(super) enum FolderVerb {
 pub(super) struct Listing {
     pub(super) delimiter: Option<char>,
     pub(super) prefix: String,
+    /// Messages have labels that say in which folders they are shown, and may be in no other folder than `\All`.
+    pub(super) labels: bool,
     pub(super) folders: Vec<Listed>,
 }
 
@@ -226,6 +260,8 @@ pub(super) enum StoreErrorKind {
     Refused(Why),
     /// The login was refused.
     Denied,
+    /// A limit is used up: there is no use in trying before the time that the text tells.
+    Later,
     /// A new connection will not help.
     Fatal,
 }

@@ -1,6 +1,9 @@
 //! The engine against stores in memory that fail in every way.
 
 mod choice;
+mod failures;
+mod patience;
+mod random;
 mod world;
 
 use std::time::Duration;
@@ -42,6 +45,7 @@ async fn pass_with(
         cancel,
         resources: super::Resources::default(),
         tuning: Tuning { settle: pause, attempts: 3, first_pause: pause, window, lanes: 2 },
+        pace: std::sync::Arc::default(),
     })
     .await
 }

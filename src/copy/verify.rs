@@ -18,12 +18,13 @@ use super::{
     filter::left_out,
     imap_store::ImapStore,
     mapping::{Learned, included, map_folders},
-    store::{Fetched, Listing, Look, Store, StoreError},
+    store::{Fetched, Listed, Listing, Look, Store, StoreError},
+    views,
 };
 use crate::{
-    diag::{Finding, Severity},
+    diag::{Finding, Severity, count},
     imap::{Connector, WireName},
-    journal::ledger::{FolderRow, Ledger},
+    journal::ledger::{FolderRow, Ledger, MessageRow},
     model::{Address, Digest, Event, EventSink, FolderPath, FolderStatus, MailFilter, PlatformId},
 };
 
@@ -46,13 +47,15 @@ pub struct VerifyRequest<'a> {
     pub events: &'a dyn EventSink,
     /// Cancelled when the comparison should stop.
     pub cancel: CancellationToken,
+    /// What makes another pass, for the advice of findings.
+    pub again: &'a str,
 }
 
 /// What a comparison found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailVerification {
-    /// What is different. Codes: `message-missing`, `message-removed` (delivered, and taken away at the target since),
-    /// `message-moved`, `message-failed` (recorded by the copy), `message-changed`, `message-extra`, `flags-differ`,
+    /// What is different. Codes: `message-missing`, `message-removed` (delivered, and taken away at the target since; an
+    /// error where the folder was made anew), `mailbox-emptied` (nothing that was delivered is left), `message-moved`, `message-failed` (recorded by the copy), `message-changed`, `message-extra`, `flags-differ`,
     /// `date-differs`, `folder-missing`, `folder-unread`, `not-subscribed`, `own-reader`.
     pub findings: Vec<Finding>,
     /// Messages of the source that were compared.
@@ -69,6 +72,8 @@ pub struct MailVerification {
 /// When a mailbox cannot be listed or logged into. A folder that cannot be read is a finding.
 pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerification, CopyError> {
     let listing = list(&request, Side::Source).await?;
+    let whole = listing.clone();
+    let (listing, views) = views::set_aside(listing, request.filter);
     let there = list(&request, Side::Target).await?;
     let account = request.account;
     let rows = request.ledger.known_folders(account, &request.source_id.0);
@@ -91,13 +96,15 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
         done: 0,
         total: listing.folders.iter().filter_map(|f| f.status).map(|s| u64::from(s.messages)).sum(),
         missing: Vec::new(),
+        delivered: 0,
         extra: BTreeMap::new(),
         request: &request,
     };
     let names = work.target.list().await?;
     let targets: BTreeMap<&FolderPath, &str> = pairs.iter().map(|p| (&p.source, p.target.as_str())).collect();
-    work.unlisted(&listing).await?;
-    let mut seen = BTreeMap::new();
+    work.unlisted(&whole).await?;
+    let mut seen: BTreeMap<FolderPath, FolderStatus> =
+        views.into_iter().filter_map(|f| f.status.map(|s| (f.path, s))).collect();
     for folder in listing.folders.iter().filter(|f| f.selectable && included(request.filter, &f.path)) {
         if request.cancel.is_cancelled() {
             return Err(CopyError::Interrupted { account: account.clone() });
@@ -105,9 +112,14 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
         seen.extend(folder.status.map(|s| (folder.path.clone(), s)));
         let target = targets.get(&folder.path).copied().unwrap_or(folder.name.as_str());
         let row = rows.iter().find(|r| r.path == folder.path);
-        work.folder(&folder.path, (&folder.name, folder.subscribed), target, row, &names).await?;
+        let elsewhere = match views::by_labels(&listing, request.filter, folder) {
+            true => views::elsewhere(&listing, request.filter, &labels(&request, &folder.name).await?),
+            false => BTreeSet::new(),
+        };
+        work.folder(folder, target, row, &names, &elsewhere).await?;
     }
-    work.place_missing();
+    let removed = work.place_missing();
+    work.emptied(removed);
     let bad = |f: &Finding| matches!(f.severity, Severity::Error | Severity::Unknown);
     Ok(MailVerification { ok: !work.findings.iter().any(bad), findings: work.findings, messages: work.messages, seen })
 }
@@ -117,6 +129,7 @@ fn failed(request: &VerifyRequest<'_>, side: Side, doing: &str, error: StoreErro
     let class = match error.kind {
         StoreErrorKind::Lost => CopyErrorClass::Unreachable,
         StoreErrorKind::Denied => CopyErrorClass::Denied,
+        StoreErrorKind::Later => CopyErrorClass::Later,
         _ => CopyErrorClass::Failed,
     };
     CopyError::Store { side, account: request.account.clone(), doing: doing.to_owned(), class, source: error.source }
@@ -133,6 +146,18 @@ async fn list(request: &VerifyRequest<'_>, side: Side) -> Result<Listing, CopyEr
     let store = ImapStore::new(connector(request, side).clone());
     let out = async { store.look().await?.list().await }.await;
     out.map_err(|e| failed(request, side, "listing its folders", e))
+}
+
+/// The labels of messages in a folder of the source.
+async fn labels(request: &VerifyRequest<'_>, folder: &str) -> Result<BTreeMap<u32, BTreeSet<String>>, CopyError> {
+    let store = ImapStore::new(request.source.clone());
+    let out = async {
+        let mut look = store.look().await?;
+        look.list().await?; // learns how the server writes the name
+        let opened = look.open(folder).await?;
+        if opened.messages == 0 { Ok(BTreeMap::new()) } else { look.labels().await }
+    };
+    out.await.map_err(|e| failed(request, Side::Source, "reading labels", e))
 }
 
 /// The names of folders and of subscriptions at a side, as its server writes them.
@@ -245,6 +270,8 @@ struct Verification<'a> {
     total: u64,
     /// What is missing in its folder, with the folder.
     missing: Vec<(String, Missing)>,
+    /// Messages of the source that the ledger says were delivered.
+    delivered: u64,
     /// What is at the target and answers to nothing, by content, with the folder.
     extra: BTreeMap<Digest, Vec<String>>,
 }
@@ -278,17 +305,19 @@ impl Verification<'_> {
 
     async fn folder(
         &mut self,
-        path: &FolderPath,
-        (name, subscribed): (&str, bool),
+        folder: &Listed,
         target: &str,
         row: Option<&FolderRow>,
         names: &Names,
+        elsewhere: &BTreeSet<u32>,
     ) -> Result<(), CopyError> {
         let (folders, subscriptions) = names;
-        let shown = path.to_string();
+        let (name, subscribed) = (folder.name.as_str(), folder.subscribed);
+        let shown = folder.path.to_string();
         let raw = WireName::encode(target);
         let wire = String::from_utf8_lossy(raw.raw()).into_owned();
         let Some(mut source) = self.read(Side::Source, &shown, name).await else { return Ok(()) };
+        source.messages.retain(|m| !elsewhere.contains(&m.uid));
         let rows = match row {
             Some(row) => {
                 let (ledger, id) = (self.request.ledger, row.id);
@@ -303,7 +332,7 @@ impl Verification<'_> {
         source.messages.retain(|m| left_out(filter, rows.get(&m.uid), m.date, m.octets).is_none());
         let is_there = folders.contains(&wire) || folders.contains(target);
         if !is_there {
-            let delivered = |m: &Seen| rows.get(&m.uid).is_some_and(|r| r.state.is_delivered());
+            let delivered = |m: &Seen| rows.get(&m.uid).is_some_and(is_delivered);
             let taken = row.is_some_and(|r| r.target_validity > 0) && source.messages.iter().all(delivered);
             let severity = if taken { Severity::Warning } else { Severity::Error };
             let mut found = finding("folder-missing", severity, &shown, "it is not at the target".to_owned());
@@ -322,13 +351,16 @@ impl Verification<'_> {
             SeenFolder::default()
         };
         self.messages += source.messages.len() as u64;
+        self.delivered += source.messages.iter().filter(|m| rows.get(&m.uid).is_some_and(is_delivered)).count() as u64;
         let out = compare(&Sides {
             folder: &shown,
             target,
             target_validity: there.uid_validity,
+            copied_validity: row.map_or(0, |r| r.target_validity),
             source: &source.messages,
             there: &there.messages,
             rows: &rows,
+            again: self.request.again,
         });
         self.findings.extend(out.findings);
         self.missing.extend(out.missing.into_iter().map(|m| (shown.clone(), m)));
@@ -367,8 +399,10 @@ impl Verification<'_> {
         }
     }
 
-    /// Looks for missing messages in the other folders, where the target's user may have moved them.
-    fn place_missing(&mut self) {
+    /// Looks for missing messages in the other folders, where the target's user may have moved them. Returns how many
+    /// were delivered and are nowhere.
+    fn place_missing(&mut self) -> u64 {
+        let mut removed = 0;
         for (folder, missing) in std::mem::take(&mut self.missing) {
             let subject = format!("{folder} UID {}", missing.uid);
             let elsewhere = self.extra.get_mut(&missing.digest).and_then(Vec::pop);
@@ -378,16 +412,47 @@ impl Verification<'_> {
                     finding("message-moved", Severity::Info, &subject, message)
                 }
                 None if missing.delivered => {
-                    let message = "it was delivered, and taken away at the target since".to_owned();
-                    finding("message-removed", Severity::Warning, &subject, message)
+                    removed += 1;
+                    // Users delete messages and folders; nobody but an accident makes a folder of the same name anew.
+                    let (severity, message) = if missing.anew {
+                        (Severity::Error, "it was delivered, and the folder at the target was made anew since")
+                    } else {
+                        (Severity::Warning, "it was delivered, and taken away at the target since")
+                    };
+                    finding("message-removed", severity, &subject, message.to_owned())
                 }
                 None => {
                     let mut found =
                         finding("message-missing", Severity::Error, &subject, "it is not at the target".to_owned());
-                    found.fix = Some("run the copy again".to_owned());
+                    found.fix = Some(self.request.again.to_owned());
                     found
                 }
             });
         }
+        removed
     }
+
+    /// Tells that nothing of what was delivered is left. One message or another is a user's business, all of them are
+    /// not.
+    fn emptied(&mut self, removed: u64) {
+        if removed == 0 || removed < self.delivered {
+            return;
+        }
+        let account = self.request.account.to_string();
+        let message = format!(
+            "{} delivered, and none of them is at the target any more: somebody emptied the mailbox or made it anew",
+            match removed {
+                1 => "1 message was".to_owned(),
+                n => format!("{} messages were", count(n)),
+            }
+        );
+        let mut found = finding("mailbox-emptied", Severity::Error, &account, message);
+        found.fix =
+            Some("keep the source; find out who did it, or restore the target, before anything else".to_owned());
+        self.findings.push(found);
+    }
+}
+
+fn is_delivered(row: &MessageRow) -> bool {
+    row.state.is_delivered()
 }

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::wire;
+use super::{empty, wire};
 use crate::model::{Question, Verdict};
 
 /// The largest datagram that is asked for; larger ones get lost on the way (RFC 9715).
@@ -71,6 +71,9 @@ impl Client {
     /// Asks one server one question. Aliases are followed as far as this server knows them.
     pub async fn lookup(&self, server: SocketAddr, question: &Question) -> Verdict {
         let mut at = question.clone();
+        if let Some(name) = wire::name(&at.name) {
+            at.name = wire::text(&name);
+        }
         let mut seen = BTreeSet::new();
         let mut slowest = 0;
         loop {
@@ -91,6 +94,7 @@ impl Client {
                         format!("{} is an alias of {}, which this server does not serve", question.name, at.name);
                     return Verdict::Unreachable { reason };
                 }
+                Read::Verdict(Verdict::ServFail) if !self.authority => return self.doubted(server, &at).await,
                 Read::Verdict(verdict) => return verdict,
                 Read::Alias { target, ttl } => {
                     slowest = slowest.max(ttl);
@@ -102,32 +106,59 @@ impl Client {
 
     /// Asks one server one question and gives the whole answer, checked to be one to this question.
     pub(super) async fn exchange(&self, server: SocketAddr, question: &Question) -> Result<Message, Silence> {
+        self.exchange_with(server, question, false).await
+    }
+
+    /// What a resolver's failure means. When it answers as soon as it need not check signatures, and fails again when it
+    /// has to, the signatures are what is wrong (RFC 4035 3.2.2, 5.5).
+    async fn doubted(&self, server: SocketAddr, question: &Question) -> Verdict {
+        let fine = |m: &Message| matches!(m.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
+        let unchecked = self.exchange_with(server, question, true).await.is_ok_and(|m| fine(&m));
+        if !unchecked {
+            return Verdict::ServFail;
+        }
+        match self.exchange(server, question).await {
+            Ok(message) if message.metadata.response_code == ResponseCode::ServFail => Verdict::Bogus,
+            Ok(message) => match read(&message, question, self.authority) {
+                Read::Verdict(verdict) => verdict,
+                Read::Alias { .. } => Verdict::ServFail,
+            },
+            Err(silence) => silence.into(),
+        }
+    }
+
+    async fn exchange_with(
+        &self,
+        server: SocketAddr,
+        question: &Question,
+        unchecked: bool,
+    ) -> Result<Message, Silence> {
+        let request = |edns| self.request(question, edns, unchecked);
         let mut outcome = Err(Silence::Timeout);
         for edns in [true, true, false] {
-            let request = self.request(question, edns)?;
-            outcome = self.over_udp(server, &request).await;
+            outcome = self.over_udp(server, &request(edns)?).await;
             match &outcome {
                 Err(Silence::Timeout) => {}
                 // Servers from before EDNS do not understand the question (RFC 6891 7).
                 Ok(m) if edns && matches!(m.metadata.response_code, ResponseCode::FormErr | ResponseCode::NotImp) => {
-                    let plain = self.request(question, false)?;
-                    outcome = self.over_udp(server, &plain).await;
+                    outcome = self.over_udp(server, &request(false)?).await;
                     break;
                 }
                 _ => break,
             }
         }
         match outcome {
-            Ok(message) if message.metadata.truncation => self.over_tcp(server, &self.request(question, true)?).await,
+            Ok(message) if message.metadata.truncation => self.over_tcp(server, &request(true)?).await,
             other => other,
         }
     }
 
-    fn request(&self, question: &Question, edns: bool) -> Result<Message, Silence> {
+    fn request(&self, question: &Question, edns: bool, unchecked: bool) -> Result<Message, Silence> {
         let malformed = || Silence::Malformed(format!("`{}` is not a domain name", question.name));
         let name = wire::name(&question.name).ok_or_else(malformed)?;
         let mut message = Message::new(rand::random(), MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = !self.authority;
+        message.metadata.checking_disabled = unchecked;
         message.add_query(Query::query(name, wire::wire_type(question.rtype)));
         if edns {
             let mut own = Edns::new();
@@ -189,7 +220,10 @@ fn encode(message: &Message) -> Result<Vec<u8>, Silence> {
 }
 
 fn decode(bytes: &[u8]) -> Result<Message, Silence> {
-    Message::from_bytes(bytes).map_err(|e| Silence::Malformed(format!("the answer cannot be read: {e}")))
+    let read = Message::from_bytes(bytes);
+    // TXT without any string is wrong (RFC 1035 3.3.14) and published all the same; the library refuses the message.
+    let read = read.or_else(|e| empty::mended(bytes).map_or(Err(e), |mended| Message::from_bytes(&mended)));
+    read.map_err(|e| Silence::Malformed(format!("the answer cannot be read: {e}")))
 }
 
 /// Whether a message answers a request: same number, same question.
@@ -249,8 +283,17 @@ fn read(message: &Message, question: &Question, authority: bool) -> Read {
     }
     let own: Vec<&Record> = of(&message.answers, &owner).filter(|r| r.record_type() == wanted).collect();
     if own.is_empty() {
+        let delegated = |r: &Record| r.record_type() == WireType::NS;
+        let ended = |r: &Record| r.record_type() == WireType::SOA;
         return match message.metadata.response_code {
             ResponseCode::NXDomain => Read::Verdict(Verdict::NxDomain),
+            // A pointer to other servers says nothing about the record.
+            _ if !message.metadata.authoritative
+                && message.authorities.iter().any(delegated)
+                && !message.authorities.iter().any(ended) =>
+            {
+                Read::Verdict(Verdict::Lame)
+            }
             _ if seen.len() > 1 => Read::Alias { target: owner, ttl: slowest },
             _ => Read::Verdict(Verdict::NoData),
         };

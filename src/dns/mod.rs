@@ -4,12 +4,22 @@
 //! it said, word for word; [`check`] holds that against what a platform wants and touches nothing. A question that
 //! failed is [`Severity::Unknown`](crate::diag::Severity::Unknown), never "missing".
 
+mod ask;
+pub mod audit;
 mod check;
+pub mod codes;
+mod diff;
 mod discover;
+mod empty;
 mod lookup;
 mod observe;
+mod platforms;
+pub mod spf;
 mod wire;
 
+pub use ask::{Lookups, Servers};
 pub use check::{check, merge_spf};
+pub use diff::{Row, Standing, diff};
 pub use lookup::Client;
 pub use observe::{observe, questions};
+pub use platforms::{Platform, platform, platform_words};

@@ -54,12 +54,21 @@ impl Client {
         DnsView { servers: views.buffer_unordered(16).collect().await, failure: None }
     }
 
+    /// Whether a server is a resolver: it offers recursion, and has no authority for the domain.
+    pub async fn is_resolver(&self, server: SocketAddr, domain: &Domain) -> bool {
+        let apex = Question { name: domain.to_string(), rtype: RecordType::Soa };
+        let recursive = Self { authority: false, ..*self };
+        let answer = recursive.exchange(server, &apex).await;
+        answer.is_ok_and(|m| m.metadata.recursion_available && !m.metadata.authoritative)
+    }
+
     async fn ask(&self, server: SocketAddr, domain: &Domain, questions: &BTreeSet<Question>) -> ServerView {
         let mut view = ServerView::default();
         let apex = Question { name: domain.to_string(), rtype: RecordType::Soa };
         match self.exchange(server, &apex).await {
             Ok(message) => {
-                view.authoritative = message.metadata.authoritative
+                // A resolver that the user named is not asked for authority.
+                view.authoritative = (message.metadata.authoritative || !self.authority)
                     && matches!(message.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
                 // Of a domain inside a zone, the SOA comes along with "no such record".
                 view.serial = message.answers.iter().chain(&message.authorities).find_map(|r| match &r.data {

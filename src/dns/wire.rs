@@ -6,31 +6,81 @@ use hickory_proto::rr::{Name, RData, RecordType as WireType};
 
 use crate::model::RecordType;
 
-/// The absolute name of a text. Names come as A-labels; underscores are usual in mail DNS, so no host name rules apply.
+/// The absolute name of a text: A-labels, and whatever octets SPF macros or key selectors bring, since no host name
+/// rules apply in mail DNS. A dot or backslash inside a label is `\.` and `\\`, any octet is `\ddd` (RFC 1035 5.1).
 pub(super) fn name(text: &str) -> Option<Name> {
-    let mut name = Name::from_ascii(text).ok()?;
+    let mut labels = vec![Vec::new()];
+    let mut rest = text.as_bytes();
+    while let Some((&octet, after)) = rest.split_first() {
+        rest = after;
+        match octet {
+            b'.' if rest.is_empty() && text.len() > 1 => break,
+            b'.' if text.len() == 1 => return Some(Name::root()),
+            b'.' => labels.push(Vec::new()),
+            b'\\' => {
+                let (octet, length) = escaped(rest)?;
+                labels.last_mut()?.push(octet);
+                rest = rest.get(length..)?;
+            }
+            other => labels.last_mut()?.push(other),
+        }
+    }
+    if labels.iter().any(|l| l.is_empty() || l.len() > 63) {
+        return None;
+    }
+    let mut name = Name::from_labels(labels.iter().map(Vec::as_slice)).ok()?;
     name.set_fqdn(true);
     Some(name)
 }
 
+/// The octet behind a backslash, and how much of the text it takes.
+fn escaped(rest: &[u8]) -> Option<(u8, usize)> {
+    match rest {
+        [a @ b'0'..=b'9', b, c, ..] => {
+            let digits = [*a, *b, *c];
+            let number = std::str::from_utf8(&digits).ok()?.parse().ok()?;
+            Some((number, 3))
+        }
+        [one, ..] => Some((*one, 1)),
+        [] => None,
+    }
+}
+
 /// A name in lower case without the final dot; the root is `.`.
 pub(super) fn text(name: &Name) -> String {
-    let text = name.to_ascii().to_ascii_lowercase();
-    match text.strip_suffix('.') {
-        Some("") | None => text,
-        Some(bare) => bare.to_owned(),
+    if name.is_root() {
+        return ".".to_owned();
     }
+    let mut out = String::new();
+    for label in name.iter() {
+        if !out.is_empty() {
+            out.push('.');
+        }
+        for octet in label {
+            match octet {
+                b'.' | b'\\' => out.extend(['\\', char::from(*octet)]),
+                0x21..=0x7e => out.push(char::from(octet.to_ascii_lowercase())),
+                other => {
+                    let _infallible = write!(out, "\\{other:03}");
+                }
+            }
+        }
+    }
+    out
 }
 
 pub(super) fn wire_type(rtype: RecordType) -> WireType {
     match rtype {
         RecordType::A => WireType::A,
         RecordType::Aaaa => WireType::AAAA,
+        RecordType::Caa => WireType::CAA,
         RecordType::Cname => WireType::CNAME,
         RecordType::Mx => WireType::MX,
         RecordType::Ns => WireType::NS,
+        RecordType::Ptr => WireType::PTR,
         RecordType::Soa => WireType::SOA,
         RecordType::Srv => WireType::SRV,
+        RecordType::Tlsa => WireType::TLSA,
         RecordType::Txt => WireType::TXT,
     }
 }
@@ -42,6 +92,13 @@ pub(super) fn present(data: &RData) -> Option<String> {
         RData::AAAA(a) => a.0.to_string(),
         RData::CNAME(target) => text(&target.0),
         RData::NS(target) => text(&target.0),
+        RData::PTR(target) => text(&target.0),
+        RData::TLSA(tlsa) => {
+            let kinds = [u8::from(tlsa.cert_usage), u8::from(tlsa.selector), u8::from(tlsa.matching)];
+            let data: String = tlsa.cert_data.iter().map(|b| format!("{b:02x}")).collect();
+            format!("{} {} {} {data}", kinds[0], kinds[1], kinds[2])
+        }
+        RData::CAA(caa) => format!("{} {} \"{}\"", caa.flags(), caa.tag, printable(&caa.value)),
         RData::MX(mx) => format!("{} {}", mx.preference, text(&mx.exchange)),
         RData::SRV(srv) => format!("{} {} {} {}", srv.priority, srv.weight, srv.port, text(&srv.target)),
         RData::SOA(soa) => {
@@ -88,5 +145,11 @@ mod tests {
     fn names_keep_underscores_and_lose_case_and_dot() {
         assert_eq!(text(&name("S1_key._DomainKey.Example.ORG").unwrap()), "s1_key._domainkey.example.org");
         assert_eq!(text(&Name::root()), ".");
+        assert_eq!(name("."), Some(Name::root()));
+        assert_eq!(text(&name("*.-a%b c\\\\d\\.e.org.").unwrap()), "*.-a%b\\032c\\\\d\\.e.org");
+        let long = "a".repeat(64);
+        for wrong in ["", "a..b", ".a", "a..", long.as_str(), "a\\", "\\256", &"a.".repeat(130)] {
+            assert_eq!(name(wrong), None, "{wrong}");
+        }
     }
 }

@@ -255,10 +255,11 @@ impl Writer {
         }
     }
 
-    /// Where so many messages went. A server that names another number of UIDs is not believed at all.
+    /// Where so many messages went. A server that names another number of UIDs, or that names UIDs without offering to
+    /// (RFC 4315), is not believed at all.
     fn places(&self, done: &Done, count: usize) -> Vec<Appended> {
         let nowhere = vec![Appended::default(); count];
-        if self.quirks.knows(Quirk::AppendUidUnreliable) {
+        if !self.capabilities().uidplus() || self.quirks.knows(Quirk::AppendUidUnreliable) {
             return nowhere;
         }
         match &done.code {

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
+use tokio::task::JoinHandle;
 
 /// Bodies up to this many octets stay in memory.
 pub const SPILL_ABOVE: u64 = 1 << 20;
@@ -146,6 +146,21 @@ fn read_at(file: &File, out: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, out, at)
 }
 
+#[cfg(unix)]
+fn write_at(file: &File, octets: &[u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, octets, at)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, mut octets: &[u8], mut at: u64) -> io::Result<()> {
+    while !octets.is_empty() {
+        let n = std::os::windows::fs::FileExt::seek_write(file, octets, at)?;
+        octets = octets.get(n..).unwrap_or_default();
+        at += n as u64;
+    }
+    Ok(())
+}
+
 #[cfg(windows)]
 fn read_at(file: &File, out: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, out, at)
@@ -161,15 +176,74 @@ pub(super) struct Sink {
 
 enum SinkStore {
     Memory(BytesMut),
-    File(tokio::fs::File),
+    File(Spill),
+}
+
+/// A file that is written off the async threads, a stretch at a time, while the next one is being received.
+struct Spill {
+    file: Arc<File>,
+    written: u64,
+    stretch: BytesMut,
+    writing: Option<JoinHandle<io::Result<BytesMut>>>,
+}
+
+/// How many octets are written at a time.
+const STRETCH: usize = 512 << 10;
+
+impl Spill {
+    fn new() -> io::Result<Self> {
+        // Made at once: a system call, and the file never has a name.
+        let file = Arc::new(tempfile::tempfile()?);
+        Ok(Self { file, written: 0, stretch: BytesMut::new(), writing: None })
+    }
+
+    async fn write(&mut self, mut chunk: &[u8]) -> io::Result<()> {
+        while !chunk.is_empty() {
+            let room = STRETCH.saturating_sub(self.stretch.len()).max(1);
+            let (now, later) = chunk.split_at(room.min(chunk.len()));
+            self.stretch.extend_from_slice(now);
+            chunk = later;
+            if self.stretch.len() >= STRETCH {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let empty = self.settled().await?;
+        let full = std::mem::replace(&mut self.stretch, empty);
+        let (file, at) = (Arc::clone(&self.file), self.written);
+        self.written += full.len() as u64;
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            write_at(&file, &full, at)?;
+            let mut empty = full;
+            empty.clear();
+            Ok(empty)
+        }));
+        Ok(())
+    }
+
+    /// Waits for the stretch that is being written, and gives its buffer back.
+    async fn settled(&mut self) -> io::Result<BytesMut> {
+        match self.writing.take() {
+            None => Ok(BytesMut::with_capacity(STRETCH)),
+            Some(task) => task.await.map_err(io::Error::other)?,
+        }
+    }
+
+    async fn finish(mut self) -> io::Result<Arc<File>> {
+        self.flush().await?;
+        self.settled().await?;
+        Ok(self.file)
+    }
 }
 
 impl Sink {
     /// A place for so many octets, in memory when they are few and the caller has room.
     pub(super) fn new(length: u64, room: u64) -> io::Result<Self> {
         let to = if length > SPILL_ABOVE.min(room) {
-            // Made at once: a system call, and the file never has a name.
-            SinkStore::File(tokio::fs::File::from_std(tempfile::tempfile()?))
+            SinkStore::File(Spill::new()?)
         } else {
             SinkStore::Memory(BytesMut::with_capacity(usize::try_from(length).unwrap_or_default()))
         };
@@ -182,7 +256,7 @@ impl Sink {
         self.length += chunk.len() as u64;
         match &mut self.to {
             SinkStore::Memory(octets) => octets.extend_from_slice(chunk),
-            SinkStore::File(file) => file.write_all(chunk).await?,
+            SinkStore::File(spill) => spill.write(chunk).await?,
         }
         Ok(())
     }
@@ -190,10 +264,7 @@ impl Sink {
     pub(super) async fn finish(self) -> io::Result<Body> {
         let store = match self.to {
             SinkStore::Memory(octets) => Store::Memory(octets.freeze()),
-            SinkStore::File(mut file) => {
-                file.flush().await?;
-                Store::File(Arc::new(file.into_std().await), self.length)
-            }
+            SinkStore::File(spill) => Store::File(spill.finish().await?, self.length),
         };
         Ok(Body { store, digest: self.hasher.finalize().into(), has_nul: self.has_nul })
     }

@@ -52,6 +52,18 @@ impl Capabilities {
         self.0.contains("MULTIAPPEND")
     }
 
+    /// Gmail's extensions: labels among them.
+    #[must_use]
+    pub fn gmail(&self) -> bool {
+        self.0.contains("X-GM-EXT-1")
+    }
+
+    /// APPEND takes octets of zero (RFC 3516).
+    #[must_use]
+    pub fn binary(&self) -> bool {
+        self.rev2() || self.0.contains("BINARY")
+    }
+
     /// APPEND tells the new UIDs (RFC 4315).
     #[must_use]
     pub fn uidplus(&self) -> bool {
@@ -134,7 +146,13 @@ impl Capabilities {
     /// AUTHENTICATE PLAIN is offered (RFC 4616).
     #[must_use]
     pub fn auth_plain(&self) -> bool {
-        self.0.contains("AUTH=PLAIN")
+        self.auth("PLAIN")
+    }
+
+    /// AUTHENTICATE with this mechanism is offered; the name in upper case.
+    #[must_use]
+    pub fn auth(&self, mechanism: &str) -> bool {
+        self.0.contains(&format!("AUTH={mechanism}"))
     }
 
     /// AUTHENTICATE takes its first answer at once (RFC 4959).

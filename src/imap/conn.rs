@@ -66,6 +66,8 @@ pub(super) struct Conn {
     open: VecDeque<Open>,
     dead: Option<String>,
     bye: Option<Status>,
+    /// What a server is answered that explains its refusal in the middle of AUTHENTICATE.
+    pub(super) farewell: Option<&'static [u8]>,
 }
 
 /// The tagged OK of a command.
@@ -122,7 +124,8 @@ impl Command {
 
     /// A blank and a message. One above `wait_above` waits for the server's consent, so that a refusal is cheap.
     pub(super) fn message(mut self, body: &Body, wait_above: u64) -> Self {
-        self.text.extend_from_slice(b" ");
+        // Octets of zero go in a literal8 only (RFC 3516 4.4).
+        self.text.extend_from_slice(if body.has_nul() { b" ~" } else { b" " });
         self.announce(body.len(), wait_above).part(Out::Body(body.clone()))
     }
 
@@ -169,6 +172,7 @@ impl Conn {
             open: VecDeque::new(),
             dead: None,
             bye: None,
+            farewell: None,
         }
     }
 
@@ -193,6 +197,12 @@ impl Conn {
     /// Whether octets were read that belong to no response yet.
     pub(super) fn has_input(&self) -> bool {
         !self.input.is_empty() || self.framer.inside()
+    }
+
+    /// Puts a layer around the stream. Nothing may be under way.
+    pub(super) fn wrap(&mut self, layer: impl FnOnce(Box<dyn Stream>) -> Box<dyn Stream>) {
+        let bare = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        self.stream = layer(bare);
     }
 
     pub(super) fn into_stream(self) -> Box<dyn Stream> {
@@ -274,11 +284,15 @@ impl Conn {
         }
         match self.response(command).await? {
             Response::Tagged { tag, status } => self.settle(&tag, status),
-            Response::Continue => {
+            Response::Continue(text) => {
                 if self.output.go_on() {
                     return Ok(Step::Untagged(Response::Other));
                 }
                 if command == "AUTHENTICATE" {
+                    if let Some(farewell) = self.farewell.take() {
+                        self.output.push(Out::Text(Bytes::from([farewell, b"\r\n"].concat())));
+                        return Ok(Step::Untagged(Response::Continue(text)));
+                    }
                     let text = "it asks for more than the mechanism has to say".to_owned();
                     return Err(self.broken(command, ImapErrorKind::Protocol(text)));
                 }

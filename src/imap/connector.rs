@@ -6,16 +6,17 @@ use tokio::net::{TcpStream, lookup_host};
 
 use super::{
     capability::Capabilities,
+    compress::Compression,
     conn::{Command, Conn, Stream, refusal},
     error::{ImapError, ImapErrorKind, TlsProblem},
     login::{self, Login},
-    quirks::Quirks,
+    quirks::{Quirk, Quirks},
     reader::Reader,
     response::{Response, StatusKind},
     tls::{HandshakeError, TlsRoots, protect},
     writer::Writer,
 };
-use crate::model::{ImapEndpoint, ImapSecurity};
+use crate::model::{ImapEndpoint, ImapSecurity, MailLimits};
 
 /// How long is waited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,10 @@ pub struct Connector {
     pub allow_plain: bool,
     /// What was learned about the server.
     pub quirks: Quirks,
+    /// What the server allows, or a person allows. The connector leaves it to its callers to keep to it.
+    pub limits: MailLimits,
+    /// What was measured of the way to the server.
+    pub compression: Compression,
 }
 
 impl Connector {
@@ -66,7 +71,16 @@ impl Connector {
             tls: TlsRoots::system(),
             allow_plain: false,
             quirks: Quirks::default(),
+            limits: MailLimits::default(),
+            compression: Compression::default(),
         }
+    }
+
+    /// Whether the server is on this machine, by its name alone.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let host = self.endpoint.host.as_str();
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
 
     /// Connects and logs in, for reading.
@@ -124,6 +138,9 @@ impl Connector {
             capability(&mut conn).await?;
         }
         login::log_in(&mut conn, &self.login, &self.quirks).await?;
+        if conn.capabilities.has("X-GM-EXT-1") {
+            self.quirks.learn(Quirk::Gmail);
+        }
         login::introduce(&mut conn, &self.quirks).await?;
         conn.idle = self.timeouts.idle;
         Ok(conn)

@@ -4,7 +4,7 @@ use std::{fmt, io, time::Duration};
 
 use thiserror::Error;
 
-use super::code::Code;
+use super::{code::Code, hint::Hint};
 
 /// A failure, with the server and the command it belongs to. Arguments of commands are never part of it.
 #[derive(Debug, Error)]
@@ -273,17 +273,12 @@ pub(super) fn words(raw: &[u8]) -> String {
 }
 
 /// How long a server asks to be left alone: `Some(None)` when it asks without saying how long.
-///
-/// Exchange says `Request is throttled. Suggested Backoff Time: 299000 milliseconds`; Gmail puts `[THROTTLED]` at the
-/// end of its text and speaks of bandwidth under the code `OVERQUOTA`.
 pub(super) fn throttled(text: &str) -> Option<Option<u64>> {
-    let lower = text.to_ascii_lowercase();
-    if let Some((_, rest)) = lower.split_once("suggested backoff time:") {
-        let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
-        return Some(digits.parse().ok());
+    match Hint::of(None, text)? {
+        Hint::Pause(told) => Some(told.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))),
+        Hint::Lockout => Some(None),
+        Hint::Busy | Hint::TooManyOfLogin | Hint::TooManyOfHost => None,
     }
-    let hint = ["[throttled]", "request is throttled", "bandwidth limit", "rate limit", "too many requests"];
-    hint.iter().any(|h| lower.contains(h)).then_some(None)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::{
     conn::{Command, Step},
     date::InternalDate,
     error::{ImapError, ImapErrorKind},
+    name::WireName,
     reader::{Pipeline, Reader},
     response::{FetchLine, Response, Status},
     uid::{Chunk, UidRange, chunks},
@@ -18,7 +19,7 @@ const BODIES: usize = 64;
 /// Octets of one set of UIDs: Exchange takes lines of 4 KiB.
 const SET: usize = 3_000;
 /// Commands for bodies under way at the same time, so that the server is never idle.
-const WINDOW: usize = 2;
+const WINDOW: usize = 4;
 
 /// What a server says of a message without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +123,19 @@ impl Reader {
             }
             all.extend(part);
         }
+        // No flags told is not the same as none set.
+        let bare: Vec<u32> = all.iter().filter(|(_, line)| line.flags.is_none()).map(|(uid, _)| *uid).collect();
+        for chunk in chunks(&bare, usize::MAX, SET) {
+            let command = Command::new(&self.conn, "UID FETCH", &format!(" {} (UID FLAGS)", chunk.set));
+            let mut each = |response| {
+                if let Response::Fetch(line) = response
+                    && let Some(have) = line.uid.and_then(|uid| all.get_mut(&uid))
+                {
+                    merge(have, line);
+                }
+            };
+            self.conn.run(command, &mut each).await?;
+        }
         Ok(all.into_iter().map(|(uid, line)| meta(uid, line)).collect())
     }
 
@@ -164,6 +178,25 @@ impl Reader {
                 Err(self.conn.error("UID FETCH", ImapErrorKind::Protocol(text)))
             }
         }
+    }
+
+    /// Gmail's labels of every message of the open folder, by UID: `\Inbox` and its like, and the names of folders.
+    ///
+    /// # Errors
+    /// As [`Reader::fetch_meta`]; `Invalid` when the server has no labels.
+    pub async fn fetch_labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, ImapError> {
+        self.must_be_open()?;
+        if !self.conn.capabilities.gmail() {
+            let text = "the server has no labels".to_owned();
+            return Err(self.conn.error("UID FETCH", ImapErrorKind::Invalid(text)));
+        }
+        let (lines, _) = self.scan(&format!(" {} (UID X-GM-LABELS)", UidRange::ALL), UidRange::ALL).await?;
+        let label = |raw: Vec<u8>| match raw.first() {
+            Some(b'\\') => raw.iter().map(|b| char::from(*b)).collect(),
+            _ => WireName::from_wire(raw).decoded(),
+        };
+        let labels = |line: FetchLine| line.labels.unwrap_or_default().into_iter().map(label).collect();
+        Ok(lines.into_iter().map(|(uid, line)| (uid, labels(line))).collect())
     }
 
     /// What is left of a range when the server stopped at a UID, upwards or downwards.
@@ -243,6 +276,7 @@ fn merge(have: &mut FetchLine, new: FetchLine) {
     have.internal_date = new.internal_date.or(have.internal_date.take());
     have.size = new.size.or(have.size);
     have.modseq = new.modseq.or(have.modseq);
+    have.labels = new.labels.or(have.labels.take());
 }
 
 fn meta(uid: u32, line: FetchLine) -> MessageMeta {

@@ -319,7 +319,8 @@ fn listed(line: ListLine) -> Listed {
         "\\all" | "\\allmail" => Some(SpecialUse::All),
         "\\archive" => Some(SpecialUse::Archive),
         "\\drafts" => Some(SpecialUse::Drafts),
-        "\\flagged" | "\\starred" => Some(SpecialUse::Flagged),
+        // Also a view by a mark on messages: those that the server holds to be important (RFC 8457).
+        "\\flagged" | "\\starred" | "\\important" => Some(SpecialUse::Flagged),
         "\\junk" | "\\spam" => Some(SpecialUse::Junk),
         "\\sent" => Some(SpecialUse::Sent),
         "\\trash" => Some(SpecialUse::Trash),

@@ -17,22 +17,26 @@
 //! |---|---|
 //! | `frame`, `token`, `response`, `code` | octets to responses, without input or output |
 //! | `name`, `date`, `uid`, `capability` | the small languages inside responses |
-//! | `output`, `conn` | one connection: commands out, responses in |
-//! | `tls`, `login`, `connector` | from an endpoint to a connection that is logged in |
+//! | `output`, `conn`, `compress` | one connection: commands out, responses in, compressed where it pays |
+//! | `tls`, `sasl`, `login`, `connector` | from an endpoint to a connection that is logged in |
 //! | `reader`, `list`, `fetch` | looking |
 //! | `writer`, `append` | changing |
-//! | `quirks` | what is learned about a server |
+//! | `quirks`, `hint` | what is learned about a server, and what its words ask for |
 
 mod append;
 mod body;
 mod capability;
 mod code;
+mod compress;
 mod conn;
 mod connector;
 mod date;
 mod error;
 mod fetch;
 mod frame;
+#[doc(hidden)]
+pub mod fuzz;
+mod hint;
 mod list;
 mod login;
 mod name;
@@ -43,6 +47,7 @@ mod quirks;
 mod quota;
 mod reader;
 mod response;
+mod sasl;
 mod tls;
 mod token;
 mod uid;
@@ -52,16 +57,19 @@ pub use append::{AppendMessage, AppendMode, AppendOutcome, AppendReport, Appende
 pub use body::{Body, BodyReader, SPILL_ABOVE};
 pub use capability::Capabilities;
 pub use code::Code;
+pub use compress::Compression;
 pub use connector::{Connector, Timeouts};
 pub use date::InternalDate;
 pub use error::{ImapError, ImapErrorKind, TlsProblem};
 pub use fetch::{Bodies, Fetched, FetchedMessage, MessageMeta};
+pub use hint::Hint;
 pub use list::{ListDetail, Listed, Namespace};
-pub use login::Login;
+pub use login::{Credential, Login};
 pub use name::WireName;
 pub use quirks::{Quirk, Quirks};
 pub use quota::Quota;
 pub use reader::{Reader, Selected};
+pub use sasl::TokenSource;
 pub use tls::TlsRoots;
 pub use uid::UidRange;
 pub use writer::{Created, FolderCommand, StoreMode, Writer};

@@ -1,47 +1,16 @@
 //! Laws of the parser: it never panics, chunks do not matter, and on well-formed responses it agrees with an
 //! independent parser.
 
-use bytes::BytesMut;
 use imap_proto::{AttributeValue, MailboxDatum, ResponseCode, StatusAttribute, rfc4315::UidSetMember};
 use proptest::prelude::*;
 
 use super::{
-    body::Body,
     code::Code,
-    frame::{Framer, Piece},
     response::{Response, StatusKind},
-    token::Frame,
 };
 
-/// The responses of a byte stream that comes in these chunks.
 fn responses(chunks: &[&[u8]]) -> Vec<Response> {
-    let mut framer = Framer::default();
-    let mut input = BytesMut::new();
-    let mut frame = Frame::default();
-    let mut literal: Option<Vec<u8>> = None;
-    let mut out = Vec::new();
-    for chunk in chunks {
-        input.extend_from_slice(chunk);
-        while let Ok(Some(piece)) = framer.next(&mut input) {
-            if let Piece::Literal(octets) = piece {
-                literal.get_or_insert_default().extend_from_slice(&octets);
-                continue;
-            }
-            frame.literals.extend(literal.take().map(Body::from));
-            match piece {
-                Piece::Text(text, _) => {
-                    frame.texts.push(text);
-                    literal = Some(Vec::new());
-                }
-                Piece::End(text) => {
-                    frame.texts.push(text);
-                    out.push(Response::parse(&std::mem::take(&mut frame)));
-                }
-                Piece::Literal(_) => {}
-            }
-        }
-    }
-    out
+    super::fuzz::responses(chunks.iter().copied())
 }
 
 fn ours(line: &[u8]) -> String {

@@ -19,6 +19,8 @@ pub enum Quirk {
     AppendUidUnreliable,
     /// It advertises MULTIAPPEND, and it does not work; messages are sent one by one.
     MultiappendUnreliable,
+    /// It is Gmail (capability `X-GM-EXT-1`), by whatever name it is reached: its limits by the day hold.
+    Gmail,
     /// A message was not as long as RFC822.SIZE said (Exchange estimates it); sizes prove nothing.
     SizesAreEstimates,
 }

@@ -17,6 +17,8 @@ pub struct Reader {
     pub(super) conn: Conn,
     pub(super) quirks: Quirks,
     pub(super) selected: Option<Selected>,
+    pub(super) compressed: bool,
+    pub(super) compress_refused: bool,
 }
 
 impl fmt::Debug for Reader {
@@ -49,7 +51,7 @@ pub struct Selected {
 
 impl Reader {
     pub(super) fn new(conn: Conn, quirks: Quirks) -> Self {
-        Self { conn, quirks, selected: None }
+        Self { conn, quirks, selected: None, compressed: false, compress_refused: false }
     }
 
     /// `host:port`.

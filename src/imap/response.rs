@@ -19,8 +19,8 @@ pub(super) enum Response {
     },
     /// An untagged OK, NO, BAD, BYE or PREAUTH.
     Untagged(Status),
-    /// The server waits for more.
-    Continue,
+    /// The server waits for more; what it says about it.
+    Continue(String),
     Capability(Vec<String>),
     List(ListLine),
     Lsub(ListLine),
@@ -92,6 +92,8 @@ pub(super) struct FetchLine {
     pub(super) size: Option<u64>,
     pub(super) modseq: Option<u64>,
     pub(super) body: Option<Option<Body>>,
+    /// Gmail's labels as they stand on the wire.
+    pub(super) labels: Option<Vec<Vec<u8>>>,
 }
 
 impl Response {
@@ -102,7 +104,7 @@ impl Response {
             return Self::Other;
         }
         if head == b"+" || head.starts_with(b"+ ") {
-            return Self::Continue;
+            return Self::Continue(String::from_utf8_lossy(head).trim_start_matches('+').trim().to_owned());
         }
         let Some(rest) = head.strip_prefix(b"* ") else {
             return tagged(head).unwrap_or_else(|| malformed("tagged response", head));
@@ -273,6 +275,9 @@ fn fetch(cursor: &mut Cursor<'_>) -> Option<FetchLine> {
             }
             "RFC822.SIZE" => line.size = value.number(),
             "MODSEQ" => line.modseq = value.list().and_then(<[Value]>::first).and_then(Value::number),
+            "X-GM-LABELS" => {
+                line.labels = Some(value.list()?.iter().map(Value::string).collect::<Option<Vec<Vec<u8>>>>()?);
+            }
             "BODY[]" => line.body = Some(body(value)?),
             _ => {}
         }

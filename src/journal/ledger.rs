@@ -9,6 +9,7 @@
 mod decode;
 mod registry;
 mod rows;
+mod traffic;
 mod windows;
 
 use std::{
@@ -21,6 +22,7 @@ use thiserror::Error;
 
 pub use registry::{Decision, Failure, FailureKey, Owner, REGISTRY, Registered};
 pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, Settled, WindowId};
+pub use traffic::{Direction, TRAFFIC, Used};
 
 use self::decode::{FOLDER, MESSAGE, RawFolder, message, raw_folder};
 use super::Db;
@@ -118,6 +120,7 @@ impl Ledger {
         connection.execute_batch(SCHEMA).map_err(db("make its tables"))?;
         connection.execute_batch(REGISTRY).map_err(db("make its tables"))?;
         connection.execute_batch(FORMAT_2).map_err(db("make its tables"))?;
+        connection.execute_batch(TRAFFIC).map_err(db("make its tables"))?;
         Ok(Self::new(Arc::new(Mutex::new(connection))))
     }
 

@@ -20,7 +20,7 @@ const APPLICATION_ID: i32 = 0x7268_6f6d;
 
 /// Migration `n` makes format `n + 1` out of format `n`. A released one never changes.
 const MIGRATIONS: &[&[&str]] =
-    &[&[include_str!("schema.sql"), ledger::SCHEMA], &[ledger::FORMAT_2], &[ledger::REGISTRY]];
+    &[&[include_str!("schema.sql"), ledger::SCHEMA], &[ledger::FORMAT_2], &[ledger::TRAFFIC], &[ledger::REGISTRY]];
 
 /// The newest format, which is what this program writes.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ActionId, Address, Change, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId};
 
 /// The stages that a plan shows in order. Edges, not phases, make it safe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Domains on the target.
@@ -24,6 +25,8 @@ pub enum Phase {
     Cutover,
     /// The source, once everything is proved.
     Retire,
+    /// What an earlier run did, taken back.
+    Rollback,
 }
 
 impl Phase {
@@ -38,12 +41,13 @@ impl Phase {
             Self::Verify => "Verification",
             Self::Cutover => "Cutover",
             Self::Retire => "Source",
+            Self::Rollback => "Taken back",
         }
     }
 }
 
 /// One unit of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Action {
     /// Its readable, stable name.
     pub id: ActionId,
@@ -68,7 +72,7 @@ pub struct Action {
 }
 
 /// What an action does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "work", rename_all = "snake_case")]
 pub enum Work {
     /// Changes a platform.
@@ -101,7 +105,7 @@ pub enum Work {
 }
 
 /// The two mailboxes of one copy or comparison.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MailWork {
     /// The address of the spec; the identity of the mailbox in the journal.
     pub account: Address,
@@ -119,7 +123,7 @@ pub struct MailWork {
 }
 
 /// The size of a copy as it looked when the plan was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MailEstimate {
     /// Folders.
     pub folders: u64,
@@ -130,7 +134,7 @@ pub struct MailEstimate {
 }
 
 /// What must be true just before an action.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Precondition {
     /// No object of the platform has this address.
@@ -155,7 +159,7 @@ pub enum Precondition {
 }
 
 /// How an action is taken back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "undo", content = "how", rename_all = "snake_case")]
 pub enum Undo {
     /// By this change.
@@ -174,7 +178,7 @@ pub enum Undo {
 }
 
 /// Why an action needs somebody's word.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Guard {
     /// A stable code, such as `reset-mailbox`.
     pub code: String,
@@ -185,7 +189,7 @@ pub struct Guard {
 }
 
 /// What a guard demands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GuardOutcome {
     /// Somebody must acknowledge it (`--ack CODE`), bound to this plan.
@@ -195,7 +199,7 @@ pub enum GuardOutcome {
 }
 
 /// Why something is *not* planned.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     /// What kind of reason.
     pub kind: NoteKind,
@@ -210,7 +214,7 @@ pub struct Note {
 }
 
 /// The kinds of notes, worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKind {
     /// The spec wants it and it cannot be done as things are; nothing of its account is planned.

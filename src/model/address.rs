@@ -174,7 +174,9 @@ impl Address {
         format!("{}@{}", self.local, self.domain.unicode())
     }
 
-    fn folded(&self) -> &str {
+    /// The local part as it is compared: without upper case.
+    #[must_use]
+    pub fn folded(&self) -> &str {
         self.folded.as_deref().unwrap_or(&self.local)
     }
 }

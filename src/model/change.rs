@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Address, ContactView, Domain, DomainType, Footer, GroupSettings, PasswordSource, Profile, Right, SlotId};
@@ -10,7 +11,7 @@ use super::{Address, ContactView, Domain, DomainType, Footer, GroupSettings, Pas
 ///
 /// Every change is *named*: whether it has been made can be read from the platform (`Provider::probe`), which is what
 /// recovery rests on.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
     /// Adds a domain.

@@ -15,16 +15,22 @@ pub enum RecordType {
     A,
     /// IPv6 address.
     Aaaa,
+    /// Which authorities may issue certificates (RFC 8659).
+    Caa,
     /// Alias.
     Cname,
     /// Mail exchanger.
     Mx,
     /// Name server.
     Ns,
+    /// The name of an address.
+    Ptr,
     /// Start of authority.
     Soa,
     /// Service.
     Srv,
+    /// The certificate of a service (RFC 6698).
+    Tlsa,
     /// Text.
     Txt,
 }
@@ -36,11 +42,14 @@ impl RecordType {
         match self {
             Self::A => "A",
             Self::Aaaa => "AAAA",
+            Self::Caa => "CAA",
             Self::Cname => "CNAME",
             Self::Mx => "MX",
             Self::Ns => "NS",
+            Self::Ptr => "PTR",
             Self::Soa => "SOA",
             Self::Srv => "SRV",
+            Self::Tlsa => "TLSA",
             Self::Txt => "TXT",
         }
     }
@@ -144,6 +153,8 @@ pub enum Verdict {
     },
     /// The server answers without authority.
     Lame,
+    /// A validating resolver refuses the answer: its signatures do not hold (RFC 4035 5.5).
+    Bogus,
     /// An alias points back to itself, or too far.
     Loop,
     /// The answer could not be understood.

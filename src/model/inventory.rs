@@ -39,6 +39,9 @@ pub struct PlatformView {
     pub accounts: BTreeMap<Address, AccountView>,
     /// Free places for accounts, in the platform's order.
     pub slots: Vec<Slot>,
+    /// How many accounts it may have, where accounts are made on demand and their number is limited.
+    #[serde(default)]
+    pub account_limit: Option<u64>,
     /// Its redirections.
     #[serde(with = "pairs")]
     pub redirections: BTreeMap<Address, RedirectionView>,
@@ -63,6 +66,7 @@ impl PlatformView {
             domains: BTreeMap::new(),
             accounts: BTreeMap::new(),
             slots: Vec::new(),
+            account_limit: None,
             redirections: BTreeMap::new(),
             groups: BTreeMap::new(),
             contacts: BTreeMap::new(),

@@ -89,7 +89,7 @@ pub struct FolderView {
 }
 
 /// How a mailbox is opened over IMAP. Holds references to secrets, never secrets.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum AccessMethod {
     /// The account's own password.
@@ -120,23 +120,31 @@ pub enum AccessMethod {
         /// Where the administrator's password is.
         password: SecretRef,
     },
+    /// A bearer token (OAUTHBEARER, RFC 7628, or XOAUTH2).
+    Token {
+        /// The login name; `None` for the account's address.
+        user: Option<String>,
+        /// Where the token is; `{local}`, `{address}` and `{domain}` stand for parts of the account's address.
+        token: SecretRef,
+    },
 }
 
 impl AccessMethod {
-    /// Where the password is that this method sends.
+    /// Where the password or token is that this method sends.
     #[must_use]
     pub fn password(&self) -> &SecretRef {
         match self {
             Self::Password { password }
             | Self::Named { password, .. }
             | Self::Master { password, .. }
-            | Self::Authzid { password, .. } => password,
+            | Self::Authzid { password, .. }
+            | Self::Token { token: password, .. } => password,
         }
     }
 }
 
 /// One mailbox of one platform and the way into it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct MailboxRef {
     /// The platform.
     pub platform: PlatformId,

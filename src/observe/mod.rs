@@ -24,7 +24,7 @@ use crate::{
     dns,
     model::{Address, Domain, Inventory, MailboxView, PlatformId, PlatformView, Secret, SecretRef},
     provider::{ProviderError, Reader},
-    spec::{Presence, Spec},
+    spec::{Presence, Spec, secrets},
 };
 
 /// Resolves a reference to a secret; the text says why it could not be.
@@ -160,7 +160,8 @@ impl Look<'_> {
         let Some(endpoint) = endpoint else {
             return mailbox::Attempt::not_tried(key, "the platform does not tell where its mailboxes are");
         };
-        match (self.secrets)(access.password()) {
+        let reference = secrets::of_mailbox(&access, &door.address);
+        match (self.secrets)(&reference) {
             Ok(secret) => {
                 let connector = mailbox::connector(&endpoint, &access, &door.address, secret, self.allow_plain);
                 mailbox::Attempt::open(key, connector)
@@ -169,7 +170,7 @@ impl Look<'_> {
                 if door.must_open {
                     problems.insert(SecretProblem {
                         subject: door.address.to_string(),
-                        reference: access.password().clone(),
+                        reference,
                         reason: reason.clone(),
                     });
                 }

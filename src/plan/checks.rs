@@ -203,7 +203,7 @@ fn login(
         LoginView::Refused { reason } => Some(Block::own(
             "login-refused",
             format!("the login of {} on {title} was refused: {reason}", address.unicode()),
-            "check the password that the spec refers to",
+            "check the password that is given for it, and that it may log in over IMAP",
         )),
         LoginView::Unreachable { reason } => Some(Block::own(
             "mailbox-unreachable",

@@ -258,7 +258,8 @@ pub(super) fn break_circle(world: &World<'_>, draft: &mut Draft, circle: &BTreeS
     true
 }
 
-fn temporary_name(world: &World<'_>, address: &Address) -> Option<Address> {
+/// A name beside an address that nobody has and nobody wants.
+pub(super) fn temporary_name(world: &World<'_>, address: &Address) -> Option<Address> {
     let domain = address.domain();
     let names = (1..=99).filter_map(|n| Address::new(&format!("{}-move{n}", address.local()), domain.clone()).ok());
     let mut free = names.filter(|name| {

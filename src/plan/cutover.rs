@@ -66,8 +66,11 @@ pub(super) fn tell(world: &World<'_>, draft: &mut Draft) {
 
 /// The domains in which something is planned.
 pub(super) fn busy_domains(draft: &Draft) -> BTreeSet<String> {
-    let of = |chain: &str| chain.rsplit_once('@').map_or(chain, |(_, domain)| domain).to_owned();
-    draft.actions.iter().map(|a| of(&a.chain)).collect()
+    let mut out: BTreeSet<&str> = BTreeSet::new();
+    for action in &draft.actions {
+        out.insert(action.chain.rsplit_once('@').map_or(&*action.chain, |(_, domain)| domain));
+    }
+    out.into_iter().map(str::to_owned).collect()
 }
 
 /// Plans the check of DNS for each moving domain in which something happens.

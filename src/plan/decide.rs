@@ -131,6 +131,7 @@ pub(super) fn decide<'a>(world: &World<'a>, gates: &Gates<'a>, draft: &mut Draft
         }
     }
     give_slots(world, &mut list, draft);
+    within_limits(world, &mut list, draft);
     let renames = list.iter().filter_map(rename).collect();
     Cases { list, renames }
 }
@@ -460,6 +461,40 @@ fn give_slots(world: &World<'_>, list: &mut Vec<Case<'_>>, draft: &mut Draft) {
             false
         }
     });
+}
+
+/// Refuses those for whom a service has no room, where it limits how many accounts it has. First come, by address.
+fn within_limits(world: &World<'_>, list: &mut Vec<Case<'_>>, draft: &mut Draft) {
+    let mut new: BTreeMap<&PlatformId, u64> = BTreeMap::new();
+    for case in list.iter().filter(|c| c.create.is_some()) {
+        *new.entry(case.target).or_default() += 1;
+    }
+    for (platform, needed) in new {
+        let Some(view) = world.platform(platform) else { continue };
+        let Some(limit) = view.account_limit else { continue };
+        let mut room = limit.saturating_sub(view.accounts.len() as u64);
+        let message = format!(
+            "{} has {} of at most {}, and {} more {} needed",
+            world.title(platform),
+            crate::diag::count(view.accounts.len() as u64),
+            crate::diag::plural(usize::try_from(limit).unwrap_or(usize::MAX), "account"),
+            crate::diag::count(needed),
+            if needed == 1 { "is" } else { "are" },
+        );
+        list.retain(|case| {
+            if case.target != platform || case.create.is_none() {
+                return true;
+            }
+            let fits = room > 0;
+            room = room.saturating_sub(1);
+            if !fits {
+                let help = "order a larger offer, or delete accounts that nobody needs, then plan again";
+                let block = Block::own("account-limit", message.clone(), help);
+                draft.block(&case.address.key(), vec![block]);
+            }
+            fits
+        });
+    }
 }
 
 fn no_slot(world: &World<'_>, case: &Case<'_>, why: NoSlot) -> Block {

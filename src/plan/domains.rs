@@ -110,6 +110,25 @@ pub(super) fn unavailable(world: &World<'_>, platform: &PlatformId) -> Option<Bl
     Some(Block::of(platform.as_str(), "service-unavailable", message, help))
 }
 
+/// Stops whatever is planned on a service that takes no changes. Most of it is not planned in the first place; this is
+/// for removals, rights and fields of what is there already.
+pub(super) fn stop_unavailable(world: &World<'_>, draft: &mut Draft) {
+    let shut: BTreeMap<&PlatformId, Block> =
+        world.inventory.platforms.keys().filter_map(|p| Some((p, unavailable(world, p)?))).collect();
+    if shut.is_empty() {
+        return;
+    }
+    let mut stopped = BTreeMap::new();
+    for action in &draft.actions {
+        if let Work::Platform { platform, .. } = &action.work
+            && let Some(block) = shut.get(platform)
+        {
+            stopped.entry(action.chain.clone()).or_insert_with(|| block.clone());
+        }
+    }
+    claims::stop_chains(draft, stopped);
+}
+
 fn ready_id(platform: &PlatformId, domain: &Domain) -> ActionId {
     ActionId(format!("domain.ready:{platform}/{domain}"))
 }

@@ -1,6 +1,9 @@
 //! The plan while it is being written: actions with their names, notes, and what was read for whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher as _},
+};
 
 use crate::model::{Action, ActionId, Address, Change, Note, NoteKind, Phase, PlatformId, Undo, Work};
 
@@ -14,9 +17,22 @@ pub(super) struct Draft {
     /// What stops many at once: one note each, with how many it stops.
     shared: BTreeMap<(NoteKind, &'static str, String), Shared>,
     reads: BTreeMap<String, BTreeSet<String>>,
-    names: BTreeMap<String, u32>,
-    /// Addresses that a planned action frees, by platform.
-    freed: BTreeSet<(PlatformId, Address)>,
+    names: BTreeMap<Hashed<String>, u32>,
+    /// The platforms on which a planned action frees an address.
+    freed: BTreeMap<Address, BTreeSet<PlatformId>>,
+}
+
+/// A key that is compared by its hash first. Names of actions are long and begin alike, so a map of many thousands of
+/// them would compare mostly what is equal. The hash is the same in every run; nothing may depend on its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Hashed<T>(u64, T);
+
+impl<T: Hash> Hashed<T> {
+    pub(super) fn of(key: T) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Self(hasher.finish(), key)
+    }
 }
 
 struct Shared {
@@ -71,7 +87,7 @@ impl Draft {
     ) -> &mut Action {
         let name = format!("{}:{platform}/{}", change.kind(), change.subject());
         if let Some(address) = freed_by(&change) {
-            self.freed.insert((platform.clone(), address.clone()));
+            self.freed.entry(address.clone()).or_default().insert(platform.clone());
         }
         let undo = undo::of(world, platform, &change);
         let work = Work::Platform { platform: platform.clone(), change };
@@ -105,14 +121,14 @@ impl Draft {
     }
 
     fn unique(&mut self, name: String) -> ActionId {
-        let n = self.names.entry(name.clone()).or_default();
+        let n = self.names.entry(Hashed::of(name.clone())).or_default();
         *n += 1;
         ActionId(if *n == 1 { name } else { format!("{name}#{n}") })
     }
 
     /// Whether a planned action frees an address of that platform.
     pub(super) fn frees(&self, platform: &PlatformId, address: &Address) -> bool {
-        self.freed.contains(&(platform.clone(), address.clone()))
+        self.freed.get(address).is_some_and(|on| on.contains(platform))
     }
 
     pub(super) fn note(

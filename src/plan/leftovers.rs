@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     diag::plural,
     model::{
-        AccountView, Address, Domain, GroupSupport, GroupView, NoteKind, PlatformId, PlatformView, RedirectSupport,
+        AccountView, Address, Capabilities, Domain, GroupSupport, GroupView, NoteKind, PlatformId, PlatformView,
+        RedirectSupport,
     },
     spec::Strategy,
 };
@@ -124,7 +125,11 @@ fn rights(key: &str, place: &str, view: &AccountView, managed: bool, draft: &mut
         by_delegate.entry(&delegation.to).or_default().push(delegation.right.word());
     }
     let line = |(to, rights): (&Address, Vec<&str>)| format!("  - {{ to: {to}, rights: [{}] }}", rights.join(", "));
-    let message = format!("{} others have rights on it on {place} that the spec does not mention", by_delegate.len());
+    let others = match by_delegate.len() {
+        1 => "1 other has".to_owned(),
+        n => format!("{n} others have"),
+    };
+    let message = format!("{others} rights on it on {place} that the spec does not mention");
     let yaml = lines(by_delegate.into_iter().map(line).collect());
     let help = Some(format!("to move them too, write\ndelegates:\n{yaml}"));
     draft.note(NoteKind::Unmanaged, "delegation-not-in-spec", key, message, help);
@@ -137,6 +142,50 @@ fn real<'n>(world: &World<'n>, address: &'n Address) -> &'n Address {
 
 type Origin<'o> = (&'o PlatformId, &'o PlatformView);
 
+/// Where what is left over can go.
+enum Way<'w> {
+    /// To the target.
+    Target,
+    /// To another platform of the spec that has the domain.
+    Via(&'w PlatformId),
+    Nowhere,
+}
+
+/// Whether a platform with these capabilities takes something.
+type Can = fn(&Capabilities) -> bool;
+
+fn way<'w>(
+    world: &World<'w>,
+    (domain, target): (&Domain, &PlatformId),
+    source: &PlatformId,
+    (here, anywhere): (Can, Can),
+) -> Way<'w> {
+    if world.platform(target).is_none_or(|v| here(&v.capabilities)) {
+        return Way::Target;
+    }
+    let mut others = world.inventory.platforms.iter().filter(|(id, _)| *id != source && *id != target);
+    let takes = |(_, v): &(&PlatformId, &PlatformView)| anywhere(&v.capabilities) && v.domains.contains_key(domain);
+    others.find(takes).map_or(Way::Nowhere, |(id, _)| Way::Via(id))
+}
+
+/// The kind of the note, and what to do: YAML where something takes it, else the facts alone.
+fn advice(
+    way: &Way<'_>,
+    title: &str,
+    (refusal, instead): (&str, &str),
+    section: &str,
+    (yaml, plain): (impl Fn(&str) -> Vec<String>, impl Fn() -> Vec<String>),
+) -> (NoteKind, String) {
+    match way {
+        Way::Target => (NoteKind::Unmanaged, format!("to move them too, write\n{section}:\n{}", lines(yaml("")))),
+        Way::Via(id) => {
+            let yaml = lines(yaml(&format!(", via: {id}")));
+            (NoteKind::Unsupported, format!("{title} {refusal}, and `{id}` does: write\n{section}:\n{yaml}"))
+        }
+        Way::Nowhere => (NoteKind::Unsupported, format!("{title} {refusal}: {instead}\n{}", lines(plain()))),
+    }
+}
+
 fn redirections(
     world: &World<'_>,
     (domain, target): (&Domain, &PlatformId),
@@ -147,28 +196,32 @@ fn redirections(
     // A redirection can stand for an alias where accounts have none.
     let spoken_of = |a: &Address| world.spec.redirections.contains_key(a) || aliases.contains(a);
     let left = view.redirections.iter().filter(|(a, _)| a.domain() == domain && !spoken_of(a));
-    let yaml: Vec<String> = left
-        .map(|(a, r)| {
-            let keep = if r.keep_copy { ", keep_copy: true" } else { "" };
-            format!("  {}: {{ to: [{}]{keep} }}", real(world, a), set(r.to.iter().map(|to| real(world, to))))
-        })
-        .collect();
-    if yaml.is_empty() {
+    let rows: Vec<(&Address, String, bool)> =
+        left.map(|(a, r)| (real(world, a), set(r.to.iter().map(|to| real(world, to))), r.keep_copy)).collect();
+    if rows.is_empty() {
         return;
     }
-    let message = format!("{} on {} not in the spec", plural(yaml.len(), "redirection"), world.title(platform));
-    let (kind, help) = match world.platform(target).map(|v| v.capabilities.redirections) {
-        Some(RedirectSupport::None) => (
-            NoteKind::Unsupported,
-            format!(
-                "{} takes none through its interface: make inbox rules in its webmail, or name a platform that \
-                 redirects with `via:`\nredirections:\n{}",
-                world.title(target),
-                lines(yaml)
-            ),
-        ),
-        _ => (NoteKind::Unmanaged, format!("to move them too, write\nredirections:\n{}", lines(yaml))),
+    let message = format!("{} on {} not in the spec", plural(rows.len(), "redirection"), world.title(platform));
+    let yaml = |via: &str| {
+        let row = |(from, to, copy): &(&Address, String, bool)| {
+            format!("  {from}: {{ to: [{to}]{}{via} }}", if *copy { ", keep_copy: true" } else { "" })
+        };
+        rows.iter().map(row).collect()
     };
+    let plain = || {
+        let row = |(from, to, copy): &(&Address, String, bool)| {
+            format!("{from} to {to}{}", if *copy { ", with a copy kept" } else { "" })
+        };
+        rows.iter().map(row).collect()
+    };
+    let way = way(
+        world,
+        (domain, target),
+        platform,
+        (|c| c.redirections != RedirectSupport::None, |c| c.redirections == RedirectSupport::Any),
+    );
+    let words = ("takes none through its interface", "make inbox rules in its webmail");
+    let (kind, help) = advice(&way, &world.title(target), words, "redirections", (yaml, plain));
     draft.note(kind, "redirection-not-in-spec", domain.as_str(), message, Some(help));
 }
 
@@ -180,22 +233,18 @@ fn groups(
 ) {
     let left = view.groups.iter().filter(|(a, _)| a.domain() == domain && !world.spec.groups.contains_key(*a));
     let members = |g: &GroupView| set(g.members.iter().map(|m| real(world, m)));
-    let yaml: Vec<String> = left.map(|(a, g)| format!("  {a}: {{ members: [{}] }}", members(g))).collect();
-    if yaml.is_empty() {
+    let rows: Vec<(&Address, String)> = left.map(|(a, g)| (a, members(g))).collect();
+    if rows.is_empty() {
         return;
     }
-    let message = format!("{} on {} not in the spec", plural(yaml.len(), "group"), world.title(platform));
-    let (kind, help) = match world.platform(target).map(|v| v.capabilities.groups) {
-        Some(GroupSupport::None) => (
-            NoteKind::Unsupported,
-            format!(
-                "{} has none: name a platform that has groups with `via:`\ngroups:\n{}",
-                world.title(target),
-                lines(yaml)
-            ),
-        ),
-        _ => (NoteKind::Unmanaged, format!("to move them too, write\ngroups:\n{}", lines(yaml))),
-    };
+    let message = format!("{} on {} not in the spec", plural(rows.len(), "group"), world.title(platform));
+    let yaml = |via: &str| rows.iter().map(|(a, all)| format!("  {a}: {{ members: [{all}]{via} }}")).collect();
+    let plain = || rows.iter().map(|(a, all)| format!("{a} with {all}")).collect();
+    let has: Can = |c| c.groups != GroupSupport::None;
+    let way = way(world, (domain, target), platform, (has, has));
+    let words =
+        ("has none", "mail to each ends with the old platform, unless a platform that has groups takes it over");
+    let (kind, help) = advice(&way, &world.title(target), words, "groups", (yaml, plain));
     draft.note(kind, "group-not-in-spec", domain.as_str(), message, Some(help));
 }
 

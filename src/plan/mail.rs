@@ -14,6 +14,7 @@ use super::{
     cutover,
     decide::{Case, Free, retires},
     draft::{Block, Draft},
+    names,
     world::World,
 };
 
@@ -238,6 +239,9 @@ impl<'s, 'a> Writer<'s, 'a> {
     pub(super) fn copy(&mut self, draft: &mut Draft, phase: Phase, (from, to): Ends<'_>) {
         self.pass += 1;
         let Some(work) = self.work(from, to) else { return };
+        if self.pass == 1 {
+            names::tell(self.world, self.case, to, draft);
+        }
         let place = self.world.title(self.case.target);
         let reason = match self.pass {
             1 => format!("its mail should be on {place}"),

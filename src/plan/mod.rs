@@ -1,7 +1,9 @@
 //! F2: PURE. Spec, inventory and state to a plan: difference, strategies, order, guards, notes, staleness, plan file.
 
 mod accounts;
+mod after;
 mod aliases;
+mod canonical;
 mod checks;
 mod claims;
 mod cutover;
@@ -15,19 +17,25 @@ mod guards;
 mod leftovers;
 mod lint;
 mod mail;
+mod names;
 mod order;
+mod part;
 mod reads;
 mod redirections;
+mod rollback;
+pub mod schema;
 mod slots;
 mod types;
 mod undo;
 mod victims;
 mod world;
 
+pub use after::after;
 pub use file::PlanFileError;
 pub use guards::{OpenGuard, guards};
 pub use lint::lint;
 pub use reads::{Fields, Stale, read_value, stale};
+pub use rollback::rollback;
 pub use types::*;
 
 use std::collections::BTreeSet;
@@ -52,31 +60,63 @@ struct Ground<'g, 'a> {
 #[must_use]
 pub fn plan(spec: &Spec, inventory: &Inventory, state: &State, header: Header) -> Plan {
     let world = World::new(spec, inventory, state);
+    let mut draft = drafted(&world);
+    draft.settle_notes();
+    finish(&world, draft, header)
+}
+
+/// Makes a part of the plan. Guards that count deletions count those of the whole.
+///
+/// # Errors
+/// The names that neither the spec nor the plan knows.
+pub fn plan_part(
+    spec: &Spec,
+    inventory: &Inventory,
+    state: &State,
+    header: Header,
+    part: &Part,
+) -> Result<Plan, Vec<String>> {
+    let world = World::new(spec, inventory, state);
+    let mut draft = drafted(&world);
+    let unknown = part::unknown(&world, &draft, part);
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
+    part::narrow(&mut draft, part);
+    draft.settle_notes();
+    let mut plan = finish(&world, draft, header);
+    plan.body.part = part.clone();
+    plan.id = file::id(&plan.body);
+    Ok(plan)
+}
+
+/// Everything that is to be done, in order, with its guards.
+fn drafted(world: &World<'_>) -> Draft {
     let mut draft = Draft::default();
-    let gates = domains::gates(&world);
-    let cases = decide::decide(&world, &gates, &mut draft);
-    domains::emit(&world, &gates, &cases, &mut draft);
-    let places = accounts::emit(&world, &gates, &cases, &mut draft);
-    let ground = Ground { world: &world, gates: &gates, cases: &cases, places: &places };
+    let gates = domains::gates(world);
+    let cases = decide::decide(world, &gates, &mut draft);
+    domains::emit(world, &gates, &cases, &mut draft);
+    let places = accounts::emit(world, &gates, &cases, &mut draft);
+    let ground = Ground { world, gates: &gates, cases: &cases, places: &places };
     aliases::emit(&ground, &mut draft);
     redirections::emit(&ground, &mut draft);
     let mut contacts = directory::contacts(&ground, &mut draft);
     groups::emit(&ground, &mut contacts, &mut draft);
     directory::footers(&ground, &mut draft);
 
-    claims::refuse_unfreed(&world, &mut draft);
-    claims::wire(&world, &mut draft);
+    domains::stop_unavailable(world, &mut draft);
+    claims::refuse_unfreed(world, &mut draft);
+    claims::wire(world, &mut draft);
     directory::ends_last(&ground, &mut draft);
     domains::removals_last(&mut draft);
     domains::prune_waits(&mut draft);
     sources_last(&mut draft);
-    cutover::verify(&world, &mut draft);
-    cutover::tell(&world, &mut draft);
+    cutover::verify(world, &mut draft);
+    cutover::tell(world, &mut draft);
     leftovers::emit(&ground, &mut draft);
-    order(&world, &mut draft);
-    guards::thresholds(&world, &mut draft);
-    draft.settle_notes();
-    finish(&world, draft, header)
+    order(world, &mut draft);
+    guards::thresholds(world, &mut draft);
+    draft
 }
 
 /// A source is emptied after everything else of its account.
@@ -117,6 +157,8 @@ fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
     let body = Body {
         spec_digest: world.spec.digest.clone(),
         strategies: migrating.filter_map(|(name, d)| Some((name.clone(), d.migrate.as_ref()?.strategy))).collect(),
+        part: Part::default(),
+        rollback_of: None,
         read_set: reads::read_all(world.inventory, draft.read_keys()),
         notes: draft.notes.into_iter().collect(),
         actions: draft.actions,

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::draft::Hashed;
 use crate::model::{Action, ActionId, Address, Phase, Work};
 
 /// What the order prefers where requirements leave a choice.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'a> {
     phase: Phase,
     /// In the phases where an account's actions stand together: its domain and address.
-    lead: Option<(String, String)>,
+    lead: Option<(&'a str, &'a str)>,
     rank: u8,
-    subject: (String, String),
-    id: ActionId,
+    subject: (&'a str, &'a str),
+    id: &'a ActionId,
 }
 
 /// Sorts the actions so that each comes after what it requires, swaps stand together, and phases do not go back: an
@@ -55,14 +56,15 @@ struct Graph {
 }
 
 fn graph(actions: &[Action], unit: &[usize]) -> Graph {
-    let by_id: BTreeMap<&ActionId, usize> = actions.iter().enumerate().map(|(at, a)| (&a.id, at)).collect();
+    let by_id: BTreeMap<Hashed<&ActionId>, usize> =
+        actions.iter().enumerate().map(|(at, a)| (Hashed::of(&a.id), at)).collect();
     let n = actions.len();
     let mut graph = Graph { waits: vec![0; n], next: vec![Vec::new(); n], members: vec![Vec::new(); n] };
     let mut edges = BTreeSet::new();
     for (at, action) in actions.iter().enumerate() {
         graph.members[unit[at]].push(at);
         for required in &action.requires {
-            let Some(&before) = by_id.get(required) else { continue };
+            let Some(&before) = by_id.get(&Hashed::of(required)) else { continue };
             if unit[before] != unit[at] {
                 edges.insert((unit[before], unit[at]));
             }
@@ -86,7 +88,7 @@ fn arrange(actions: &[Action], unit: &[usize]) -> Result<Order, BTreeSet<ActionI
         first.map(|p| (p, u))
     };
     let heads = (0..actions.len()).filter(|&u| waits[u] == 0 && !graph.members[u].is_empty());
-    let mut ready: BTreeSet<(Place, usize)> = heads.filter_map(place).collect();
+    let mut ready: BTreeSet<(Place<'_>, usize)> = heads.filter_map(place).collect();
     let mut out = Vec::with_capacity(actions.len());
     while let Some((_, u)) = ready.pop_first() {
         for member in inside(actions, &graph.members[u], phases[u]) {
@@ -128,9 +130,12 @@ fn phases(actions: &[Action], graph: &Graph) -> Result<Vec<Phase>, BTreeSet<Acti
 
 /// The order inside a unit: by requirement, then by place. Units are small.
 fn inside(actions: &[Action], members: &[usize], phase: Phase) -> Vec<usize> {
+    if let [only] = members {
+        return vec![*only];
+    }
     let ids: BTreeSet<&ActionId> = members.iter().map(|&m| &actions[m].id).collect();
     let mut left: Vec<usize> = members.to_vec();
-    left.sort_by_cached_key(|&m| place(&actions[m], phase));
+    left.sort_by_key(|&m| place(&actions[m], phase));
     let mut placed: BTreeSet<&ActionId> = BTreeSet::new();
     let mut out = Vec::with_capacity(left.len());
     while !left.is_empty() {
@@ -143,17 +148,20 @@ fn inside(actions: &[Action], members: &[usize], phase: Phase) -> Vec<usize> {
     out
 }
 
-fn place(action: &Action, phase: Phase) -> Place {
-    let subject = split(action.swap.as_ref().map_or_else(|| action.chain.clone(), Address::key));
+fn place(action: &Action, phase: Phase) -> Place<'_> {
+    let subject = match &action.swap {
+        Some(address) => (address.domain().as_str(), address.folded()),
+        None => split(&action.chain),
+    };
     let together = matches!(phase, Phase::Account | Phase::Cutover);
-    Place { phase, lead: together.then(|| subject.clone()), rank: rank(&action.work), subject, id: action.id.clone() }
+    Place { phase, lead: together.then_some(subject), rank: rank(&action.work), subject, id: &action.id }
 }
 
 /// Domain first, so that one domain's addresses stand together.
-fn split(chain: String) -> (String, String) {
+fn split(chain: &str) -> (&str, &str) {
     match chain.rsplit_once('@') {
-        Some((local, domain)) => (domain.to_owned(), local.to_owned()),
-        None => (chain, String::new()),
+        Some((local, domain)) => (domain, local),
+        None => (chain, ""),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The plan as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Action, Domain, Note, PlanId},
+    model::{Action, Domain, Note, PlanId, RunId},
     spec::Strategy,
 };
 
@@ -13,7 +14,7 @@ use crate::{
 pub const FORMAT: u32 = 1;
 
 /// An immutable, ordered list of actions with everything needed to review, save and apply it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The version of the format.
     pub format: u32,
@@ -26,7 +27,7 @@ pub struct Plan {
 }
 
 /// What is good to know about a plan and decides nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Header {
     /// When it was made, RFC 3339.
     pub created: String,
@@ -37,7 +38,7 @@ pub struct Header {
 }
 
 /// What a plan decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Body {
     /// The digest of the spec it was made from.
     pub spec_digest: String,
@@ -46,10 +47,35 @@ pub struct Body {
     /// What the plan read, by object (`exchange/account/john.smith@mydomain.ovh`) and field. An empty map means that
     /// the object was not there.
     pub read_set: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    /// Which part of the whole it is; the whole when empty.
+    #[serde(default, skip_serializing_if = "Part::is_whole")]
+    pub part: Part,
+    /// The run that it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_of: Option<RunId>,
     /// The actions, in an order that respects every requirement.
     pub actions: Vec<Action>,
     /// Why other things are not planned.
     pub notes: Vec<Note>,
+}
+
+/// What a plan was narrowed to. Each entry is an address, a domain, or the name of an action.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Part {
+    /// Only these, and what they need (`--target`).
+    #[serde(default)]
+    pub only: BTreeSet<String>,
+    /// Not these, nor what needs them (`--exclude`).
+    #[serde(default)]
+    pub without: BTreeSet<String>,
+}
+
+impl Part {
+    /// Whether nothing was left out.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.only.is_empty() && self.without.is_empty()
+    }
 }
 
 impl Plan {

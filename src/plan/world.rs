@@ -22,6 +22,7 @@ pub(super) struct World<'a> {
     /// Accounts of the spec by the address of their source, where the spec says one.
     source_addresses: BTreeMap<(&'a PlatformId, &'a Address), &'a Address>,
     gaps: BTreeMap<(&'a PlatformId, ObjectClass), BTreeMap<String, &'a Gap>>,
+    mailboxes: BTreeMap<(&'a PlatformId, &'a Address), &'a MailboxView>,
 }
 
 /// Somebody who has an address.
@@ -87,6 +88,7 @@ impl<'a> World<'a> {
             provisional,
             source_addresses,
             gaps: gaps(inventory),
+            mailboxes: inventory.mailboxes.iter().map(|((p, a), view)| ((p, a), view)).collect(),
         }
     }
 
@@ -149,7 +151,7 @@ impl<'a> World<'a> {
 
     /// The mailbox as it was looked into, whatever came of it.
     pub(super) fn mailbox(&self, platform: &PlatformId, address: &Address) -> Option<&'a MailboxView> {
-        self.inventory.mailboxes.get(&(platform.clone(), address.clone()))
+        self.mailboxes.get(&(platform, address)).copied()
     }
 
     /// The mailbox, if somebody could look into it.

@@ -1,8 +1,10 @@
 //! A plan for a review: what destroys is always in full view, the rest is folded, and a size limit never cuts a table.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::{
     diag::{count, plural},
-    model::{Action, GuardOutcome, Note, NoteKind, Undo},
+    model::{Action, GuardOutcome, Note, NoteKind, Phase, Undo},
     plan::{OpenGuard, Plan, guards},
 };
 
@@ -25,42 +27,37 @@ enum Detail {
 /// A plan as GitHub-flavoured Markdown of at most `max_bytes` octets (65,536 is the limit of a comment there).
 ///
 /// The first line is a marker by which a bot finds its comment again. When everything does not fit, the folded part
-/// shrinks to names, then to counts; rows that destroy stay, and if even those do not fit the text says how many are
-/// missing and where they are.
+/// shrinks block by block, the largest first: to names, then to counts. A block is a domain, or a phase where there is
+/// one domain. Rows that destroy stay; if even those do not fit, the text says how many are missing and where they are.
 #[must_use]
 pub fn plan_markdown(plan: &Plan, max_bytes: Option<usize>) -> String {
     let limit = max_bytes.unwrap_or(usize::MAX);
-    let rows = plan.body.actions.len();
+    let mut blocks = blocks(plan, limit);
     for detail in [Detail::Full, Detail::Names, Detail::Counts] {
-        // No row is shorter than this, so what cannot fit is not even tried.
-        let least = match detail {
-            Detail::Full => 30,
-            Detail::Names => 8,
-            Detail::Counts => 0,
-        };
-        if rows.saturating_mul(least) > limit {
+        let frame = render(plan, detail, "", usize::MAX);
+        if frame.len() > limit {
             continue;
         }
-        let out = render(plan, detail, usize::MAX);
-        if out.len() <= limit {
-            return out;
+        if let Some(folded) = fitting(&mut blocks, limit.saturating_sub(frame.len())) {
+            return render(plan, detail, &folded, usize::MAX);
         }
     }
     let graves = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).count();
+    let counts: String = blocks.iter().map(|b| b.text(Detail::Counts)).collect();
     // The largest number of rows that fits, by halving.
     let (mut fits, mut over) = (0, graves + 1);
     while fits + 1 < over {
         let middle = usize::midpoint(fits, over);
-        if render(plan, Detail::Counts, middle).len() <= limit {
+        if render(plan, Detail::Counts, &counts, middle).len() <= limit {
             fits = middle;
         } else {
             over = middle;
         }
     }
-    render(plan, Detail::Counts, fits)
+    render(plan, Detail::Counts, &counts, fits)
 }
 
-fn render(plan: &Plan, detail: Detail, graves: usize) -> String {
+fn render(plan: &Plan, detail: Detail, folded: &str, graves: usize) -> String {
     let domains: Vec<&str> = plan.body.strategies.keys().map(crate::model::Domain::as_str).collect();
     let strategies = phrase::strategies(plan);
     let colon = if strategies.is_empty() { "" } else { ": " };
@@ -71,6 +68,9 @@ fn render(plan: &Plan, detail: Detail, graves: usize) -> String {
         plan.id.short(),
         escape(&strategies)
     );
+    for line in phrase::banner(plan) {
+        out.push_str(&format!("> [!IMPORTANT]\n> {}\n\n", escape(&line)));
+    }
     if plan.is_empty() {
         out.push_str(&format!("{}\n", phrase::nothing(plan)));
     } else {
@@ -79,7 +79,7 @@ fn render(plan: &Plan, detail: Detail, graves: usize) -> String {
     }
     out.push_str(&caution(plan, &guards(plan), detail));
     out.push_str(&grave_rows(plan, graves));
-    out.push_str(&sections(plan, detail));
+    out.push_str(folded);
     out.push_str(&notes(&plan.body.notes, detail));
     if !plan.is_empty() {
         let undo = phrase::undo_summary(plan);
@@ -155,25 +155,69 @@ fn grave_rows(plan: &Plan, limit: usize) -> String {
     out
 }
 
-fn sections(plan: &Plan, detail: Detail) -> String {
-    let mut out = String::new();
-    let mut rest = plan.body.actions.as_slice();
-    while let Some(first) = rest.first() {
-        let n = rest.iter().take_while(|a| a.phase == first.phase).count();
-        let (section, others) = rest.split_at(n);
-        rest = others;
-        let plain: Vec<&Action> = section.iter().filter(|a| !phrase::is_grave(a)).collect();
-        if plain.is_empty() {
-            continue;
-        }
-        let title = format!("{} ({})", first.phase.title(), count(plain.len() as u64));
-        out.push_str(&match detail {
-            Detail::Full => folded(&title, &table(plain.iter().map(|a| row(a)))),
-            Detail::Names => folded(&title, &format!("\n{}\n", names(&plain))),
+/// What is folded together.
+struct Block<'p> {
+    title: String,
+    actions: Vec<&'p Action>,
+    detail: Detail,
+    /// How long it is at its detail.
+    octets: usize,
+}
+
+impl Block<'_> {
+    fn text(&self, detail: Detail) -> String {
+        let title = format!("{} ({})", escape(&self.title), count(self.actions.len() as u64));
+        match detail {
+            Detail::Full => folded(&title, &table(self.actions.iter().map(|a| row(a)))),
+            Detail::Names => folded(&title, &format!("\n{}\n", names(&self.actions))),
             Detail::Counts => format!("\n- {title}\n"),
-        });
+        }
+    }
+
+    fn set(&mut self, detail: Detail) {
+        self.detail = detail;
+        self.octets = self.text(detail).len();
+    }
+}
+
+/// The actions that are folded, by domain, or by phase where there is one domain. What cannot fit begins smaller.
+fn blocks(plan: &Plan, limit: usize) -> Vec<Block<'_>> {
+    let plain = || plan.body.actions.iter().filter(|a| !phrase::is_grave(a));
+    let domains: BTreeSet<&str> = plain().map(phrase::domain_of).collect();
+    let mut by: BTreeMap<(Phase, &str), Vec<&Action>> = BTreeMap::new();
+    for action in plain() {
+        let key = match domains.len() {
+            0 | 1 => (action.phase, ""),
+            _ => (Phase::Domain, phrase::domain_of(action)),
+        };
+        by.entry(key).or_default().push(action);
+    }
+    let mut out = Vec::with_capacity(by.len());
+    for ((phase, domain), actions) in by {
+        let title = if domain.is_empty() { phase.title().to_owned() } else { domain.to_owned() };
+        // No row is shorter than this, so what cannot fit is not even tried.
+        let detail = match actions.len() {
+            n if n.saturating_mul(30) <= limit => Detail::Full,
+            n if n.saturating_mul(8) <= limit => Detail::Names,
+            _ => Detail::Counts,
+        };
+        let mut block = Block { title, actions, detail, octets: 0 };
+        block.set(detail);
+        out.push(block);
     }
     out
+}
+
+/// The blocks in that much room: the largest shrinks first. `None` when they do not fit.
+fn fitting(blocks: &mut [Block<'_>], room: usize) -> Option<String> {
+    let mut sum: usize = blocks.iter().map(|b| b.octets).sum();
+    while sum > room {
+        let largest = blocks.iter_mut().filter(|b| b.detail != Detail::Counts).max_by_key(|b| b.octets)?;
+        sum -= largest.octets;
+        largest.set(if largest.detail == Detail::Full { Detail::Names } else { Detail::Counts });
+        sum += largest.octets;
+    }
+    Some(blocks.iter().map(|b| b.text(b.detail)).collect())
 }
 
 fn folded(title: &str, body: &str) -> String {

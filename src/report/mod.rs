@@ -3,25 +3,40 @@
 //! Nothing is decided here and nothing is printed here: every function takes data and returns text. A reader of a plan
 //! sees everything that matters whatever the size: many rows of one kind are counted, what destroys is always shown.
 
+mod changes;
+mod difference;
+mod drift;
 mod events;
 mod filter;
 mod findings;
+mod graph;
+mod html;
 mod markdown;
 mod pace;
 mod phrase;
+mod rows;
+mod spec_text;
 mod status;
 mod style;
 mod summary;
 mod text;
+mod yaml;
 
+pub use changes::{PlanChanges, changes_markdown, changes_text};
+pub use difference::{plan_difference, unified};
+pub use drift::{Drift, drift_markdown, drift_text};
 pub use events::{event_json, event_line};
 pub use findings::{Checked, findings_json, findings_markdown, findings_text};
+pub use graph::{Graph, plan_graph};
+pub use html::plan_html;
 pub use markdown::plan_markdown;
 pub use pace::{Forecast, Pace, eta, forecast_text};
-pub use status::status_text;
+pub use spec_text::{Import, Named, import_spec};
+pub use status::{Standing, status_text};
 pub use style::{Options, Style};
 pub use summary::{Failure, Summary, summary_text};
 pub use text::plan_text;
+pub use yaml::{inventory_yaml, scalar as yaml_scalar};
 
 /// A plan as JSON: the plan file itself, so that what a program reads is what `apply` does.
 #[must_use]

@@ -58,7 +58,7 @@ impl Phrase {
         }
     }
 
-    fn new(symbol: char, verb: &'static str, object: String, detail: String) -> Self {
+    pub(super) fn new(symbol: char, verb: &'static str, object: String, detail: String) -> Self {
         Self { symbol, verb, object: clean(&object), detail: clean(&detail).replace('\n', " ") }
     }
 
@@ -265,6 +265,8 @@ pub(super) fn way_in(access: &AccessMethod) -> String {
         AccessMethod::Named { user, password } => format!("login {user}, password from {password}"),
         AccessMethod::Master { user, password, .. } => format!("master user {user}, password from {password}"),
         AccessMethod::Authzid { user, password } => format!("administrator {user}, password from {password}"),
+        AccessMethod::Token { user: Some(user), token } => format!("login {user}, token from {token}"),
+        AccessMethod::Token { user: None, token } => format!("token from {token}"),
     }
 }
 
@@ -308,8 +310,8 @@ pub(super) fn strategies(plan: &Plan) -> String {
     }
 }
 
-/// The actions counted by what they do: `2 create, 1 rename`.
-pub(super) fn totals(plan: &Plan) -> String {
+/// The actions counted by what they do: symbol, word, how many.
+pub(super) fn counts(plan: &Plan) -> Vec<(char, &'static str, u64)> {
     const ORDER: [(char, &str); 7] = [
         ('+', "create"),
         ('>', "move"),
@@ -323,8 +325,35 @@ pub(super) fn totals(plan: &Plan) -> String {
     for action in &plan.body.actions {
         *counts.entry(symbol(action)).or_default() += 1;
     }
-    let known = ORDER.iter().filter_map(|(symbol, word)| Some(format!("{} {word}", count(*counts.get(symbol)?))));
+    ORDER.into_iter().filter_map(|(symbol, word)| Some((symbol, word, *counts.get(&symbol)?))).collect()
+}
+
+/// The same in words: `2 create, 1 move`.
+pub(super) fn totals(plan: &Plan) -> String {
+    let known = counts(plan).into_iter().map(|(_, word, n)| format!("{} {word}", count(n)));
     known.collect::<Vec<_>>().join(", ")
+}
+
+/// The domain that an action belongs to; the whole name of its chain where that is no address.
+pub(super) fn domain_of(action: &Action) -> &str {
+    action.chain.rsplit_once('@').map_or(&action.chain, |(_, domain)| domain)
+}
+
+/// What makes a plan another thing than the whole way from what is to what should be, in sentences.
+pub(super) fn banner(plan: &Plan) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(run) = &plan.body.rollback_of {
+        out.push(format!("Takes {run} back, as far as it can be."));
+    }
+    let part = &plan.body.part;
+    let list = |all: &std::collections::BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(", ");
+    if !part.only.is_empty() {
+        out.push(format!("Only a part: {}, and what that needs. No source is emptied.", list(&part.only)));
+    }
+    if !part.without.is_empty() {
+        out.push(format!("Left out: {}, and what needs that. No source is emptied.", list(&part.without)));
+    }
+    out
 }
 
 /// The mail that a plan is about to copy, counted once per account.

@@ -1,25 +1,33 @@
 //! What the journal knows, for `rehome status`.
 
+use jiff::Timestamp;
+
 use crate::{
-    diag::{count, plural},
-    model::{MailboxState, PlanOutcome, State},
+    diag::{Exit, count, plural},
+    journal::{Run, Unsettled},
+    model::{MailboxState, State},
 };
 
 use super::style::{Options, Paint, pad};
 
-/// The state of a workspace for a terminal.
+/// Where a workspace stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// What is known of mailboxes and protection.
+    pub state: &'a State,
+    /// The latest run.
+    pub latest: Option<&'a Run>,
+    /// Effects that were begun and whose end nobody recorded.
+    pub unsettled: &'a [Unsettled],
+}
+
+/// Where a workspace stands, for a terminal.
 #[must_use]
-pub fn status_text(state: &State, options: &Options) -> String {
-    let mut out = match &state.open_run {
-        Some(run) => {
-            format!("{} has begun and not ended; go on with `rehome resume`.\n", options.heading(run.as_str()))
-        }
-        None => "No run is open.\n".to_owned(),
-    };
-    out.push_str(&plans(state));
-    if state.mailboxes.is_empty() {
-        out.push_str("No mailbox has been copied yet.\n");
-    } else {
+pub fn status_text(standing: &Standing<'_>, options: &Options) -> String {
+    let mut out = latest(standing.latest);
+    out.push_str(&undecided(standing.unsettled, options));
+    let state = standing.state;
+    if !state.mailboxes.is_empty() {
         out.push_str(&mailboxes(state, options));
     }
     if !state.protected.is_empty() {
@@ -31,16 +39,40 @@ pub fn status_text(state: &State, options: &Options) -> String {
     out
 }
 
-fn plans(state: &State) -> String {
-    let of = |outcome| state.plans.values().filter(|o| **o == outcome).count();
-    let parts = [(PlanOutcome::Done, "done"), (PlanOutcome::Partial, "partly done"), (PlanOutcome::Open, "open")];
-    let said: Vec<String> = parts
-        .into_iter()
-        .map(|(outcome, word)| (of(outcome), word))
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{} {word}", count(n as u64)))
-        .collect();
-    if said.is_empty() { String::new() } else { format!("Plans: {}.\n", said.join(", ")) }
+fn when(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+fn latest(run: Option<&Run>) -> String {
+    let Some(run) = run else { return "No plan was applied from here yet.\n".to_owned() };
+    let (id, plan) = (&run.id, run.plan.short());
+    match (run.ended, run.exit) {
+        (Some(ended), Some(code)) => {
+            let meaning = Exit::ALL.into_iter().find(|e| e.code() == code).map_or("failed", Exit::meaning);
+            let line = format!("{id} of plan {plan} ended {} with {code} ({meaning}).\n", when(ended));
+            let next = "`rehome resume` goes on with it, `rehome plan` looks afresh.\n";
+            if code == 0 { line } else { line + next }
+        }
+        _ => {
+            format!("{id} of plan {plan} began {} and has not ended. `rehome resume` goes on.\n", when(run.started))
+        }
+    }
+}
+
+fn undecided(unsettled: &[Unsettled], options: &Options) -> String {
+    let all: Vec<_> = unsettled.iter().filter_map(|u| Some((u, u.reason.as_ref()?))).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", options.heading("Nobody but you can tell whether these were done"));
+    for (open, reason) in all.iter().take(options.shown(all.len())) {
+        let what = if open.undo { "taking back " } else { "" };
+        out.push_str(&format!("  {what}{}\n", open.action));
+        out.push_str(&options.wrap(6, reason));
+    }
+    out.push_str(&options.rest(all.len(), 2));
+    out.push_str("  Look at the platform, then: rehome journal resolve ACTION --as done|retry\n");
+    out
 }
 
 fn mailboxes(state: &State, options: &Options) -> String {
@@ -62,23 +94,27 @@ fn mailboxes(state: &State, options: &Options) -> String {
 }
 
 fn row(mailbox: &MailboxState, options: &Options) -> String {
-    let mut parts = vec![match mailbox.passes {
-        1 => "1 pass".to_owned(),
-        n => format!("{} passes", count(u64::from(n))),
-    }];
-    if let Some(counts) = &mailbox.counts {
-        let there = counts.copied + counts.present;
-        parts.push(format!("{} of {}", count(there), plural(counts.source as usize, "message")));
-        let failed: u64 = counts.failed.values().sum();
-        if failed > 0 {
-            parts.push(options.paint(Paint::Bad, &format!("{} failed", count(failed))));
-        }
-        if !counts.balances() {
-            parts.push(options.paint(Paint::Bad, "sums do not balance"));
+    let mut parts = Vec::new();
+    if mailbox.passes > 0 {
+        let passes = if mailbox.passes == 1 { "pass" } else { "passes" };
+        parts.push(format!("{} {passes}", count(u64::from(mailbox.passes))));
+    }
+    match &mailbox.counts {
+        None => parts.push("not copied yet".to_owned()),
+        Some(counts) => {
+            let there = counts.copied + counts.present;
+            parts.push(format!("{} of {}", count(there), plural(counts.source as usize, "message")));
+            let failed: u64 = counts.failed.values().sum();
+            if failed > 0 {
+                parts.push(options.paint(Paint::Bad, &format!("{} failed", count(failed))));
+            }
+            if !counts.balances() {
+                parts.push(options.paint(Paint::Bad, "sums do not balance"));
+            }
         }
     }
     parts.push(match &mailbox.verified {
-        Some(proof) => options.paint(Paint::Good, &format!("verified {}", proof.at)),
+        Some(proof) => options.paint(Paint::Good, &format!("verified {}", when(proof.at))),
         None => options.paint(Paint::Change, "not verified"),
     });
     parts.join(", ")

@@ -10,6 +10,7 @@ use crate::{
 
 use super::{
     phrase::{self, Phrase},
+    rows::{self, Row},
     style::{Options, Paint, pad},
 };
 
@@ -41,29 +42,49 @@ fn head(plan: &Plan, options: &Options) -> String {
     }
     let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();
     out.push_str(&options.wrap(0, &format!("{}.{mail}", plural(plan.body.actions.len(), "action"))));
+    for line in phrase::banner(plan) {
+        out.push_str(&format!("{}\n", options.paint(Paint::Bad, options.wrap(0, &line).trim_end())));
+    }
     out
 }
 
 fn phase(phase: Phase, actions: &[Action], options: &Options) -> String {
-    let title = match actions.len() {
+    let rows = if options.verbose { rows::every(actions) } else { rows::calm(actions) };
+    let title = match rows.len() {
         n if n > options.shown(n) => format!("{} ({})", phase.title(), count(n as u64)),
         _ => phase.title().to_owned(),
     };
     let mut out = format!("\n{}\n", options.heading(&title));
-    let rows: Vec<(Phrase, &Action)> =
-        actions.iter().take(options.shown(actions.len())).map(|a| (Phrase::of(a), a)).collect();
-    let widest = |of: fn(&Phrase) -> usize| rows.iter().map(|(p, _)| of(p)).max().unwrap_or(0);
+    let shown = shown(&rows, options);
+    let widest = |of: fn(&Phrase) -> usize| shown.iter().map(|r| of(&r.phrase)).max().unwrap_or(0);
     let verb = widest(|p| p.verb.len());
     let object = widest(|p| p.object.chars().count()).min(options.width.max(40) * 2 / 5);
-    for (phrase, action) in &rows {
-        out.push_str(&row(phrase, action, (verb, object), options));
+    for one in &shown {
+        out.push_str(&row(one, rows.len() == 1, (verb, object), options));
     }
-    out.push_str(&options.rest(actions.len(), 2));
+    out.push_str(&options.rest(rows.len(), 2));
     out
 }
 
-fn row(phrase: &Phrase, action: &Action, (verb, object): (usize, usize), options: &Options) -> String {
-    let guard = if action.guard.is_some() { '!' } else { ' ' };
+/// The first rows, but whatever needs somebody's word before all others. The order stays.
+fn shown<'r, 'p>(rows: &'r [Row<'p>], options: &Options) -> Vec<&'r Row<'p>> {
+    let room = options.shown(rows.len());
+    let guarded = rows.iter().filter(|r| r.guarded).count().min(room);
+    let (mut plain_left, mut guarded_left) = (room - guarded, guarded);
+    let mut out = Vec::with_capacity(room);
+    for row in rows {
+        let left = if row.guarded { &mut guarded_left } else { &mut plain_left };
+        if *left > 0 {
+            *left -= 1;
+            out.push(row);
+        }
+    }
+    out
+}
+
+fn row(row: &Row<'_>, alone: bool, (verb, object): (usize, usize), options: &Options) -> String {
+    let phrase = &row.phrase;
+    let guard = if row.guarded { '!' } else { ' ' };
     let mark = options.paint(phrase.paint(), &format!("{}{guard}", phrase.symbol));
     let start = format!("{}  {}", pad(phrase.verb, verb), pad(&phrase.object, object));
     let indent = 2 + 3 + verb + 2;
@@ -73,7 +94,9 @@ fn row(phrase: &Phrase, action: &Action, (verb, object): (usize, usize), options
     } else {
         format!("{}\n", format!("  {mark} {start}  {}", phrase.detail).trim_end())
     };
+    let Some(action) = row.action else { return out };
     if let Work::Copy(work) = &action.work
+        && (alone || options.verbose)
         && !action.id.as_str().contains('#')
     {
         let (from, to) = (phrase::way_in(&work.source.access), phrase::way_in(&work.target.access));

@@ -56,6 +56,14 @@ pub fn parse_files(files: &[(&str, &str)]) -> Result<Loaded, Diagnostics> {
     })
 }
 
+/// The files that a path stands for: itself, or the `*.yaml` and `*.yml` files of a folder in the order of their names.
+///
+/// # Errors
+/// When it cannot be read, or is a folder without such files.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, Diagnostics> {
+    list(path).map(|(_, files)| files).map_err(|d| Diagnostics(vec![*d]))
+}
+
 fn list(path: &Path) -> Result<(PathBuf, Vec<PathBuf>), Box<Diagnostic>> {
     let unreadable = |error: io::Error| Box::new(unreadable(path, &error));
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {

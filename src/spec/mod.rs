@@ -7,6 +7,7 @@
 //!
 //! No stage stops at a problem: a key that nobody knows and an address claimed twice are found in the same run.
 
+mod format;
 mod init;
 mod load;
 mod mask;
@@ -19,8 +20,9 @@ mod tree;
 mod types;
 mod validate;
 
+pub use format::format;
 pub use init::template_init;
-pub use load::{load, parse, parse_bytes, parse_files};
+pub use load::{files, load, parse, parse_bytes, parse_files};
 pub use types::*;
 
 use jiff::Timestamp;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AccessMethod, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, GroupSettings, ImapEndpoint,
-    MailFilter, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef, SlotId,
+    MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef, SlotId,
 };
 
 /// What should be.
@@ -83,6 +83,9 @@ pub struct PlatformSpec {
     pub admin: Option<AdminAccess>,
     /// Requests per minute that rehome allows itself.
     pub requests_per_minute: Option<u32>,
+    /// What its IMAP service allows, or is to be allowed.
+    #[serde(default, skip_serializing_if = "MailLimits::is_empty")]
+    pub limits: MailLimits,
 }
 
 /// A way into every mailbox of a platform without its user's password.
@@ -112,6 +115,13 @@ pub enum AdminAccess {
         /// The administrator's password.
         password: SecretRef,
     },
+    /// A bearer token for each mailbox.
+    Token {
+        /// The login name, for a platform with a single mailbox (`rehome copy`); `None` for the account's address.
+        user: Option<String>,
+        /// The token, read anew for each login; may hold `{local}`, `{address}` and `{domain}` of the mailbox's address.
+        token: SecretRef,
+    },
 }
 
 impl AdminAccess {
@@ -122,6 +132,7 @@ impl AdminAccess {
             Self::Named { user, password } => AccessMethod::Named { user, password },
             Self::Master { user, separator, password } => AccessMethod::Master { user, separator, password },
             Self::Authzid { user, password } => AccessMethod::Authzid { user, password },
+            Self::Token { user, token } => AccessMethod::Token { user, token },
         }
     }
 }

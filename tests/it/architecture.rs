@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 15] = [
     ("diag", 0),
     ("model", 0),
     ("spec", 1),
     ("journal", 1),
     ("imap", 1),
     ("dns", 1),
+    ("naming", 1),
     ("plan", 2),
     ("provider", 2),
     ("observe", 3),
@@ -20,7 +21,7 @@ const FLOORS: [(&str, u8); 14] = [
 ];
 
 /// Modules that decide by their arguments alone: no clock, no chance, no files, no network, no environment.
-const PURE: [&str; 4] = ["diag", "model", "plan", "report"];
+const PURE: [&str; 5] = ["diag", "model", "naming", "plan", "report"];
 
 const IMPURE: [&str; 14] = [
     "std::fs",

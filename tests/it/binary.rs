@@ -34,6 +34,7 @@ impl Ended {
 #[derive(Clone, Debug)]
 pub struct Binary {
     folder: PathBuf,
+    outputs: PathBuf,
     variables: BTreeMap<String, String>,
 }
 
@@ -41,8 +42,8 @@ pub struct Binary {
 #[derive(Debug)]
 pub struct Running {
     pub child: Child,
-    out: PathBuf,
-    err: PathBuf,
+    pub out: PathBuf,
+    pub err: PathBuf,
 }
 
 impl Running {
@@ -59,9 +60,14 @@ impl Running {
 }
 
 impl Binary {
-    /// `folder` takes what it writes to stdout and stderr.
+    /// `folder` is where it runs, and takes what it writes to stdout and stderr.
     pub fn new(folder: &Path, variables: BTreeMap<String, String>) -> Self {
-        Self { folder: folder.to_owned(), variables }
+        Self { folder: folder.to_owned(), outputs: folder.to_owned(), variables }
+    }
+
+    /// The same with a folder of its own for what it writes to stdout and stderr.
+    pub fn writing_to(self, outputs: PathBuf) -> Self {
+        Self { outputs, ..self }
     }
 
     /// The same with one more variable.
@@ -72,9 +78,11 @@ impl Binary {
     }
 
     pub fn start(&self, name: &str, args: &[&str]) -> io::Result<Running> {
-        let (out, err) = (self.folder.join(format!("{name}.out")), self.folder.join(format!("{name}.err")));
+        let (out, err) = (self.outputs.join(format!("{name}.out")), self.outputs.join(format!("{name}.err")));
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let child = Command::new(env!("CARGO_BIN_EXE_rehome"))
+        // A long run of tests goes on with the binary it began with, whatever is built meanwhile.
+        let binary = std::env::var_os("REHOME_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_rehome").into());
+        let child = Command::new(binary)
             .args(args)
             .env_clear()
             .env("PATH", path)

@@ -2,12 +2,15 @@
 
 mod copy;
 mod exits;
+mod form;
 mod guards;
+mod imports;
 mod interrupts;
 mod journal;
 mod mailboxes;
 mod plans;
 mod platforms;
+mod reviews;
 mod secrets;
 mod shell;
 

@@ -1,12 +1,20 @@
 //! The copy engine against private Dovecot servers, with everything that can be odd and with connections that are cut.
 
 mod corpus;
+mod fidelity;
+mod front;
+mod gmail;
+mod network;
 mod proxy;
+mod quirks;
+mod tokens;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use rehome::{
-    copy::{CopyError, CopyErrorClass, CopyRequest, MailVerification, VerifyRequest, copy_mailbox, verify_mailbox},
+    copy::{
+        CopyError, CopyErrorClass, CopyRequest, MailVerification, Network, VerifyRequest, copy_mailbox, verify_mailbox,
+    },
     diag::Severity,
     imap::{Connector, Fetched, StoreMode, UidRange, WireName},
     journal::ledger::{Fault, Ledger},
@@ -59,6 +67,7 @@ async fn pass(source: Connector, target: Connector, ledger: &Ledger) -> Result<C
         resources: rehome::copy::Resources::default(),
         events: &NoEvents,
         cancel: CancellationToken::new(),
+        network: &Network::default(),
         settle: SETTLE,
     })
     .await
@@ -75,6 +84,7 @@ async fn verify(source: Connector, target: Connector, ledger: &Ledger) -> MailVe
         ledger,
         events: &NoEvents,
         cancel: CancellationToken::new(),
+        again: "run the copy again",
     };
     verify_mailbox(request).await.unwrap()
 }

@@ -89,19 +89,10 @@ impl Rehearsal {
         let sandbox = Sandbox::start(options).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("rehome.yaml"), SPEC).unwrap();
-        let ready = sandbox.ready();
-        let mut variables = ready.environment();
-        for (service, at) in &ready.imap {
-            let name = format!("REHOME_IMAP_{}", mail_name(service).to_uppercase());
-            variables.insert(name, format!("imap://{}:{}", at.host, at.port));
-        }
-        for (name, value) in [
-            ("REHOME_DNS_SERVERS", ready.dns.as_str()),
-            ("REHOME_REQUESTS_PER_MINUTE", "600000"),
-            ("REHOME_TASK_PAUSE_MILLIS", "2"),
-            ("REHOME_POLL_MILLIS", "10"),
-            ("REHOME_SETTLE_MILLIS", "20"),
-        ] {
+        let mut variables = sandbox.ready().variables();
+        for (name, value) in
+            [("REHOME_TASK_PAUSE_MILLIS", "2"), ("REHOME_POLL_MILLIS", "10"), ("REHOME_SETTLE_MILLIS", "20")]
+        {
             variables.insert(name.to_owned(), value.to_owned());
         }
         Self { program: Binary::new(folder.path(), variables), sandbox, _folder: folder }

@@ -1,5 +1,12 @@
 //! Mail DNS against an authoritative server.
 
+mod audit;
+mod commands;
+mod daemons;
+mod real;
+mod scripted;
+mod spf;
+
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use rehome::{

@@ -5,5 +5,7 @@ mod login;
 mod look;
 mod real;
 pub mod script;
+mod seeds;
 mod store;
 mod tls;
+mod tokens;

@@ -11,6 +11,7 @@ mod dns;
 mod fleet;
 mod imap;
 mod journal;
+mod kills;
 mod plan;
 mod provider;
 mod sandbox_api;

@@ -7,5 +7,6 @@ mod model;
 mod notes;
 mod report;
 mod runs;
+mod screens;
 mod strategies;
 mod world;

@@ -3,5 +3,5 @@
 mod checker;
 mod faults;
 mod mbsync;
-mod python;
+pub mod python;
 mod stores;

@@ -11,16 +11,24 @@ use std::{
     fs::{self, File},
     io::Read as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use rehome::{
     model::{Address, RecordType},
-    sandbox::{ImapBackend, Options, Ready, Sandbox, World as People, api::world::World as Platforms},
+    sandbox::{
+        ImapBackend, Options, Ready, Sandbox, World as People,
+        api::{
+            Fault, FaultKind, When,
+            world::{Hosted, World as Platforms},
+        },
+    },
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use super::binary::{self, Binary};
 
 /// The spec of the demo: three people of blue.example go from Exchange to Email Pro.
 pub const DEMO: &str = include_str!("../../specs/demo.yaml");
@@ -32,8 +40,25 @@ const MESSAGES: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Commands that promise to change nothing.
-const READERS: [&str; 11] =
-    ["validate", "plan", "show", "status", "verify", "doctor", "journal", "platforms", "schema", "completions", "init"];
+const READERS: [&str; 17] = [
+    "validate",
+    "plan",
+    "show",
+    "status",
+    "verify",
+    "doctor",
+    "journal",
+    "platforms",
+    "schema",
+    "completions",
+    "init",
+    "drift",
+    "diff",
+    "import",
+    "fmt",
+    "protect",
+    "man",
+];
 
 /// IMAP commands that change nothing (SELECT may take `\Recent` away, so it is not among them).
 const READING: [&str; 17] = [
@@ -122,6 +147,16 @@ impl World {
         self.sandbox.api().edit(change)
     }
 
+    /// Changes one hosted service behind the program's back.
+    pub fn edit_hosted<R>(&self, service: &str, change: impl FnOnce(&mut Hosted) -> R) -> R {
+        self.edit(|platforms| change(platforms.hosted.get_mut(service).unwrap()))
+    }
+
+    /// Every request of that kind fails from now on.
+    pub fn fails(&self, verb: &str, path: &str, kind: FaultKind, when: When) {
+        self.sandbox.api().faults().add(Fault { times: 0, ..Fault::once(verb, path, kind, when) });
+    }
+
     /// Waits for something of the sandbox.
     pub fn wait_for<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
@@ -193,23 +228,13 @@ impl World {
     pub fn start(&self, words: &[&str]) -> Running<'_> {
         let n = self.runs.get() + 1;
         self.runs.set(n);
-        let file = |kind: &str| self.folder.path().join("out").join(format!("{n}.{kind}"));
-        let (out, err) = (file("out"), file("err"));
-        let child = Command::new(env!("CARGO_BIN_EXE_rehome"))
-            .args(words)
-            .current_dir(self.dir())
-            .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .env("HOME", self.folder.path().join("home"))
-            .env("USER", "tester")
-            .envs(&*self.variables.borrow())
-            .stdin(Stdio::null())
-            .stdout(File::create(&out).unwrap())
-            .stderr(File::create(&err).unwrap())
-            .spawn()
-            .unwrap();
+        let home = self.folder.path().join("home").display().to_string();
+        let mut variables = self.variables.borrow().clone();
+        variables.extend([("HOME".to_owned(), home), ("USER".to_owned(), "tester".to_owned())]);
+        let program = Binary::new(&self.dir(), variables).writing_to(self.folder.path().join("out"));
+        let process = program.start(&n.to_string(), words).unwrap();
         let words: Vec<String> = words.iter().map(|&w| w.to_owned()).collect();
-        Running { world: self, before: self.changes(), child, out, err, words, started: Instant::now() }
+        Running { world: self, before: self.changes(), process, words, started: Instant::now() }
     }
 
     /// What was sent so far that can change something.
@@ -257,6 +282,11 @@ impl World {
         }
     }
 
+    /// Says that the scenario ends on purpose before everything is as the spec wants it.
+    pub fn leaves_more_to_do(&self) {
+        self.applied.set(false);
+    }
+
     /// What must hold after every scenario that ended well: there is nothing left to do.
     pub fn settle(&self) {
         let again = self.run(&["plan", "rehome.yaml", "--detailed-exitcode"]);
@@ -276,9 +306,7 @@ impl Drop for World {
 pub struct Running<'a> {
     world: &'a World,
     before: BTreeMap<String, u64>,
-    child: Child,
-    out: PathBuf,
-    err: PathBuf,
+    process: binary::Running,
     words: Vec<String>,
     started: Instant,
 }
@@ -286,14 +314,15 @@ pub struct Running<'a> {
 impl Running<'_> {
     /// Sends it a signal, `INT` or `TERM` or `KILL`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
+        let sent =
+            Command::new("sh").args(["-c", &format!("kill -{name} {}", self.process.child.id())]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits until something is true.
     pub fn until(&mut self, what: &str, mut is: impl FnMut(&World) -> bool) {
         while !is(self.world) {
-            assert!(self.child.try_wait().unwrap().is_none(), "it ended before {what}: {}", self.told());
+            assert!(self.process.child.try_wait().unwrap().is_none(), "it ended before {what}: {}", self.told());
             assert!(self.started.elapsed() < PATIENCE, "never saw {what}: {}", self.told());
             pause();
         }
@@ -301,33 +330,31 @@ impl Running<'_> {
 
     /// Waits until a line of stderr holds that text.
     pub fn until_it_says(&mut self, text: &str) {
-        let err = self.err.clone();
+        let err = self.process.err.clone();
         self.until(text, |_| fs::read_to_string(&err).unwrap().contains(text));
     }
 
     fn told(&self) -> String {
-        format!("{}{}", fs::read_to_string(&self.out).unwrap(), fs::read_to_string(&self.err).unwrap())
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        read(&self.process.out) + &read(&self.process.err)
     }
 
     /// Waits for its end, and checks what is true of every command.
     pub fn end(mut self) -> Ran {
         let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.process.child.try_wait().unwrap() {
                 break status;
             }
             if self.started.elapsed() > PATIENCE {
-                self.child.kill().unwrap();
-                self.child.wait().unwrap();
+                self.process.child.kill().unwrap();
+                self.process.child.wait().unwrap();
                 panic!("rehome {} does not end: {}", self.words.join(" "), self.told());
             }
             pause();
         };
-        let ran = Ran {
-            words: self.words.join(" "),
-            code: status.code().unwrap_or(-1),
-            out: fs::read_to_string(&self.out).unwrap(),
-            err: fs::read_to_string(&self.err).unwrap(),
-        };
+        let ended = self.process.ended(status);
+        let words = self.words.join(" ");
+        let ran = Ran { words, code: ended.code().unwrap_or(-1), out: ended.stdout, err: ended.stderr };
         let command = self.words.iter().find(|w| !w.starts_with('-')).map_or("", String::as_str);
         if READERS.contains(&command) || self.words.iter().any(|w| w == "--dry-run") {
             assert_eq!(self.world.changes(), self.before, "rehome {} changed something", ran.words);

@@ -11,11 +11,11 @@ use std::{
 use super::plan::{make, print, read, state};
 use crate::{
     cli::{
-        args::{ApplyArgs, Format, LookArgs},
+        args::{ApplyArgs, Format, LookArgs, MARKDOWN_LIMIT},
         context::Context,
         ending,
         failure::Failure,
-        runner::{self, Ended, Job, Unfinished},
+        runner::{self, Ended, Job, Latest, Unfinished},
     },
     diag::Exit,
     journal::Journal,
@@ -60,7 +60,7 @@ async fn fresh(
     let inventory = context.observe(&spec, &readers(&platforms), look).await?;
     let plan = make(path, &spec, &inventory, &state(context, path)?);
     if context.global.format == Format::Human {
-        print(context, &plan, None)?;
+        print(context, &plan, None, MARKDOWN_LIMIT)?;
     }
     if plan.is_empty() {
         return nothing(context, &plan);
@@ -70,23 +70,14 @@ async fn fresh(
             "say yes, or --auto-approve; or review a saved plan: rehome plan --out plan.json, rehome apply plan.json",
         ));
     }
-    let job = Job {
-        context,
-        spec: &spec,
-        plan: &plan,
-        inventory: &inventory,
-        platforms: &platforms,
-        workspace: context.workspace(path),
-        args,
-        resume: false,
-    };
+    let job = Job::new(context, (&spec, &plan), &inventory, &platforms, context.workspace(path), args);
     finish(context, &plan, job.run().await?)
 }
 
 /// Ends an apply whose plan has no actions. Whoever reads JSON gets the plan, which says why.
 fn nothing(context: &Context, plan: &Plan) -> Result<Exit, Failure> {
     if context.global.format != Format::Human {
-        print(context, plan, None)?;
+        print(context, plan, None, MARKDOWN_LIMIT)?;
     }
     Ok(runner::exit_of_nothing(plan))
 }
@@ -123,41 +114,31 @@ async fn saved(
     if !begun {
         refuse_stale(context, &plan, &inventory)?;
     }
-    let job = Job {
-        context,
-        spec: &spec,
-        plan: &plan,
-        inventory: &inventory,
-        platforms: &platforms,
-        workspace,
-        args,
-        resume: false,
-    };
+    let job = Job::new(context, (&spec, &plan), &inventory, &platforms, workspace, args);
     finish(context, &plan, job.run().await?)
 }
 
 /// Goes on with the run that was interrupted; the plan is in the journal.
 pub(super) async fn resume(context: &Context, typed: &Path, args: &ApplyArgs) -> Result<Exit, Failure> {
-    let Some(Unfinished { workspace, spec: path, plan }) = runner::unfinished(context, typed)? else {
-        context.answer("There is nothing to resume: the last run has ended well.\n")?;
-        return Ok(Exit::Ok);
+    let Unfinished { workspace, spec: path, plan } = match runner::latest(context, typed)? {
+        Latest::Unfinished(run) => *run,
+        Latest::Ended => {
+            context.answer("There is nothing to resume: the last run has ended well.\n")?;
+            return Ok(Exit::Ok);
+        }
+        Latest::None => {
+            context
+                .answer("There is nothing to resume: no plan was applied from here yet. `rehome apply` begins.\n")?;
+            return Ok(Exit::Ok);
+        }
     };
     let spec = context.load(&path)?;
     let platforms = context.providers(&spec)?;
     // Mailboxes and DNS are looked at by the actions themselves; names and hosts are all that is needed here.
     let look = LookArgs { no_logins: true, no_dns: true };
     let inventory = context.observe(&spec, &readers(&platforms), &look).await?;
-    let job = Job {
-        context,
-        spec: &spec,
-        plan: &plan,
-        inventory: &inventory,
-        platforms: &platforms,
-        workspace,
-        args,
-        resume: true,
-    };
-    finish(context, &plan, job.run().await?)
+    let job = Job::new(context, (&spec, &plan), &inventory, &platforms, workspace, args);
+    finish(context, &plan, Job { resume: true, ..job }.run().await?)
 }
 
 /// The platforms, for looking only.

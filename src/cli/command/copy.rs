@@ -8,15 +8,19 @@ use std::{
 use super::plan::{make, print};
 use crate::{
     cli::{
-        args::{ApplyArgs, CopyArgs, Format, LookArgs},
+        args::{ApplyArgs, CopyArgs, Format, LookArgs, MARKDOWN_LIMIT},
         context::Context,
         ending, endpoint,
         failure::Failure,
+        mail::Asked,
         runner::{self, Job},
     },
     diag::Exit,
     journal::Journal,
-    model::{Address, Digest, Domain, ImapEndpoint, ImapSecurity, PlatformId, PlatformKind, Profile, SecretRef, State},
+    model::{
+        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailLimits, PlatformId, PlatformKind, Profile, SecretRef,
+        State,
+    },
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
         Strategy, VerifyLevel,
@@ -27,13 +31,25 @@ use crate::{
 struct Side {
     user: String,
     endpoint: ImapEndpoint,
-    password: SecretRef,
+    way: Way,
+}
+
+/// What opens it.
+enum Way {
+    Password(SecretRef),
+    Token(SecretRef),
 }
 
 /// Plans the copy, and makes it unless it is a dry run.
 pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failure> {
-    let from = side(context, "--from", &args.from, &args.from_password, args.insecure)?;
-    let to = side(context, "--to", &args.to, &args.to_password, args.insecure)?;
+    let way = |flag, password: &Option<String>, token: &Option<String>| match (password, token) {
+        (_, Some(token)) => secret_ref(flag, "token", token).map(Way::Token),
+        (password, None) => secret_ref(flag, "password", password.as_deref().unwrap_or_default()).map(Way::Password),
+    };
+    let from_way = way("--from", &args.from_password, &args.from_token)?;
+    let to_way = way("--to", &args.to_password, &args.to_token)?;
+    let from = side(context, "--from", &args.from, from_way, args.insecure)?;
+    let to = side(context, "--to", &args.to, to_way, args.insecure)?;
     if from.endpoint == to.endpoint && from.user == to.user {
         return Err(Failure::new(Exit::Invalid, "source and target are the same mailbox"));
     }
@@ -58,55 +74,55 @@ pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failu
     let mut shown = plan.clone();
     shown.body.notes.retain(|n| n.code != "mx-cutover");
     if context.global.format == Format::Human || args.dry_run {
-        print(context, &shown, None)?;
+        print(context, &shown, None, MARKDOWN_LIMIT)?;
     }
     if args.dry_run || plan.is_empty() {
         return Ok(if plan.is_empty() { runner::exit_of_nothing(&shown) } else { Exit::Ok });
     }
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
-    let job = Job {
-        context,
-        spec: &spec,
-        plan: &plan,
-        inventory: &inventory,
-        platforms: &platforms,
-        workspace,
-        args: &apply,
-        resume,
-    };
-    ending::tell(context, job.run().await?)
+    let job = Job::new(context, (&spec, &plan), &inventory, &platforms, workspace, &apply);
+    ending::tell(context, Job { resume, asked: Asked::Flags, ..job }.run().await?)
 }
 
-fn side(context: &Context, flag: &str, url: &str, password: &str, insecure: bool) -> Result<Side, Failure> {
+fn side(context: &Context, flag: &str, url: &str, way: Way, insecure: bool) -> Result<Side, Failure> {
     let invalid = |text: String| Failure::new(Exit::Invalid, format!("{flag}: {text}"));
     let (user, endpoint) = endpoint::parse_with_user(url).map_err(invalid)?;
     let user = user.ok_or_else(|| invalid(format!("`{url}` names no user: imaps://USER@HOST")))?;
     let local = matches!(endpoint.host.as_str(), "localhost" | "::1") || endpoint.host.starts_with("127.");
     if endpoint.security == ImapSecurity::Plain && !local && !insecure && !context.allow_plain() {
-        return Err(invalid(format!("{} would get the password without TLS", endpoint.host))
+        return Err(invalid(format!("{} would get the {} without TLS", endpoint.host, way.word()))
             .help("use imaps:// or imap+starttls://; --insecure if the network is yours"));
     }
-    let password = secret_ref(flag, password)?;
-    if let SecretRef::Env(name) = &password
+    if let Way::Password(SecretRef::Env(name)) | Way::Token(SecretRef::Env(name)) = &way
         && context.env.get(name).is_none()
     {
-        let problem = format!("{flag}-password: the environment variable `{name}` is not set, or empty");
+        let problem = format!("{flag}-{}: the environment variable `{name}` is not set, or empty", way.word());
         return Err(Failure::new(Exit::Denied, problem));
     }
-    Ok(Side { user, endpoint, password })
+    Ok(Side { user, endpoint, way })
+}
+
+impl Way {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Password(_) => "password",
+            Self::Token(_) => "token",
+        }
+    }
 }
 
 /// Reads `env:NAME`, `file:PATH`, `command:PROGRAM`. Anything else is taken for a password, and refused without being
 /// repeated.
-fn secret_ref(flag: &str, text: &str) -> Result<SecretRef, Failure> {
+fn secret_ref(flag: &str, what: &str, text: &str) -> Result<SecretRef, Failure> {
     match text.split_once(':') {
         Some(("env", name)) if !name.is_empty() => Ok(SecretRef::Env(name.to_owned())),
         Some(("file", path)) if !path.is_empty() => Ok(SecretRef::File(PathBuf::from(path))),
         Some(("command", words)) if !words.trim().is_empty() => {
             Ok(SecretRef::Command(words.split_whitespace().map(str::to_owned).collect()))
         }
-        _ => Err(Failure::new(Exit::Invalid, format!("{flag}-password is no reference to a password"))
-            .help("a password on a command line is seen by everybody: use env:NAME, file:PATH or command:PROGRAM")),
+        _ => Err(Failure::new(Exit::Invalid, format!("{flag}-{what} is no reference to a {what}")).help(format!(
+            "a {what} on a command line is seen by everybody: use env:NAME, file:PATH or command:PROGRAM"
+        ))),
     }
 }
 
@@ -190,8 +206,12 @@ fn platform(side: &Side) -> PlatformSpec {
         endpoint: None,
         imap: Some(side.endpoint.clone()),
         credentials: BTreeMap::new(),
-        admin: Some(AdminAccess::Named { user: side.user.clone(), password: side.password.clone() }),
+        admin: Some(match &side.way {
+            Way::Password(password) => AdminAccess::Named { user: side.user.clone(), password: password.clone() },
+            Way::Token(token) => AdminAccess::Token { user: Some(side.user.clone()), token: token.clone() },
+        }),
         requests_per_minute: None,
+        limits: MailLimits::default(),
     }
 }
 
@@ -201,11 +221,11 @@ mod tests {
 
     #[test]
     fn a_password_in_clear_is_refused_and_not_repeated() {
-        let failure = secret_ref("--from", "hunter2").unwrap_err();
+        let failure = secret_ref("--from", "password", "hunter2").unwrap_err();
         assert!(!format!("{failure:?}").contains("hunter2"));
-        assert!(secret_ref("--from", "env:").is_err());
+        assert!(secret_ref("--from", "token", "env:").is_err());
         assert_eq!(
-            secret_ref("--from", "command:pass show x").unwrap(),
+            secret_ref("--from", "password", "command:pass show x").unwrap(),
             SecretRef::Command(vec!["pass".to_owned(), "show".to_owned(), "x".to_owned()])
         );
     }

@@ -9,7 +9,7 @@ use std::{
 use super::{apply, plan, sandbox, validate, verify};
 use crate::{
     cli::{
-        args::{ApplyArgs, Global, LookArgs, VerifyWhat},
+        args::{ApplyArgs, Global, LookArgs, MARKDOWN_LIMIT, PlanArgs, SpecArg, VerifyWhat},
         context::Context,
         env::Env,
         failure::Failure,
@@ -78,7 +78,7 @@ async fn walk(context: &Context, spec: &Path, sandbox: &Sandbox) -> Result<Exit,
     heading(context, &format!("rehome validate {path}"))?;
     validate::run(context, spec)?;
     heading(context, &format!("rehome plan {path} --out {}", saved.display()))?;
-    plan::run(context, spec, Some(&saved), false, &look).await?;
+    plan::run(context, &PlanArgs { out: Some(saved.clone()), ..planned(spec) }).await?;
     publish(context, sandbox)?;
     heading(context, &format!("rehome apply {}", saved.display()))?;
     let exit =
@@ -92,7 +92,11 @@ async fn walk(context: &Context, spec: &Path, sandbox: &Sandbox) -> Result<Exit,
         return Ok(exit);
     }
     heading(context, &format!("rehome plan {path} --detailed-exitcode"))?;
-    plan::run(context, spec, None, true, &look).await
+    plan::run(context, &PlanArgs { detailed_exitcode: true, ..planned(spec) }).await
+}
+
+fn planned(spec: &Path) -> PlanArgs {
+    PlanArgs { spec: SpecArg { spec: spec.to_owned() }, max_bytes: MARKDOWN_LIMIT, ..PlanArgs::default() }
 }
 
 /// Plays the administrator of the zone, who publishes the one record that differs on the new platform.

@@ -134,6 +134,6 @@ pub(super) fn when(at: jiff::Timestamp) -> String {
 }
 
 /// The meaning of a recorded exit code.
-pub(super) fn meaning(code: u8) -> &'static str {
+fn meaning(code: u8) -> &'static str {
     Exit::ALL.into_iter().find(|e| e.code() == code).map_or("failed", Exit::meaning)
 }

@@ -3,12 +3,19 @@
 mod apply;
 mod copy;
 mod demo;
+mod diff;
+mod dns;
 mod doctor;
+mod drift;
+mod explain;
 pub(super) mod failed;
+mod fmt;
+mod import;
 mod init;
 mod journal;
 mod plan;
 mod platforms;
+mod protect;
 mod sandbox;
 mod sandbox_spec;
 mod shell;
@@ -24,16 +31,23 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
     match command {
         Command::Init { file } => init::run(&context, &file),
         Command::Validate { spec } => validate::run(&context, &spec.spec),
-        Command::Plan { spec, out, detailed_exitcode, look } => {
-            plan::run(&context, &spec.spec, out.as_deref(), detailed_exitcode, &look).await
+        Command::Fmt { spec, check, diff } => fmt::run(&context, &spec.spec, check, diff),
+        Command::Import(args) => import::run(&context, &args).await,
+        Command::Plan(args) => plan::run(&context, &args).await,
+        Command::Show { plan, graph, max_bytes } => plan::show(&context, &plan, graph, max_bytes),
+        Command::Diff { old, new, detailed_exitcode } => diff::run(&context, &old, &new, detailed_exitcode),
+        Command::Drift { spec, detailed_exitcode, no_dns } => {
+            drift::run(&context, &spec.spec, detailed_exitcode, no_dns).await
         }
-        Command::Show { plan } => plan::show(&context, &plan),
+        Command::Protect { accounts, release, spec } => protect::run(&context, &spec, &accounts, release),
         Command::Apply { input, spec, auto_approve, apply, look } => {
             apply::run(&context, &input, spec.as_deref(), auto_approve, &apply, &look).await
         }
         Command::Resume { spec, apply } => apply::resume(&context, &spec.spec, &apply).await,
         Command::Status { spec } => status::run(&context, &spec.spec),
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
+        Command::Dns { command } => dns::run(&context, command).await,
+        Command::Explain { code } => explain::run(&context, code.as_deref()),
         Command::Journal { command } => journal::run(&context, command),
         Command::Failed { command } => failed::run(&context, command).await,
         Command::Copy(args) => copy::run(&context, args).await,
@@ -41,7 +55,8 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Demo { keep, seed } => demo::run(&context, keep, seed).await,
         Command::Platforms => platforms::run(&context),
         Command::Doctor { spec } => doctor::run(&context, &spec.spec).await,
-        Command::Schema => shell::schema(&context),
+        Command::Schema { of } => shell::schema(&context, of),
         Command::Completions { shell } => shell::completions(&context, shell),
+        Command::Man { folder } => shell::man(&context, folder.as_deref()),
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
             let map: std::collections::BTreeMap<_, _> = columns.iter().map(|(k, c)| (k.word(), c)).collect();
             format!("{}\n", serde_json::to_string_pretty(&map).unwrap_or_default())
         }
-        Format::Human => human(&columns),
+        Format::Human | Format::Html => human(&columns),
         Format::Markdown => markdown(&columns),
     };
     context.answer(&text)?;

@@ -10,14 +10,15 @@ use futures::{StreamExt as _, stream};
 
 use super::journal;
 use crate::{
-    apply::{Dns as _, Mail as _},
+    apply::Mail as _,
     cli::{
         args::{Format, LookArgs, VerifyWhat},
         context::Context,
         failure::Failure,
         interrupt::Interrupt,
-        mail::Mailman,
-        runner::{LOGIN_REFUSED, Names, exit_of_findings},
+        mail::{Asked, Mailman},
+        names::Names,
+        runner::{LOGIN_REFUSED, exit_of_findings},
         screen::Screen,
     },
     diag::{self, Exit, Finding, Severity},
@@ -55,7 +56,7 @@ pub(super) async fn run(
             format!("{}\n", serde_json::to_string_pretty(&report::findings_json(&checked)).unwrap_or_default())
         }
         Format::Markdown => report::findings_markdown(&checked),
-        Format::Human => report::findings_text(&checked, &context.looks()),
+        Format::Human | Format::Html => report::findings_text(&checked, &context.looks()),
     };
     context.answer(&text)?;
     Ok(exit_of_findings(checked.iter().flat_map(|c| &c.findings)))
@@ -89,7 +90,7 @@ async fn mail(
     let state = journal.state()?;
     let screen = Arc::new(Screen::open(&context.global)?);
     let interrupt = Interrupt::listen();
-    let man = Mailman::new(context, spec, inventory, &journal, &screen, &interrupt);
+    let man = Mailman::new(context, spec, inventory, &journal, &screen, &interrupt, Asked::Spec);
     let found: Vec<Checked> = stream::iter(moved)
         .map(|address| async {
             let findings = match deleted_since(spec, inventory, &state, address) {
@@ -191,7 +192,7 @@ async fn names(
     let mut checked = Vec::new();
     for (domain, wish) in spec.domains.iter().filter(|(_, d)| d.state == Presence::Present) {
         if !wish.dns.verify.is_empty() {
-            let findings = names.check(&wish.platform, domain, &wish.dns.verify).await;
+            let findings = names.check_thoroughly(&wish.platform, domain, &wish.dns.verify).await;
             checked.push(Checked { title: format!("DNS of {}", domain.unicode()), findings });
         }
     }

@@ -47,6 +47,22 @@ pub(super) enum Batch {
     Single,
 }
 
+/// Something that happens when an append begins.
+#[derive(Clone, Default)]
+pub(super) struct Hook(Option<Arc<dyn Fn(&mut Inner) + Send + Sync>>);
+
+impl Hook {
+    pub(super) fn new(hook: impl Fn(&mut Inner) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hook)))
+    }
+}
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hook")
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) folders: BTreeMap<String, Folder>,
@@ -71,7 +87,15 @@ pub(super) struct Inner {
     /// Expunge this UID of this folder when its body is asked for.
     pub(super) vanishes: Option<(String, u32)>,
     pub(super) dead: bool,
+    /// The next batch is refused, though so many of it were stored.
+    pub(super) half_refused: Option<usize>,
+    /// A message with this text gets an OK and is not stored.
+    pub(super) swallows: Option<&'static str>,
+    hook: Hook,
+    /// APPEND commands.
     pub(super) appends: u64,
+    /// Messages that were stored and acknowledged.
+    pub(super) appended: u64,
     /// Commands that changed something.
     pub(super) changes: u64,
     /// Bodies handed out.
@@ -100,7 +124,11 @@ impl World {
             dead_after_cut: false,
             vanishes: None,
             dead: false,
+            half_refused: None,
+            swallows: None,
+            hook: Hook::default(),
             appends: 0,
+            appended: 0,
             changes: 0,
             reads: 0,
             late: Vec::new(),
@@ -113,6 +141,11 @@ impl World {
 
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut Inner) -> T) -> T {
         f(&mut self.0.lock().unwrap())
+    }
+
+    /// Has this called whenever an append begins.
+    pub(super) fn on_append(&self, hook: Hook) {
+        self.with(|w| w.hook = hook);
     }
 
     pub(super) fn make(&self, name: &str) {
@@ -136,6 +169,12 @@ impl World {
 }
 
 impl Inner {
+    /// Mail from outside.
+    pub(super) fn deliver(&mut self, folder: &str, date: &str, bytes: &str) {
+        let message = Message { flags: BTreeSet::new(), date: date.to_owned(), bytes: bytes.as_bytes().to_vec() };
+        self.put(folder, message);
+    }
+
     fn make(&mut self, name: &str) {
         self.validity += 1;
         let folder = Folder { validity: self.validity, next: 1, modseq: 1, ..Folder::default() };
@@ -236,7 +275,7 @@ impl Look for Connection {
             status: Some(status(folder)),
         };
         let folders = self.world.with(|w| w.folders.iter().map(folder).collect());
-        Ok(Listing { delimiter: Some('/'), prefix: String::new(), folders })
+        Ok(Listing { delimiter: Some('/'), prefix: String::new(), labels: false, folders })
     }
 
     async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
@@ -403,6 +442,10 @@ impl Inner {
         let folder = &self.key(folder);
         self.appends += 1;
         self.changes += 1;
+        let hook = self.hook.clone();
+        if let Some(hook) = hook.0 {
+            hook(self);
+        }
         let n = messages.len();
         let unknown = |closed| Answer { results: vec![Appended::Unknown { closed }; n], error: Some(lost()) };
         if let Some((at, landing)) = self.cut
@@ -433,6 +476,13 @@ impl Inner {
             }
             let room = self.room.map(|room| room - self.folders.values().map(|f| f.messages.len()).sum::<usize>());
             let over = room.is_some_and(|room| messages.len() > room).then_some(Why::Full);
+            if let Some(stored) = self.half_refused.take_if(|_| n > 1) {
+                for message in messages.into_iter().take(stored) {
+                    self.put(folder, message);
+                }
+                let refused = Appended::BatchRefused(refusal(Why::Rejected));
+                return (Answer { results: vec![refused; n], error: None }, false);
+            }
             if let Some(why) = over.or_else(|| messages.iter().find_map(|m| bad(self, m))) {
                 let one = if n > 1 { Appended::BatchRefused(refusal(why)) } else { Appended::Refused(refusal(why)) };
                 return (Answer { results: vec![one; n], error: None }, false);
@@ -453,6 +503,10 @@ impl Inner {
     }
 
     fn store(&mut self, folder: &str, mut message: Message) -> Option<(u32, u32)> {
+        if self.swallows.is_some_and(|text| contains(&message.bytes, text)) {
+            return None;
+        }
+        self.appended += 1;
         if self.alters {
             message.bytes.splice(0..0, *b"X-Seen-By: me\r\n");
         }

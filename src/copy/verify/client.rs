@@ -14,10 +14,11 @@ use async_imap::{
 use futures::FutureExt as _;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, BufStream, ReadBuf};
+use zeroize::Zeroizing;
 
 use super::canonical::Canonical;
 use crate::{
-    imap::{Connector, ImapError, InternalDate},
+    imap::{Connector, Credential, ImapError, ImapErrorKind, InternalDate},
     model::Digest,
 };
 
@@ -101,14 +102,14 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// SASL PLAIN (RFC 4616).
-struct Plain(String);
+/// A mechanism of one message; to whatever the server says behind it, nothing is answered.
+struct Once(Zeroizing<String>);
 
-impl async_imap::Authenticator for Plain {
+impl async_imap::Authenticator for Once {
     type Response = String;
 
     fn process(&mut self, _challenge: &[u8]) -> String {
-        std::mem::take(&mut self.0)
+        std::mem::take(&mut *self.0)
     }
 }
 
@@ -129,12 +130,24 @@ impl Independent {
             }
             let login = &connector.login;
             let odd = |text: &str| !text.is_ascii();
-            let session = if login.authzid.is_some() || odd(&login.user) || odd(login.password.expose()) {
-                let zid = login.authzid.as_deref().unwrap_or_default();
-                let plain = Plain(format!("{zid}\0{}\0{}", login.user, login.password.expose()));
-                client.authenticate("PLAIN", plain).await
-            } else {
-                client.login(&login.user, login.password.expose()).await
+            let session = match &login.credential {
+                Credential::Token(tokens) => {
+                    let refused = |kind: ImapErrorKind| ClientError::Denied(kind.to_string());
+                    let token = tokens.token().await.map_err(refused)?;
+                    let [first, second] = login.bearer_messages(&connector.endpoint.to_string(), &token);
+                    match client.authenticate(first.0, Once(first.1)).await {
+                        Err((_, client)) => client.authenticate(second.0, Once(second.1)).await,
+                        session => session,
+                    }
+                }
+                Credential::Password(password)
+                    if login.authzid.is_some() || odd(&login.user) || odd(password.expose()) =>
+                {
+                    let zid = login.authzid.as_deref().unwrap_or_default();
+                    let plain = Once(format!("{zid}\0{}\0{}", login.user, password.expose()).into());
+                    client.authenticate("PLAIN", plain).await
+                }
+                Credential::Password(password) => client.login(&login.user, password.expose()).await,
             };
             session.map_err(|(error, _)| ClientError::Denied(error.to_string()))
         };

@@ -17,10 +17,14 @@ pub(super) struct Sides<'a> {
     /// The folder at the target, for people.
     pub(super) target: &'a str,
     pub(super) target_validity: u32,
+    /// The one that the copy knew; 0 when it knew none.
+    pub(super) copied_validity: u32,
     pub(super) source: &'a [Seen],
     pub(super) there: &'a [Seen],
     /// What the ledger knows, by source UID.
     pub(super) rows: &'a BTreeMap<u32, MessageRow>,
+    /// What makes another pass, for advice.
+    pub(super) again: &'a str,
 }
 
 /// What comparing gave.
@@ -39,6 +43,8 @@ pub(super) struct Missing {
     pub(super) digest: Digest,
     /// The ledger says that it was delivered: somebody took it away since.
     pub(super) delivered: bool,
+    /// Its folder at the target is not the one that it was delivered to, though it has the same name.
+    pub(super) anew: bool,
 }
 
 /// Compares.
@@ -115,7 +121,7 @@ fn same(sides: &Sides<'_>, one: &Seen, other: &Seen, out: &mut Compared) {
     let (severity, message, fix) = if touched {
         (Severity::Info, "its flags were changed at the target after it was copied", None)
     } else {
-        (Severity::Warning, "its flags differ", Some("run the copy again to carry changed flags over".to_owned()))
+        (Severity::Warning, "its flags differ", Some(format!("{} to carry changed flags over", sides.again)))
     };
     let list = |flags: &BTreeSet<String>| Some(flags.iter().cloned().collect::<Vec<_>>().join(" "));
     let found = finding(sides, "flags-differ", severity, one.uid, message.to_owned());
@@ -161,7 +167,9 @@ fn unequal(sides: &Sides<'_>, one: &Seen, rest: &mut Vec<&Seen>, out: &mut Compa
         }
         None => {
             let delivered = row.is_some_and(|r| r.state.is_delivered());
-            out.missing.push(Missing { uid: one.uid, digest: one.digest, delivered });
+            let then = place.map_or(sides.copied_validity, |(validity, _)| validity);
+            let anew = sides.target_validity != 0 && then != 0 && then != sides.target_validity;
+            out.missing.push(Missing { uid: one.uid, digest: one.digest, delivered, anew });
         }
     }
 }

@@ -74,13 +74,14 @@ pub(super) fn shown(values: &[String]) -> String {
     if values.is_empty() { "no record".to_owned() } else { values.join(", ") }
 }
 
-fn why(verdict: &Verdict) -> String {
+pub(in crate::dns) fn why(verdict: &Verdict) -> String {
     match verdict {
         Verdict::ServFail => "it failed to answer (SERVFAIL)".to_owned(),
         Verdict::Refused => "it refused to answer (REFUSED)".to_owned(),
         Verdict::Timeout => "it did not answer in time".to_owned(),
         Verdict::Unreachable { reason } => reason.clone(),
         Verdict::Lame => "it has no authority for the zone".to_owned(),
+        Verdict::Bogus => "its signatures do not hold (DNSSEC)".to_owned(),
         Verdict::Loop => "aliases lead in a circle or too far".to_owned(),
         Verdict::Malformed { reason } => format!("its answer cannot be understood: {reason}"),
         Verdict::Found { .. } | Verdict::NoData | Verdict::NxDomain => "it answered".to_owned(),

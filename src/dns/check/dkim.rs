@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Complete as _, Scene, answers::shown, finding, severity, zone_line};
+use super::{Complete as _, Scene, answers::shown, finding, key::judge_key, severity, zone_line};
 use crate::{
     diag::{Finding, Severity},
     model::{DnsTopic, ExpectedRecord, RecordType},
@@ -76,31 +76,32 @@ fn key(record: &ExpectedRecord, values: &[String]) -> Vec<Finding> {
             return found("dkim-multiple", Severity::Error, message);
         }
     };
-    let Some(tags) = tags(value).filter(|t| t.get("v").is_none_or(|v| v == "DKIM1")) else {
-        return found("dkim-syntax", Severity::Error, format!("{name} holds something that is no key"));
-    };
-    let material = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-    match tags.get("p").map(|p| material(p)) {
-        None => {
-            found("dkim-syntax", Severity::Error, format!("{name} holds something that is no key: `p=` is missing"))
-        }
-        Some(p) if p.is_empty() => found("dkim-revoked", Severity::Error, format!("the key at {name} is revoked")),
-        Some(p) => {
-            let wanted = self::tags(&record.value).and_then(|t| t.get("p").map(|p| material(p)));
-            if wanted.is_some_and(|w| w != p) {
-                return found(
-                    "dkim-wrong-key",
-                    Severity::Error,
-                    format!("{name} holds another key than the platform's"),
-                );
-            }
-            vec![draft(record, values, "dkim-ok", Severity::Ok, format!("{name} holds the key"))]
-        }
+    let wrong = judge_key(value);
+    let grave = wrong.iter().any(|w| w.severity != Severity::Info);
+    let told = wrong.into_iter().map(|w| {
+        let fix = format!("{}; {}", w.fix, publish(record));
+        draft(record, values, w.code, w.severity, format!("{name}: {}", w.message)).fix(fix)
+    });
+    let mut out: Vec<Finding> = told.collect();
+    if grave {
+        return out;
     }
+    let wanted = tags(&record.value).and_then(|t| t.get("p").map(|p| material(p)));
+    let there = tags(value).and_then(|t| t.get("p").map(|p| material(p)));
+    if wanted.is_some() && wanted != there {
+        return found("dkim-wrong-key", Severity::Error, format!("{name} holds another key than the platform's"));
+    }
+    out.push(draft(record, values, "dkim-ok", Severity::Ok, format!("{name} holds the key")));
+    out
+}
+
+/// The text of a key without the white space that may stand in it.
+pub(super) fn material(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 /// A tag list (RFC 6376 3.2); `None` when it is none, or a tag stands twice.
-pub(super) fn tags(text: &str) -> Option<BTreeMap<String, String>> {
+pub(in crate::dns) fn tags(text: &str) -> Option<BTreeMap<String, String>> {
     let mut out = BTreeMap::new();
     for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
         let (name, value) = part.split_once('=')?;

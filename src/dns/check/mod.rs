@@ -4,6 +4,7 @@ mod answers;
 mod clients;
 mod dkim;
 mod dmarc;
+mod key;
 mod mx;
 mod ownership;
 mod spf;
@@ -12,7 +13,10 @@ mod table;
 
 use std::collections::BTreeSet;
 
+pub(super) use answers::why;
+pub(super) use dkim::tags;
 pub(super) use dmarc::policy_names;
+pub(super) use key::judge_key;
 pub use spf::merge as merge_spf;
 
 use self::answers::Answers;
@@ -111,7 +115,7 @@ impl<'a> Scene<'a> {
 }
 
 /// A finding without expectation, reality and cure yet.
-fn finding(code: &str, severity: Severity, subject: impl ToString, message: impl Into<String>) -> Finding {
+pub(super) fn finding(code: &str, severity: Severity, subject: impl ToString, message: impl Into<String>) -> Finding {
     Finding {
         code: code.to_owned(),
         severity,
@@ -124,7 +128,7 @@ fn finding(code: &str, severity: Severity, subject: impl ToString, message: impl
 }
 
 /// Completes findings.
-trait Complete {
+pub(super) trait Complete {
     fn expected(self, text: impl Into<String>) -> Self;
     fn actual(self, text: impl Into<String>) -> Self;
     fn fix(self, text: impl Into<String>) -> Self;

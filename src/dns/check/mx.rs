@@ -59,7 +59,14 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
         } else {
             format!("{name} declares that it takes no mail, and names mail servers as well (RFC 7505 3)")
         };
-        return vec![draft("mx-null", Severity::Error, message).fix(format!("replace it by\n{}", lines()))];
+        // Of a domain of which nobody says that it takes mail, this is a statement and no mistake.
+        let meant = wanted.is_empty() && values == ["0 ."];
+        let out = draft("mx-null", if meant { Severity::Info } else { Severity::Error }, message);
+        return vec![match (meant, wanted) {
+            (true, _) => out,
+            (false, []) => out.fix("keep either `0 .` or the mail servers"),
+            _ => out.fix(format!("replace it by\n{}", lines())),
+        }];
     }
     let mut out = malformed(&draft, name, wanted, &actual);
     if wanted.is_empty() {

@@ -1,8 +1,9 @@
-//! Who may send (RFC 7208). What needs the records of others, such as the lookups behind an `include`, is not counted.
+//! Who may send (RFC 7208), as far as the domain's own record tells; the records of others are audited apart.
 
 use super::{Complete as _, Scene, answers::shown, finding, severity};
 use crate::{
     diag::{Finding, Severity},
+    dns::spf::{is_record, parse},
     model::{DnsTopic, ExpectedRecord, RecordType},
 };
 
@@ -38,12 +39,6 @@ impl<'a> Term<'a> {
         self.name.eq_ignore_ascii_case(name)
     }
 
-    fn known(&self) -> bool {
-        let mechanism = ["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"].iter().any(|m| self.is(m));
-        // Unknown modifiers are allowed and mean nothing (RFC 7208 6).
-        self.modifier || mechanism
-    }
-
     /// Whether two terms let the same senders in.
     fn same(&self, other: &Self) -> bool {
         let bare = |t: &Self| t.text.trim_start_matches('+').to_ascii_lowercase();
@@ -54,11 +49,6 @@ impl<'a> Term<'a> {
 /// The terms of a record behind its version.
 fn terms(record: &str) -> Vec<Term<'_>> {
     record.split(' ').skip(1).filter(|t| !t.is_empty()).map(Term::parse).collect()
-}
-
-/// Exactly `v=spf1` in any case, then a space or the end (RFC 7208 4.5).
-fn is_record(text: &str) -> bool {
-    text.split(' ').next().is_some_and(|v| v.eq_ignore_ascii_case("v=spf1"))
 }
 
 /// Something that its author took for a record, such as `"v=spf1 ..."` with the quotes in it.
@@ -131,7 +121,7 @@ fn judge(name: &str, wanted: Option<&ExpectedRecord>, values: &[String]) -> Vec<
             return out;
         }
     };
-    out.extend(grammar(&draft, &terms(record)));
+    out.extend(grammar(&draft, record));
     out.extend(senders(&draft, record, text));
     out.extend(ending(&draft, &terms(record)));
     if !out.iter().any(|f| matches!(f.severity, Severity::Warning | Severity::Error)) {
@@ -140,17 +130,12 @@ fn judge(name: &str, wanted: Option<&ExpectedRecord>, values: &[String]) -> Vec<
     out
 }
 
-fn grammar(draft: &impl Fn(&'static str, Severity, String) -> Finding, terms: &[Term<'_>]) -> Vec<Finding> {
+fn grammar(draft: &impl Fn(&'static str, Severity, String) -> Finding, record: &str) -> Vec<Finding> {
+    let terms = terms(record);
     let mut out = Vec::new();
-    for term in terms.iter().filter(|t| !t.known()) {
-        let message = format!("`{}` is no term of SPF: receivers take the whole record for an error", term.text);
-        out.push(draft("spf-syntax", Severity::Error, message).fix(format!("correct or remove `{}`", term.text)));
-    }
-    for single in ["redirect", "exp"] {
-        if terms.iter().filter(|t| t.modifier && t.is(single)).count() > 1 {
-            let message = format!("`{single}=` stands twice: receivers take the whole record for an error");
-            out.push(draft("spf-syntax", Severity::Error, message).fix("keep one of them"));
-        }
+    for wrong in parse(record).err().into_iter().flatten() {
+        let message = format!("{wrong}: receivers take the whole record for an error");
+        out.push(draft("spf-syntax", Severity::Error, message).fix(format!("correct or remove `{}`", wrong.term)));
     }
     let costly = |t: &&Term<'_>| (!t.modifier && COSTLY.iter().any(|c| t.is(c))) || (t.modifier && t.is("redirect"));
     let lookups = terms.iter().filter(costly).count();

@@ -108,6 +108,9 @@ impl Legacy {
                 Err(e) => view.gaps.push(Gap { class: ObjectClass::Account, subject: name, reason: e.to_string() }),
             }
         }
+        // How many accounts the offer allows; without an answer the platform itself refuses one too many.
+        let limits = self.site.client.find(&self.service.base().join(&["quota"])).await.ok().flatten();
+        view.account_limit = limits.and_then(|v| v.whole("account"));
         let wanted: Vec<Address> = view.accounts.keys().filter(|a| scope.accounts.contains(a)).cloned().collect();
         let reads = stream::iter(wanted.into_iter().map(|address| async move {
             let read = self.read_account(&address).await;

@@ -8,6 +8,7 @@ use super::{
     leaf::Number,
     read::{Read, Reader, record},
     secret::Secret,
+    size::Size,
 };
 use crate::{
     model::{ImapSecurity, PlatformKind},
@@ -37,6 +38,25 @@ record! {
         "admin" => admin: Admin,
         /// Requests per minute that rehome allows itself on the API.
         "requests_per_minute" => requests_per_minute: Number,
+        /// What its mail servers allow, or are to be allowed. What is known of the host is the default: Gmail's limits by
+        /// the day.
+        "limits" => limits: Limits,
+    }
+}
+
+record! {
+    /// Limits of connections and traffic to mailboxes.
+    Limits, "`limits`" {
+        /// Most that is read from one mailbox in 24 hours, such as `2500 MB`.
+        "download_per_day" => download_per_day: Size,
+        /// Most that is sent to one mailbox in 24 hours, such as `500 MB`.
+        "upload_per_day" => upload_per_day: Size,
+        /// Most connections to the host at a time, over all mailboxes. 0 is no limit.
+        "connections" => connections: Number,
+        /// Most connections to one mailbox at a time. The default is 6, 0 is no limit.
+        "connections_per_login" => connections_per_login: Number,
+        /// Most that goes to one mailbox, and from it, in a second, such as `500 KB`.
+        "bytes_per_second" => bytes_per_second: Size,
     }
 }
 
@@ -54,12 +74,15 @@ record! {
 }
 
 record! {
-    /// A way into every mailbox of a platform without its user's password: say one of the two.
+    /// A way into every mailbox of a platform without its user's password: say one of the three.
     Admin, "`admin`" {
         /// Dovecot's master user: the login is `account*master`.
         "master" => master: Master,
         /// SASL PLAIN as an administrator who acts for the account.
         "authzid" => authzid: Authzid,
+        /// A bearer token (OAuth 2.0) for each mailbox: read anew for each login, sent with OAUTHBEARER or XOAUTH2. The
+        /// reference may hold {local}, {address} and {domain} of the mailbox.
+        "token" => token: Secret,
     }
 }
 

@@ -11,9 +11,23 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::model::{AccessMethod, Address, SecretRef};
+
 pub use deliver::{deliver, read_or_generate};
 pub use generate::{PasswordPolicy, generate};
 pub use resolve::resolve;
+
+/// Where the secret is that opens one mailbox: the placeholders of a token's reference are filled in.
+#[must_use]
+pub fn of_mailbox(access: &AccessMethod, address: &Address) -> SecretRef {
+    match access {
+        AccessMethod::Token { token, .. } => super::validate::secret_for(token, address),
+        AccessMethod::Password { .. }
+        | AccessMethod::Named { .. }
+        | AccessMethod::Master { .. }
+        | AccessMethod::Authzid { .. } => access.password().clone(),
+    }
+}
 
 /// Why a secret was not found, made or delivered. Names the reference, never the value.
 #[derive(Debug, Error)]

@@ -32,7 +32,7 @@ use crate::{
 };
 use collect::Written;
 
-pub(super) use template::unknown_placeholder;
+pub(super) use template::{secret as secret_for, unknown_placeholder};
 
 /// The accounts of one table.
 pub(super) type Table = Vec<(At<String>, AccountEntry)>;

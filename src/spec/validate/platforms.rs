@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use super::{collect::Written, known_platform};
 use crate::{
     diag::{Diagnostic, Diagnostics},
-    model::{ImapEndpoint, ImapSecurity, PlatformId, PlatformKind, SecretRef},
+    model::{ImapEndpoint, ImapSecurity, MailLimits, PlatformId, PlatformKind, SecretRef},
     spec::{
         place::{At, Locate as _, Place},
         raw::{self, CLIENT_CREDENTIALS, Credentials, KEY_CREDENTIALS, Number, listed},
@@ -45,6 +45,7 @@ pub(super) fn build(written: &Written<'_>, problems: &mut Diagnostics) -> BTreeM
                 credentials: home.map(own_credentials).unwrap_or_default(),
                 admin: raw.admin.as_ref().and_then(|admin| admin_of(admin, problems)),
                 requests_per_minute: raw.requests_per_minute.as_ref().and_then(|n| rate(n, problems)),
+                limits: raw.limits.as_ref().map(|limits| limits_of(&limits.value, problems)).unwrap_or_default(),
             },
         );
     }
@@ -251,12 +252,14 @@ fn admin_of(admin: &At<raw::Admin>, problems: &mut Diagnostics) -> Option<AdminA
     let mut missing = |place: &Place, what: &str| {
         let diagnostic = Diagnostic::error("spec::missing-field", format!("`admin` needs {what}"));
         problems.push(diagnostic.locate(place, "here").help(
-            "`admin: { master: { user: migrator, password: { env: MASTER_PASSWORD } } }`, or `authzid` with the same keys",
+            "`admin: { master: { user: migrator, password: { env: MASTER_PASSWORD } } }`, `authzid` with the same keys, or \
+             `admin: { token: { command: [get-token, \"{address}\"] } }`",
         ));
         None
     };
-    match (&admin.value.master, &admin.value.authzid) {
-        (Some(master), None) => match (&master.value.user, &master.value.password) {
+    match (&admin.value.master, &admin.value.authzid, &admin.value.token) {
+        (None, None, Some(token)) => Some(AdminAccess::Token { user: None, token: token.value.reference.clone() }),
+        (Some(master), None, None) => match (&master.value.user, &master.value.password) {
             (Some(user), Some(password)) => Some(AdminAccess::Master {
                 user: user.value.clone(),
                 separator: master.value.separator.as_ref().map_or("*", |s| s.value.as_str()).to_owned(),
@@ -264,13 +267,32 @@ fn admin_of(admin: &At<raw::Admin>, problems: &mut Diagnostics) -> Option<AdminA
             }),
             _ => missing(&master.place, "`user` and `password`"),
         },
-        (None, Some(authzid)) => match (&authzid.value.user, &authzid.value.password) {
+        (None, Some(authzid), None) => match (&authzid.value.user, &authzid.value.password) {
             (Some(user), Some(password)) => {
                 Some(AdminAccess::Authzid { user: user.value.clone(), password: password.value.reference.clone() })
             }
             _ => missing(&authzid.place, "`user` and `password`"),
         },
-        _ => missing(&admin.place, "one of `master` and `authzid`"),
+        _ => missing(&admin.place, "one of `master`, `authzid` and `token`"),
+    }
+}
+
+fn limits_of(limits: &raw::Limits, problems: &mut Diagnostics) -> MailLimits {
+    let mut connections = |number: &At<Number>| {
+        let count = u32::try_from(number.value.0).ok();
+        if count.is_none() {
+            let diagnostic = Diagnostic::error("spec::bad-number", "this is no number of connections");
+            problems.push(diagnostic.locate(&number.place, "0 for no limit, or more"));
+        }
+        count
+    };
+    let octets = |size: &At<raw::Size>| size.value.0;
+    MailLimits {
+        connections: limits.connections.as_ref().and_then(&mut connections),
+        connections_per_login: limits.connections_per_login.as_ref().and_then(&mut connections),
+        download_per_day: limits.download_per_day.as_ref().map(octets),
+        upload_per_day: limits.upload_per_day.as_ref().map(octets),
+        bytes_per_second: limits.bytes_per_second.as_ref().map(octets),
     }
 }
 

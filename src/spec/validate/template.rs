@@ -46,7 +46,7 @@ pub(super) fn check_provisional(written: &At<String>, other_domain: bool, proble
 
 /// A reference for one account. Names in files and programs are lower case, because addresses are compared without it;
 /// a `/` of a local part does not become a folder.
-pub(super) fn secret(reference: &SecretRef, address: &Address) -> SecretRef {
+pub fn secret(reference: &SecretRef, address: &Address) -> SecretRef {
     match reference {
         SecretRef::Env(name) => SecretRef::Env(fill(name, address, |part| {
             part.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()

@@ -35,6 +35,8 @@ fn resetting_a_source_needs_a_word_and_then_happens() {
     ");
     world.run(&["apply", "rehome.yaml", "--auto-approve", "--ack", "no-such-guard"]).ends(4);
     assert!(!world.mail("exchange", "john.smith@blue.example").is_empty(), "nothing was begun");
+    let resume = world.run(&["resume", "rehome.yaml"]).ends(0);
+    assert_snapshot!(resume.out, @"There is nothing to resume: no plan was applied from here yet. `rehome apply` begins.");
     world.run(&["apply", "rehome.yaml", "--auto-approve", "--ack", "reset-mailbox"]).ends(0);
     assert_eq!(world.mail("emailpro", "john.smith@blue.example").len(), 8);
     let source = Address::parse("john.smith01@blue.example").unwrap();

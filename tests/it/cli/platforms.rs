@@ -2,24 +2,18 @@
 
 use insta::assert_snapshot;
 use rehome::sandbox::{
-    api::{Fault, FaultKind, When, world::Rule},
+    api::{FaultKind, When, world::Rule},
     dns,
     residents::EMAIL_PRO,
 };
 
 use crate::world::World;
 
-/// Every listing of Email Pro's accounts fails that way.
-fn listing(world: &World, kind: FaultKind) {
-    let path = format!("/email/pro/{EMAIL_PRO}/account");
-    world.sandbox().api().faults().add(Fault { times: 0, ..Fault::once("GET", &path, kind, When::After) });
-}
-
 #[test]
 fn html_instead_of_json_is_quoted_with_the_call() {
     let world = World::demo();
     let path = format!("/email/pro/{EMAIL_PRO}");
-    world.sandbox().api().faults().add(Fault { times: 0, ..Fault::once("GET", &path, FaultKind::Html, When::Before) });
+    world.fails("GET", &path, FaultKind::Html, When::Before);
     assert_snapshot!(world.run(&["plan", "rehome.yaml"]).ends(12), @r"
     $ rehome plan rehome.yaml
     --- stderr
@@ -34,11 +28,7 @@ fn html_instead_of_json_is_quoted_with_the_call() {
 fn half_an_answer_is_no_answer() {
     let world = World::demo();
     let path = format!("/email/pro/{EMAIL_PRO}");
-    world
-        .sandbox()
-        .api()
-        .faults()
-        .add(Fault { times: 0, ..Fault::once("GET", &path, FaultKind::HalfJson, When::After) });
+    world.fails("GET", &path, FaultKind::HalfJson, When::After);
     assert_snapshot!(world.run(&["plan", "rehome.yaml"]).ends(12), @r#"
     $ rehome plan rehome.yaml
     --- stderr
@@ -52,7 +42,8 @@ fn half_an_answer_is_no_answer() {
 #[test]
 fn a_listing_that_fails_is_a_gap_and_never_an_empty_service() {
     let world = World::demo();
-    listing(&world, FaultKind::Status { code: 500, retry_after: None });
+    let listing = format!("/email/pro/{EMAIL_PRO}/account");
+    world.fails("GET", &listing, FaultKind::Status { code: 500, retry_after: None }, When::After);
     let ran = world.run(&["plan", "rehome.yaml"]);
     assert_snapshot!(ran, @r#"
     $ rehome plan rehome.yaml
@@ -81,16 +72,13 @@ fn a_listing_that_fails_is_a_gap_and_never_an_empty_service() {
     Does not move
       group-not-in-spec
         blue.example: 1 group on Exchange not in the spec
-        > Email Pro `emailpro` has none: name a platform that has groups with `via:`
-          groups:
-            team@blue.example: { members: [jane.doe@blue.example, john.smith@blue.example,
-            desk@partner.example] }
+        > Email Pro `emailpro` has none: mail to each ends with the old platform, unless a platform that
+          has groups takes it over
+          team@blue.example with jane.doe@blue.example, john.smith@blue.example, desk@partner.example
       redirection-not-in-spec
         blue.example: 1 redirection on Exchange not in the spec
-        > Email Pro `emailpro` takes none through its interface: make inbox rules in its webmail, or
-          name a platform that redirects with `via:`
-          redirections:
-            max.weber@blue.example: { to: [desk@partner.example], keep_copy: true }
+        > Email Pro `emailpro` takes none through its interface: make inbox rules in its webmail
+          max.weber@blue.example to desk@partner.example, with a copy kept
 
     No point of no return.
     Undo: 3 can be taken back by rehome.
@@ -149,7 +137,7 @@ fn a_service_that_is_not_there_comes_with_those_that_are() {
 #[test]
 fn an_expired_service_says_what_to_renew() {
     let world = World::demo();
-    world.edit(|w| w.hosted.get_mut(EMAIL_PRO).unwrap().expired = true);
+    world.edit_hosted(EMAIL_PRO, |service| service.expired = true);
     assert_snapshot!(world.run(&["plan", "rehome.yaml"]), @r"
     $ rehome plan rehome.yaml
     Plan [ID]   blue.example (swap)
@@ -168,16 +156,13 @@ fn an_expired_service_says_what_to_renew() {
     Does not move
       group-not-in-spec
         blue.example: 1 group on Exchange not in the spec
-        > Email Pro `emailpro` has none: name a platform that has groups with `via:`
-          groups:
-            team@blue.example: { members: [jane.doe@blue.example, john.smith@blue.example,
-            desk@partner.example] }
+        > Email Pro `emailpro` has none: mail to each ends with the old platform, unless a platform that
+          has groups takes it over
+          team@blue.example with jane.doe@blue.example, john.smith@blue.example, desk@partner.example
       redirection-not-in-spec
         blue.example: 1 redirection on Exchange not in the spec
-        > Email Pro `emailpro` takes none through its interface: make inbox rules in its webmail, or
-          name a platform that redirects with `via:`
-          redirections:
-            max.weber@blue.example: { to: [desk@partner.example], keep_copy: true }
+        > Email Pro `emailpro` takes none through its interface: make inbox rules in its webmail
+          max.weber@blue.example to desk@partner.example, with a copy kept
     --- exit 1
     ");
 }

@@ -1,6 +1,6 @@
 //! Mail with everything that can be odd about it.
 
-use rehome::imap::{AppendMessage, Body, Connector, InternalDate, WireName, Writer};
+use rehome::imap::{AppendMessage, Body, Connector, Fetched, InternalDate, Reader, UidRange, WireName, Writer};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -65,6 +65,29 @@ fn big() -> Vec<u8> {
         out.extend_from_slice(format!("{n:07} a line of a large message, once more\r\n").as_bytes());
     }
     out
+}
+
+/// A message to append as it is.
+pub fn outgoing(octets: &[u8]) -> AppendMessage {
+    AppendMessage {
+        flags: std::collections::BTreeSet::new(),
+        internal_date: InternalDate::parse(" 5-Jan-1971 03:04:05 +0530"),
+        body: Body::from(octets.to_vec()),
+    }
+}
+
+/// The octets of every message of the open folder, in UID order.
+pub async fn read_all(reader: &mut Reader) -> Vec<Vec<u8>> {
+    let uids: Vec<u32> = reader.fetch_meta(UidRange::ALL).await.unwrap().iter().map(|m| m.uid).collect();
+    let mut out = std::collections::BTreeMap::new();
+    let mut stream = reader.fetch_bodies(&uids).unwrap();
+    while let Some(fetched) = stream.next().await.unwrap() {
+        let Fetched::Message(m) = fetched else { panic!("{fetched:?}") };
+        let mut octets = Vec::new();
+        std::io::Read::read_to_end(&mut m.body.reader(), &mut octets).unwrap();
+        out.insert(m.uid, octets);
+    }
+    out.into_values().collect()
 }
 
 /// Removes what is marked as deleted. The project's own client has no such verb.

@@ -129,6 +129,15 @@ impl Dovecot {
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
 
+    /// Changes a text of the configuration, for connections made from now on.
+    pub fn change(&self, from: &str, to: &str) {
+        let path = self.dir.path().join("dovecot.conf");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+        self.doveadm(&["reload"]);
+    }
+
     /// A connector without TLS.
     pub fn connector(&self, user: &str, password: &str) -> Connector {
         let endpoint = ImapEndpoint { host: "127.0.0.1".to_owned(), port: self.port, security: ImapSecurity::Plain };

@@ -1,14 +1,18 @@
 //! Logging in, and what must never leave or be believed.
 
 use rehome::{
-    imap::{Connector, ImapErrorKind, Login, Quirk, TlsProblem},
+    imap::{Connector, Credential, ImapErrorKind, Login, Quirk, TlsProblem},
     model::{AccessMethod, Address, ImapEndpoint, ImapSecurity, Secret, SecretRef},
 };
 
 use super::script::{Scripted, connector, logged_in};
 
 fn login(user: &str, authzid: Option<&str>, password: &str) -> Login {
-    Login { user: user.into(), authzid: authzid.map(Into::into), password: Secret::new(password.into()) }
+    Login {
+        user: user.into(),
+        authzid: authzid.map(Into::into),
+        credential: Credential::Password(Secret::new(password.into())),
+    }
 }
 
 async fn fails(script: &str) -> (ImapErrorKind, String) {

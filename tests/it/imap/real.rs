@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, io::Read};
 
 use rehome::{
     imap::{
-        AppendMessage, AppendMode, AppendOutcome, AppendReport, Body, Connector, Created, Fetched, FetchedMessage,
-        ImapErrorKind, InternalDate, ListDetail, Login, Quirk, Reader, SPILL_ABOVE, StoreMode, TlsRoots, UidRange,
-        WireName,
+        AppendMessage, AppendMode, AppendOutcome, AppendReport, Body, Connector, Created, Credential, Fetched,
+        FetchedMessage, ImapErrorKind, InternalDate, ListDetail, Login, Quirk, Reader, SPILL_ABOVE, StoreMode,
+        TlsRoots, UidRange, WireName,
     },
     model::{ImapSecurity, Secret, SpecialUse},
 };
@@ -137,7 +137,7 @@ async fn an_administrator_gets_into_the_mailbox_of_another() {
     let authzid = Login {
         user: "admin".into(),
         authzid: Some("anna@example.org".into()),
-        password: Secret::new("master secret".into()),
+        credential: Credential::Password(Secret::new("master secret".into())),
     };
     let by_authzid = Connector { login: authzid, ..by_name.clone() };
     for connector in [by_name, by_authzid] {

@@ -41,7 +41,7 @@ fn shown(report: &AppendReport) -> String {
 #[tokio::test]
 async fn a_refusal_before_the_literal_leaves_the_connection_in_step() {
     let (server, mut w) = writer(
-        "",
+        "UIDPLUS",
         "HEAD {3}
          S: * 5 EXISTS
          S: * OK [ALERT] nearly full
@@ -63,7 +63,7 @@ async fn a_refusal_before_the_literal_leaves_the_connection_in_step() {
 
 #[tokio::test]
 async fn an_ok_before_the_message_was_sent_is_not_believed() {
-    let (server, mut w) = writer("", "HEAD {3}\nS: $ OK [APPENDUID 1 1] done\nZ").await;
+    let (server, mut w) = writer("UIDPLUS", "HEAD {3}\nS: $ OK [APPENDUID 1 1] done\nZ").await;
     let error = w.append(&folder(), &message("abc")).await.unwrap_err();
     assert!(matches!(error.kind, ImapErrorKind::Protocol(_)) && !w.is_usable(), "{error}");
     drop(w);
@@ -135,7 +135,7 @@ async fn what_was_learned_changes_how_messages_go() {
 #[tokio::test]
 async fn commands_in_flight_are_settled_each_by_its_own_tag() {
     let (server, mut w) = writer(
-        "LITERAL-",
+        "LITERAL- UIDPLUS",
         "HEAD {1+}
          C: a
          HEAD {2+}
@@ -212,7 +212,7 @@ async fn without_literal_plus_one_message_follows_the_other() {
 #[tokio::test]
 async fn a_lost_connection_leaves_doubt_only_where_there_is_doubt() {
     let (server, mut w) = writer(
-        "LITERAL+",
+        "LITERAL+ UIDPLUS",
         "HEAD {1+}
          C: a
          HEAD {1+}
@@ -338,5 +338,14 @@ async fn flags_are_stored_in_short_commands() {
     w.store_flags(&[3, 2, 1, 7], StoreMode::Add, ["\\Flagged"]).await.unwrap();
     assert!(w.store_flags(&[9], StoreMode::Replace, []).await.unwrap_err().is_refusal());
     assert!(matches!(w.store_flags(&[9], StoreMode::Add, ["a b"]).await.unwrap_err().kind, ImapErrorKind::Invalid(_)));
+    server.done().await;
+}
+
+#[tokio::test]
+async fn octets_of_zero_go_in_a_literal8() {
+    let script = "HEAD ~{3+}\nC: a\0b\nS: $ OK [APPENDUID 1 7] done";
+    let (server, mut w) = writer("BINARY LITERAL+ UIDPLUS", script).await;
+    let place = w.append(&folder(), &message("a\0b")).await.unwrap();
+    assert_eq!(place.uid, Some(7));
     server.done().await;
 }

@@ -14,7 +14,7 @@ use rustls::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
-use super::script::{Wire, connector};
+use super::script::{Scripted, Wire, connector};
 
 pub type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -142,4 +142,46 @@ fn a_file_without_certificates_is_no_authority() {
         assert!(matches!(TlsRoots::only_pem(text.as_bytes()), Err(TlsProblem::Roots(_))), "{text}");
         assert!(TlsRoots::system_and_pem(text.as_bytes()).is_err());
     }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_renewed_between_two_connections_is_no_trouble_and_a_wrong_one_is() {
+    let ca = authority("The CA");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let configs = [
+        issue(&ca, &["localhost"], (2020, 2090)),
+        issue(&ca, &["localhost"], (2021, 2091)),
+        issue(&ca, &["localhost"], (2001, 2002)),
+    ];
+    let server = tokio::spawn(async move {
+        for config in configs {
+            let tcp = listener.accept().await.unwrap().0;
+            if let Ok(tls) = TlsAcceptor::from(config).accept(tcp).await {
+                Wire::new(tls)
+                    .follow("S: * OK [CAPABILITY IMAP4rev1] hello\nC: $ LOGIN …\nS: $ OK [CAPABILITY IMAP4rev1] in")
+                    .await;
+            }
+        }
+    });
+    let connector = to(port, ImapSecurity::Tls, "localhost", TlsRoots::only_pem(ca.pem().as_bytes()).unwrap());
+    drop(connector.connect().await.unwrap());
+    drop(connector.connect().await.unwrap());
+    let error = connector.connect().await.unwrap_err();
+    assert!(matches!(error.kind, ImapErrorKind::Tls(TlsProblem::Expired { .. })), "{error}");
+    assert!(!error.is_transient(), "nobody waits for a certificate to get younger");
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_starttls_that_somebody_took_out_of_the_answer_ends_the_connection_before_the_login() {
+    let server = Scripted::start(["
+        S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hi
+        Z"])
+    .await;
+    let roots = TlsRoots::only_pem(authority("one").pem().as_bytes()).unwrap();
+    let error = to(server.port, ImapSecurity::Starttls, "localhost", roots).connect().await.unwrap_err();
+    assert!(matches!(error.kind, ImapErrorKind::Tls(TlsProblem::NoStarttls { .. })), "{error}");
+    assert!(!error.is_transient());
+    assert!(server.done().await.is_empty(), "not a word was said");
 }

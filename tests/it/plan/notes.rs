@@ -1,10 +1,12 @@
 //! Notes: what stays behind is said, once.
 
 use rehome::model::{
-    Delegation, Gap, GroupSettings, GroupView, NoteKind, ObjectClass, ObjectState, RedirectionView, Right, ServiceState,
+    Delegation, Gap, GroupSettings, GroupSupport, GroupView, NoteKind, ObjectClass, ObjectState, PlatformKind,
+    RedirectSupport, RedirectionView, Right, ServiceState,
 };
+use rehome::spec::Strategy;
 
-use super::world::{World, a, ids, note, p};
+use super::world::{World, a, d, domain_view, ids, note, p, platform_view};
 
 #[test]
 fn accounts_that_the_spec_does_not_know_are_one_note_per_platform() {
@@ -44,7 +46,12 @@ fn what_hangs_on_a_source_is_told_with_the_lines_to_write() {
     let plan = world.plan();
     let help = |code: &str| note(&plan, code).help.clone().unwrap();
     assert!(help("alias-not-in-spec").ends_with("aliases: [j.smith@mydomain.ovh, js@mydomain.ovh]"));
+    assert!(note(&plan, "delegation-not-in-spec").message.starts_with("1 other has rights on it"));
     assert!(help("delegation-not-in-spec").ends_with("  - { to: mary@mydomain.ovh, rights: [send-as] }"));
+    world.view("new").capabilities.redirections = RedirectSupport::Any;
+    world.view("new").capabilities.groups = GroupSupport::Directory;
+    let plan = world.plan();
+    let help = |code: &str| note(&plan, code).help.clone().unwrap();
     assert!(help("redirection-not-in-spec").ends_with("  info@mydomain.ovh: { to: [john@mydomain.ovh] }"));
     assert!(help("group-not-in-spec").ends_with("  team@mydomain.ovh: { members: [john@mydomain.ovh] }"));
 }
@@ -86,6 +93,74 @@ fn a_service_in_maintenance_blocks_what_would_change_it() {
     world.view("new").service.state = ServiceState::Unavailable("inMaintenance".to_owned());
     assert!(world.plan().is_empty());
     assert!(note(&world.plan(), "service-unavailable").message.contains("inMaintenance"));
+}
+
+/// Everything that an account can lose or gain where it is already.
+fn at_home_with_other_wishes() -> World {
+    let mut world = World::swap().wants("john").wants("mary").has("new", "john", 1).has("new", "mary", 1);
+    world.account("john").aliases = Some([].into());
+    world.account("john").delegates = Some([].into());
+    world.account("mary").profile.display_name = Some("Mary".to_owned());
+    world.seen("new", "john").aliases = [a("js")].into();
+    world.seen("new", "john").delegations = [Delegation { to: a("mary"), right: Right::SendAs }].into();
+    world.seen("new", "mary").profile.display_name = Some("Mary Jones".to_owned());
+    world
+}
+
+#[test]
+fn a_service_in_maintenance_keeps_aliases_rights_and_names_until_it_is_back() {
+    let mut world = at_home_with_other_wishes();
+    assert_eq!(world.plan().body.actions.len(), 3, "{:?}", ids(&world.plan()));
+    world.view("new").service.state = ServiceState::Unavailable("inMaintenance".to_owned());
+    let plan = world.plan();
+    assert!(plan.is_empty(), "{:?}", ids(&plan));
+    let told = note(&plan, "service-unavailable");
+    assert_eq!(told.kind, NoteKind::Blocked);
+    assert!(told.message.ends_with("(stops 2 addresses)"), "{}", told.message);
+}
+
+#[test]
+fn a_service_that_limits_its_accounts_gets_no_more_than_it_takes() {
+    let mut world = World::moving(PlatformKind::OvhExchange, PlatformKind::OvhMxplanLegacy, Strategy::Swap);
+    for local in ["ann", "bob", "cid"] {
+        world = world.wants(local).has("old", local, 1);
+    }
+    world = world.has("new", "eve", 1);
+    world.view("new").account_limit = Some(2);
+    let plan = world.plan();
+    assert!(ids(&plan).contains(&"account.create:new/ann@mydomain.ovh"));
+    let refused: Vec<&str> =
+        plan.body.notes.iter().filter(|n| n.code == "account-limit").map(|n| &*n.subject).collect();
+    assert_eq!(refused, ["bob@mydomain.ovh", "cid@mydomain.ovh"]);
+    assert!(!ids(&plan).iter().any(|id| id.contains("bob") || id.contains("cid")), "{:?}", ids(&plan));
+    let message = &note(&plan, "account-limit").message;
+    assert_eq!(message, "MX Plan (legacy) `new` has 1 of at most 2 accounts, and 3 more are needed");
+}
+
+#[test]
+fn where_nothing_takes_groups_no_lines_to_write_are_shown() {
+    let mut world = World::swap().wants("john").has("old", "john", 1);
+    let (settings, state) = (GroupSettings::default(), ObjectState::Ok);
+    let group = GroupView { settings, members: [a("john")].into(), managers: [].into(), state };
+    world.view("old").groups.insert(a("team"), group);
+    world.view("old").redirections.insert(a("info"), RedirectionView { to: [a("john")].into(), keep_copy: true });
+    world.view("new").capabilities.groups = GroupSupport::None;
+    world.view("new").capabilities.redirections = RedirectSupport::None;
+    let plan = world.plan();
+    let help = |code: &str| note(&plan, code).help.clone().unwrap();
+    assert!(help("group-not-in-spec").ends_with("\nteam@mydomain.ovh with john@mydomain.ovh"));
+    assert!(help("redirection-not-in-spec").ends_with("\ninfo@mydomain.ovh to john@mydomain.ovh, with a copy kept"));
+    // Another platform of the spec that has the domain takes them.
+    let mut other = platform_view("plan", PlatformKind::OvhMxplanLegacy);
+    other.domains.insert(d("mydomain.ovh"), domain_view(None));
+    other.capabilities.groups = GroupSupport::List;
+    other.capabilities.redirections = RedirectSupport::Any;
+    world.inventory.platforms.insert(p("plan"), other);
+    let plan = world.plan();
+    let help = |code: &str| note(&plan, code).help.clone().unwrap();
+    assert!(help("group-not-in-spec").ends_with("  team@mydomain.ovh: { members: [john@mydomain.ovh], via: plan }"));
+    let line = "  info@mydomain.ovh: { to: [john@mydomain.ovh], keep_copy: true, via: plan }";
+    assert!(help("redirection-not-in-spec").ends_with(line));
 }
 
 #[test]

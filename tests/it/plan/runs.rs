@@ -3,9 +3,10 @@
 use insta::assert_snapshot;
 use rehome::{
     diag::{Finding, Severity},
-    model::{ActionId, CopyCounts, Event, MailboxState, PlanId, PlanOutcome, RunId, State, Verified},
+    journal::{Run, Unsettled},
+    model::{ActionId, CopyCounts, Event, MailboxState, PlanId, RunId, State, Verified},
     report::{
-        Checked, Options, Summary, event_line, findings_json, findings_markdown, findings_text, status_text,
+        Checked, Options, Standing, Summary, event_line, findings_json, findings_markdown, findings_text, status_text,
         summary_text,
     },
 };
@@ -188,27 +189,37 @@ fn a_log_has_one_line_per_event_that_matters() {
 
 #[test]
 fn status_shows_first_what_is_not_proved() {
-    let proof = Verified { at: "2026-01-02T03:04:05Z".parse().unwrap(), messages: 12, seen: Default::default() };
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let proof = Verified { at: at("2026-01-02T03:04:05Z"), messages: 12, seen: Default::default() };
     let mut state = State::default();
-    assert_snapshot!(status_text(&state, &Options::default()), @r#"
-    No run is open.
-    No mailbox has been copied yet.
-    "#);
+    let nothing = Standing { state: &state, latest: None, unsettled: &[] };
+    assert_snapshot!(status_text(&nothing, &Options::default()), @"No plan was applied from here yet.");
     let mailbox = |verified| MailboxState { passes: 2, counts: Some(counts()), verified, ..MailboxState::default() };
     state.mailboxes.insert(a("ann"), mailbox(Some(proof)));
     state.mailboxes.insert(a("zoe"), mailbox(None));
-    state.open_run = Some(RunId::from("run-000004"));
-    state.plans.insert(PlanId("a".repeat(64)), PlanOutcome::Partial);
+    state.mailboxes.insert(a("bob"), MailboxState::default());
     state.protected.insert(a("boss"));
-    assert_snapshot!(status_text(&state, &Options::default()), @r#"
-    run-000004 has begun and not ended; go on with `rehome resume`.
-    Plans: 1 partly done.
-
-    2 mailboxes, 1 verified
-      zoe@mydomain.ovh  2 passes, 31,200 of 31,204 messages, 4 failed, not verified
-      ann@mydomain.ovh  2 passes, 31,200 of 31,204 messages, 4 failed, verified 2026-01-02T03:04:05Z
-
-    Protected
-      boss@mydomain.ovh
-    "#);
+    let run = Run {
+        id: RunId::from("run-000004"),
+        plan: PlanId("a".repeat(64)),
+        acks: Default::default(),
+        started: at("2026-01-02T03:04:05Z"),
+        ended: None,
+        exit: None,
+        actor: String::new(),
+        host: String::new(),
+        pid: 1,
+        epoch: 1,
+    };
+    let open = Unsettled {
+        run: run.id.clone(),
+        action: ActionId::from("account.create:new/ann@mydomain.ovh"),
+        undo: false,
+        reason: Some("an account of another name took the slot".to_owned()),
+    };
+    let standing = Standing { state: &state, latest: Some(&run), unsettled: &[open] };
+    assert_snapshot!(status_text(&standing, &Options::default()), @r#""#);
+    let ended = Run { ended: Some(run.started), exit: Some(3), ..run };
+    let standing = Standing { state: &State::default(), latest: Some(&ended), unsettled: &[] };
+    assert_snapshot!(status_text(&standing, &Options::default()), @r#""#);
 }

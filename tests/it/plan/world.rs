@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rehome::{
     model::{
         AccountView, Address, Capabilities, CreateBy, Delivery, Domain, DomainType, DomainView, FolderPath,
-        FolderStatus, FolderView, GroupSupport, Inventory, LoginView, MailboxView, Note, ObjectState, PasswordSource,
-        PlatformId, PlatformKind, PlatformView, Profile, RedirectSupport, Right, SecretRef, ServiceState, ServiceView,
-        Slot, SlotId, State,
+        FolderStatus, FolderView, GroupSupport, Inventory, LoginView, MailLimits, MailboxView, Note, ObjectState,
+        PasswordSource, PlatformId, PlatformKind, PlatformView, Profile, RedirectSupport, Right, SecretRef,
+        ServiceState, ServiceView, Slot, SlotId, State,
     },
     plan::{Header, Plan, plan},
     spec::{
@@ -201,6 +201,7 @@ fn platform_spec(kind: PlatformKind) -> PlatformSpec {
         credentials: BTreeMap::new(),
         admin: None,
         requests_per_minute: None,
+        limits: MailLimits::default(),
     }
 }
 

@@ -276,3 +276,10 @@ fn a_duplicate_in_two_files_shows_both_files() {
        ╰────
     ");
 }
+
+#[test]
+fn what_cannot_be_put_in_good_form_without_changing_what_it_says_is_left_alone() {
+    // A text over two lines, the second of which only looks like a mapping in braces.
+    let refused = rehome::spec::format("spec.yaml", "a: b\n  {x,y}\n").unwrap_err();
+    assert_eq!(refused.0.iter().map(|d| d.code).collect::<Vec<_>>(), ["spec::unformattable"]);
+}

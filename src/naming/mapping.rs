@@ -160,8 +160,12 @@ impl Mapper<'_> {
 
     fn map_roles(&mut self) {
         let theirs = self.target.roles();
-        for (role, folder) in self.source.roles() {
-            let Some(place) = theirs.get(&role) else { continue };
+        let ours = self.source.roles();
+        for (role, folder) in &ours {
+            // What Gmail keeps under no label is what others keep in an archive.
+            let archive = *role == SpecialUse::All && !ours.contains_key(&SpecialUse::Archive);
+            let place = theirs.get(role).or_else(|| theirs.get(&SpecialUse::Archive).filter(|_| archive));
+            let Some(place) = place else { continue };
             if !self.chosen.contains_key(&folder.path) {
                 let same = self.source.logical(&folder.path) == self.target.logical(&place.path);
                 let remark = (!same).then(|| format!("`{}` goes to the target's own `{}`", folder.path, place.path));

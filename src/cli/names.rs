@@ -1,0 +1,130 @@
+//! Asks DNS what a platform wants to be true.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    apply::Dns,
+    diag::{self, Finding, Severity},
+    dns::{
+        self, Client, Servers,
+        audit::{Audit, Wire},
+    },
+    model::{DnsTopic, DnsView, Domain, ExpectedRecord, PlatformId},
+    observe,
+    provider::{ProviderError, Reader, Scope},
+    spec::Spec,
+};
+
+/// Asks DNS what a platform wants to be true.
+pub(super) struct Names<'a> {
+    /// The spec.
+    pub(super) spec: &'a Spec,
+    /// The platforms: they tell what they expect, once they have the domain.
+    pub(super) readers: &'a BTreeMap<PlatformId, Arc<dyn Reader>>,
+    /// Servers to ask instead of each domain's own.
+    pub(super) servers: Vec<std::net::SocketAddr>,
+}
+
+#[async_trait]
+impl Dns for Names<'_> {
+    async fn check(&self, platform: &PlatformId, domain: &Domain, topics: &BTreeSet<DnsTopic>) -> Vec<Finding> {
+        match self.look(platform, domain, topics).await {
+            Ok((expected, view)) => dns::check(domain, topics, &expected, &view),
+            Err(unknown) => vec![*unknown],
+        }
+    }
+}
+
+impl Names<'_> {
+    /// What the platform expects, and what the servers of the domain say.
+    async fn look(
+        &self,
+        platform: &PlatformId,
+        domain: &Domain,
+        topics: &BTreeSet<DnsTopic>,
+    ) -> Result<(Vec<ExpectedRecord>, DnsView), Box<Finding>> {
+        let expected = match self.readers.get(platform) {
+            None => Vec::new(),
+            Some(reader) => {
+                let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
+                match reader.observe(&scope).await {
+                    Ok(view) => view.domains.get(domain).map(|d| d.expected.clone()).unwrap_or_default(),
+                    Err(error) => return Err(Box::new(expectation_unknown(platform, domain, &error))),
+                }
+            }
+        };
+        let servers = observe::dns_servers(self.spec, domain, &self.servers);
+        let view = dns::observe(domain, &expected, topics, &servers).await;
+        Ok((expected, view))
+    }
+
+    /// The same, and what needs the records of others: what SPF costs and whom it lets in, hosts behind mail servers,
+    /// policies. Of these only what is wrong is told; what nobody could tell is a note, for the verdict rests on the
+    /// domain's own servers.
+    pub(super) async fn check_thoroughly(
+        &self,
+        platform: &PlatformId,
+        domain: &Domain,
+        topics: &BTreeSet<DnsTopic>,
+    ) -> Vec<Finding> {
+        let (expected, view) = match self.look(platform, domain, topics).await {
+            Ok(seen) => seen,
+            Err(unknown) => return vec![*unknown],
+        };
+        let mut findings = dns::check(domain, topics, &expected, &view);
+        let client = Client { authority: false, ..Client::default() };
+        let servers = observe::dns_servers(self.spec, domain, &self.servers);
+        let world = if servers.is_empty() { Servers::system(client) } else { Ok(Servers::new(client, servers)) };
+        let Ok(world) = world else { return findings };
+        if view.failure.is_some() {
+            return findings;
+        }
+        let audit = Audit {
+            domain,
+            expected: &expected,
+            leaving: &[],
+            view: &view,
+            dns: &world,
+            web: Some(&Wire),
+            selectors: &[],
+        };
+        let further = audit.run().await.findings;
+        let told = further.into_iter().filter(|f| f.severity >= Severity::Warning && belongs(&f.code, topics));
+        findings.extend(told.map(|f| match f.severity {
+            Severity::Unknown => Finding { severity: Severity::Info, ..f },
+            _ => f,
+        }));
+        findings
+    }
+}
+
+/// Whether a finding of an audit is about one of the topics.
+fn belongs(code: &str, topics: &BTreeSet<DnsTopic>) -> bool {
+    let families: [(DnsTopic, &[&str]); 3] = [
+        (DnsTopic::Mx, &["mx-", "ptr-", "tlsa-", "mta-sts-", "tls-rpt-"]),
+        (DnsTopic::Spf, &["spf-"]),
+        (DnsTopic::Dmarc, &["dmarc-", "bimi-"]),
+    ];
+    let named = |words: &[&str]| words.iter().any(|w| code.starts_with(w));
+    match families.iter().find(|(_, words)| named(words)) {
+        Some((topic, _)) => topics.contains(topic),
+        None => !named(&["srv-", "caa-"]) || topics.contains(&DnsTopic::Autodiscover),
+    }
+}
+
+fn expectation_unknown(platform: &PlatformId, domain: &Domain, error: &ProviderError) -> Finding {
+    Finding {
+        code: "dns-expectation-unknown".to_owned(),
+        severity: Severity::Unknown,
+        subject: domain.to_string(),
+        message: format!("{platform} does not tell what DNS should be: {}", diag::chain(error).join(": ")),
+        expected: None,
+        actual: None,
+        fix: error.help.clone(),
+    }
+}

@@ -1,0 +1,191 @@
+//! What platforms want that no API tells: one data file each.
+//!
+//! A file may leave parts open. `*` stands for what belongs to one tenant or operator; a set of mail servers may have
+//! several forms. [`Platform::expected`] closes what is open by what is there.
+
+use serde::Deserialize;
+
+use crate::model::{DnsTopic, DnsView, Domain, ExpectedRecord, Need, Question, RecordType};
+
+const FILES: [&str; 8] = [
+    include_str!("ovh.yaml"),
+    include_str!("microsoft-365.yaml"),
+    include_str!("google.yaml"),
+    include_str!("fastmail.yaml"),
+    include_str!("migadu.yaml"),
+    include_str!("mailcow.yaml"),
+    include_str!("stalwart.yaml"),
+    include_str!("generic.yaml"),
+];
+
+/// A platform as its data file describes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Platform {
+    /// The words that name it on the command line.
+    pub kinds: Vec<String>,
+    /// Its name for people.
+    pub title: String,
+    /// Where its maker says so.
+    pub reference: String,
+    /// The sets of mail servers that are right, each `preference host`, the usual one first.
+    mx: Vec<Vec<String>>,
+    records: Vec<ExpectedRecord>,
+}
+
+/// The platform behind a word, such as `google` or `ovh-exchange`.
+#[must_use]
+pub fn platform(word: &str) -> Option<Platform> {
+    platforms().into_iter().find(|p| p.kinds.iter().any(|k| k == word))
+}
+
+/// Every word that [`platform`] knows.
+#[must_use]
+pub fn platform_words() -> Vec<String> {
+    platforms().into_iter().flat_map(|p| p.kinds).collect()
+}
+
+fn platforms() -> Vec<Platform> {
+    // A test reads every file; one that cannot be read would be left out.
+    FILES.iter().filter_map(|text| serde_saphyr::from_str(text).ok()).collect()
+}
+
+impl Platform {
+    /// Every record that may have to be looked at, whatever is there.
+    #[must_use]
+    pub fn questions(&self, domain: &Domain) -> Vec<ExpectedRecord> {
+        self.records.iter().map(|r| at(r, domain)).collect()
+    }
+
+    /// What is expected, given what is there: of several sets of mail servers the one that fits best, and open parts as
+    /// they are found. An optional record whose target is open is expected only where it exists.
+    #[must_use]
+    pub fn expected(&self, domain: &Domain, view: &DnsView) -> Vec<ExpectedRecord> {
+        let there = values(view, domain.as_str(), RecordType::Mx);
+        let fits = |set: &&Vec<String>| set.iter().filter(|want| there.iter().any(|v| same_host(want, v))).count();
+        // The first of the best: later ones win ties with `max_by_key`.
+        let set = self.mx.iter().rev().max_by_key(fits);
+        let mut out = Vec::new();
+        for (index, want) in set.into_iter().flatten().enumerate() {
+            let need = if index == 0 { Need::Required } else { Need::Recommended };
+            let found: Vec<&String> = there.iter().filter(|v| same_host(want, v)).collect();
+            let concrete = if want.contains('*') && !found.is_empty() {
+                found.into_iter().cloned().collect()
+            } else {
+                vec![want.clone()]
+            };
+            let name = domain.to_string();
+            out.extend(concrete.into_iter().map(|value| ExpectedRecord {
+                topic: DnsTopic::Mx,
+                name: name.clone(),
+                rtype: RecordType::Mx,
+                value,
+                need,
+            }));
+        }
+        for record in &self.records {
+            let mut record = at(record, domain);
+            if record.value.contains('*') {
+                // Keys are written in many ways, and which tags are there is judged later.
+                let is_key = record.topic == DnsTopic::Dkim && record.rtype == RecordType::Txt;
+                let fits = |v: &String| if is_key { v.contains("p=") } else { matches(&record.value, v) };
+                match values(view, &record.name, record.rtype).into_iter().find(fits) {
+                    Some(found) => record.value = found,
+                    None if record.need == Need::Optional => continue,
+                    None => {}
+                }
+            }
+            out.push(record);
+        }
+        out
+    }
+}
+
+fn at(record: &ExpectedRecord, domain: &Domain) -> ExpectedRecord {
+    let fill = |text: &str| text.replace("{domain}", domain.as_str());
+    ExpectedRecord { name: fill(&record.name), value: fill(&record.value), ..record.clone() }
+}
+
+fn values(view: &DnsView, name: &str, rtype: RecordType) -> Vec<String> {
+    let question = Question { name: name.to_owned(), rtype };
+    let answers = view.servers.values().filter_map(|s| s.answers.get(&question));
+    let mut out: Vec<String> = answers.flat_map(|v| v.values().iter().cloned()).collect();
+    out.sort();
+    out.dedup();
+    out
+}
+
+/// Whether an MX record names the host that is wanted, whatever its preference.
+fn same_host(want: &str, value: &str) -> bool {
+    match (want.split_once(' '), value.split_once(' ')) {
+        (Some((_, want)), Some((_, host))) => host != "." && matches(want, host),
+        _ => false,
+    }
+}
+
+/// Whether a text fits a pattern in which one `*` stands for anything but nothing.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, after)) => {
+            text.len() > before.len() + after.len() && text.starts_with(before) && text.ends_with(after)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::{PlatformKind, ServerView, Verdict};
+
+    fn domain() -> Domain {
+        Domain::parse("example.org").unwrap()
+    }
+
+    fn view(rows: &[(&str, RecordType, &[&str])]) -> DnsView {
+        let answers = rows.iter().map(|(name, rtype, values)| {
+            let values = values.iter().map(|v| (*v).to_owned()).collect();
+            (Question { name: (*name).to_owned(), rtype: *rtype }, Verdict::Found { values, ttl: 60 })
+        });
+        let server = ServerView { authoritative: true, serial: None, answers: answers.collect() };
+        DnsView { servers: BTreeMap::from([("ns".to_owned(), server)]), failure: None }
+    }
+
+    #[test]
+    fn every_file_can_be_read_and_every_kind_of_platform_has_one() {
+        assert_eq!(platforms().len(), FILES.len());
+        for kind in PlatformKind::ALL {
+            assert!(platform(kind.word()).is_some(), "{}", kind.word());
+        }
+        let words = platform_words();
+        assert_eq!(words.len(), words.iter().collect::<std::collections::BTreeSet<_>>().len());
+    }
+
+    #[test]
+    fn of_several_right_sets_the_one_that_is_there_is_expected() {
+        let google = platform("google").unwrap();
+        let mx = |rows: &[&str]| {
+            let view = view(&[("example.org", RecordType::Mx, rows)]);
+            let all = google.expected(&domain(), &view).into_iter().filter(|r| r.topic == DnsTopic::Mx);
+            all.map(|r| r.value).collect::<Vec<_>>()
+        };
+        assert_eq!(mx(&[]), ["1 smtp.google.com"]);
+        assert_eq!(mx(&["10 old.example"]), ["1 smtp.google.com"]);
+        assert_eq!(mx(&["1 aspmx.l.google.com", "5 alt1.aspmx.l.google.com"]).len(), 5);
+    }
+
+    #[test]
+    fn what_belongs_to_a_tenant_is_taken_as_found() {
+        let microsoft = platform("microsoft-365").unwrap();
+        let rows: &[&str] = &["0 example-org.mail.protection.outlook.com"];
+        let expected = microsoft.expected(&domain(), &view(&[("example.org", RecordType::Mx, rows)]));
+        assert_eq!(expected[0].value, rows[0]);
+        assert!(expected.iter().any(|r| r.name == "selector1._domainkey.example.org"));
+        assert!(matches("selector1-*", "Selector1-x.example") && !matches("a*", "a") && !matches("a*b", "ab"));
+        let mailcow = platform("mailcow").unwrap().expected(&domain(), &view(&[]));
+        assert!(mailcow.iter().all(|r| r.topic != DnsTopic::Autoconfig), "an open target is not asked for");
+    }
+}

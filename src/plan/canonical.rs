@@ -1,0 +1,257 @@
+//! Canonical JSON on its way into a digest, without a tree in between.
+//!
+//! The form: no insignificant space; the keys of every object in the order of their octets (as they stand between the
+//! quotes); strings escaped as little as RFC 8259 section 7 allows; whole numbers only. It is the form of RFC 8785 for
+//! everything that a plan can hold: its keys are ASCII, and it has no floating-point numbers.
+
+use std::{cell::RefCell, io, ops::Range};
+
+use serde::Serialize;
+use serde_json::{Serializer, ser::Formatter};
+use sha2::{Digest as _, Sha256};
+
+use crate::model::Digest;
+
+/// A digest that takes JSON piece by piece. Memory is bounded by the largest single item.
+#[derive(Default)]
+pub(super) struct Canonical {
+    hash: Sha256,
+    /// What is not hashed yet: a digest takes large pieces much faster than small ones.
+    pending: RefCell<Sorter>,
+}
+
+impl Canonical {
+    const PIECE: usize = 1 << 16;
+
+    /// Text that is JSON already.
+    pub(super) fn raw(&mut self, json: &str) {
+        self.pending.get_mut().out.extend_from_slice(json.as_bytes());
+    }
+
+    /// One value, whole.
+    pub(super) fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> serde_json::Result<()> {
+        let mut serializer = Serializer::with_formatter(Sink(&self.pending), Sink(&self.pending));
+        item.serialize(&mut serializer)?;
+        let pending = &mut self.pending.get_mut().out;
+        if pending.len() >= Self::PIECE {
+            self.hash.update(&pending);
+            pending.clear();
+        }
+        Ok(())
+    }
+
+    /// A list, hashed item by item.
+    pub(super) fn list<T: Serialize>(&mut self, items: &[T]) -> serde_json::Result<()> {
+        let mut before = "[";
+        for item in items {
+            self.raw(before);
+            self.item(item)?;
+            before = ",";
+        }
+        self.raw(if items.is_empty() { "[]" } else { "]" });
+        Ok(())
+    }
+
+    /// An object whose keys come in order, hashed entry by entry.
+    pub(super) fn entries<'e, V: Serialize + 'e>(
+        &mut self,
+        entries: impl Iterator<Item = (&'e String, &'e V)>,
+    ) -> serde_json::Result<()> {
+        self.raw("{");
+        let mut before = "";
+        for (key, value) in entries {
+            self.raw(before);
+            self.item(key)?;
+            self.raw(":");
+            self.item(value)?;
+            before = ",";
+        }
+        self.raw("}");
+        Ok(())
+    }
+
+    pub(super) fn digest(mut self) -> Digest {
+        self.hash.update(&self.pending.get_mut().out);
+        Digest(self.hash.finalize().into())
+    }
+}
+
+/// JSON text in which every object that has ended has its keys in order.
+#[derive(Default)]
+struct Sorter {
+    out: Vec<u8>,
+    /// The entries of the objects that are open, innermost last.
+    entries: Vec<Entry>,
+    /// Where the entries of each open object begin.
+    open: Vec<usize>,
+    /// The entries of an object while they change places.
+    spare: Vec<u8>,
+}
+
+/// Where `"key":value` begins, and where its key ends.
+struct Entry {
+    from: usize,
+    key_to: usize,
+}
+
+impl Sorter {
+    fn key_begins(&mut self, first: bool) {
+        if !first {
+            self.out.push(b',');
+        }
+        let from = self.out.len();
+        self.entries.push(Entry { from, key_to: from });
+    }
+
+    fn key_ends(&mut self) {
+        let at = self.out.len();
+        if let Some(entry) = self.entries.last_mut() {
+            entry.key_to = at;
+        }
+    }
+
+    fn object_ends(&mut self) {
+        let first = self.open.pop().unwrap_or_default();
+        let key = |e: &Entry| self.out.get(e.from + 1..e.key_to.saturating_sub(1)).unwrap_or_default();
+        let entries = self.entries.get(first..).unwrap_or_default();
+        if !entries.is_sorted_by_key(key) {
+            let ends = entries.iter().skip(1).map(|e| e.from - 1).chain([self.out.len()]);
+            let mut spans: Vec<(&Entry, Range<usize>)> =
+                entries.iter().zip(ends).map(|(e, to)| (e, e.from..to)).collect();
+            spans.sort_by_key(|(e, _)| key(e));
+            self.spare.clear();
+            for (n, (_, span)) in spans.into_iter().enumerate() {
+                if n > 0 {
+                    self.spare.push(b',');
+                }
+                self.spare.extend_from_slice(self.out.get(span).unwrap_or_default());
+            }
+            self.out.truncate(entries.first().map_or(self.out.len(), |e| e.from));
+            self.out.extend_from_slice(&self.spare);
+        }
+        self.entries.truncate(first);
+        self.out.push(b'}');
+    }
+}
+
+/// Takes both what is written and where objects begin and end.
+struct Sink<'s>(&'s RefCell<Sorter>);
+
+impl io::Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().out.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Formatter for Sink<'_> {
+    fn begin_object<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        let mut sorter = self.0.borrow_mut();
+        let first = sorter.entries.len();
+        sorter.open.push(first);
+        sorter.out.push(b'{');
+        Ok(())
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, _: &mut W, first: bool) -> io::Result<()> {
+        self.0.borrow_mut().key_begins(first);
+        Ok(())
+    }
+
+    fn end_object_key<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.0.borrow_mut().key_ends();
+        Ok(())
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.0.borrow_mut().object_ends();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn canonical<T: Serialize>(value: &T) -> String {
+        let mut out = Canonical::default();
+        out.item(value).unwrap();
+        String::from_utf8(out.pending.into_inner().out).unwrap()
+    }
+
+    #[derive(Serialize)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    enum Shape {
+        Unit,
+        Named { zebra: u8, apple: Option<&'static str> },
+    }
+
+    #[derive(Serialize)]
+    enum Plain {
+        Named { b: u8, a: u8 },
+        Tuple(u8, bool),
+    }
+
+    #[test]
+    fn keys_are_in_order_at_every_depth() {
+        let value = (
+            Shape::Unit,
+            Shape::Named { zebra: 1, apple: None },
+            [Plain::Named { b: 2, a: 1 }, Plain::Tuple(3, true)],
+            json!({ "z": { "b\n": "\u{1}\"\\é", "a": [] }, "ab": {}, "a": -1 }),
+        );
+        assert_eq!(
+            canonical(&value),
+            concat!(
+                r#"[{"kind":"unit"},{"apple":null,"kind":"named","zebra":1},"#,
+                r#"[{"Named":{"a":1,"b":2}},{"Tuple":[3,true]}],"#,
+                r#"{"a":-1,"ab":{},"z":{"a":[],"b\n":"\u0001\"\\é"}}]"#
+            )
+        );
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                proptest::collection::vec(("[a-e]{0,3}", inner), 0..6)
+                    .prop_map(|all| Value::Object(all.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The entries of every object, last first.
+    struct Backwards<'v>(&'v Value);
+
+    impl Serialize for Backwards<'_> {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            match self.0 {
+                Value::Object(map) => to.collect_map(map.iter().rev().map(|(k, v)| (k, Backwards(v)))),
+                Value::Array(items) => to.collect_seq(items.iter().map(Backwards)),
+                other => other.serialize(to),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_writing_does_not_matter_and_the_value_is_the_same(value in any_value()) {
+            let text = canonical(&value);
+            prop_assert_eq!(&text, &canonical(&Backwards(&value)));
+            prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        }
+    }
+}

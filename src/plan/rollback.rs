@@ -1,0 +1,199 @@
+//! The way back: an ordinary plan made of what a run has done, in reverse. What cannot be taken back is a note, so that
+//! it is read before anything is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    model::{
+        Action, ActionId, Address, Change, Domain, Guard, GuardOutcome, Inventory, NoteKind, Phase, PlatformId,
+        Precondition, RunId, State, Undo, Work,
+    },
+    spec::Spec,
+};
+
+use super::{
+    Header, Plan, claims,
+    draft::{Block, Draft},
+    finish, reads,
+    world::World,
+};
+
+/// Makes the plan that takes a run back. `done` are its actions that are done, in the order of its plan.
+///
+/// The target of a swap is not emptied: it is renamed aside, because mail that came in since the move is in it. Guards,
+/// staleness and the journal treat the result like every other plan.
+#[must_use]
+pub fn rollback(
+    spec: &Spec,
+    inventory: &Inventory,
+    state: &State,
+    header: Header,
+    (run, done): (&RunId, &[Action]),
+) -> Plan {
+    let world = World::new(spec, inventory, state);
+    let mut back =
+        Back { world: &world, draft: Draft::default(), undone_by: BTreeMap::new(), aside: BTreeSet::new(), copies: 0 };
+    for action in done.iter().rev() {
+        let before: BTreeSet<ActionId> = done
+            .iter()
+            .filter(|later| later.requires.contains(&action.id))
+            .filter_map(|later| back.undone_by.get(&later.id).cloned())
+            .collect();
+        back.take(action, before, done);
+    }
+    if back.copies > 0 {
+        let n = back.copies;
+        let message = match n {
+            1 => "the copies that were made of 1 mailbox stay where they are".to_owned(),
+            n => format!("the copies that were made of {n} mailboxes stay where they are"),
+        };
+        back.draft.note(NoteKind::Info, "copies-stay", "mail", message, None);
+    }
+    back.draft.settle_notes();
+    let mut plan = finish(&world, back.draft, header);
+    plan.body.rollback_of = Some(run.clone());
+    plan.id = super::file::id(&plan.body);
+    plan
+}
+
+struct Back<'w, 'a> {
+    world: &'w World<'a>,
+    draft: Draft,
+    /// By the action of the run: the action that takes it back.
+    undone_by: BTreeMap<ActionId, ActionId>,
+    /// Where mailboxes were moved aside: those domains are still in use.
+    aside: BTreeSet<(PlatformId, Domain)>,
+    copies: usize,
+}
+
+impl Back<'_, '_> {
+    fn take(&mut self, action: &Action, before: BTreeSet<ActionId>, done: &[Action]) {
+        match (&action.work, &action.undo) {
+            (Work::Copy(_), _) => self.copies += 1,
+            (Work::Platform { platform, change: Change::AccountCreate { address, .. } }, _) => {
+                self.aside(action, platform, address, before, done);
+            }
+            (_, Undo::Nothing) => {}
+            (_, Undo::Change { platform, change: Change::DomainRemove { domain } })
+                if self.aside.contains(&(platform.clone(), domain.clone())) =>
+            {
+                let message = format!(
+                    "{} stays on {}, because mailboxes that were moved aside are in it; remove it once they are empty",
+                    domain.unicode(),
+                    self.world.title(platform)
+                );
+                self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), message, None);
+            }
+            (_, Undo::Change { platform, change }) => self.change(action, platform, change, before),
+            (_, Undo::Manual(how)) => {
+                self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), how.clone(), None);
+            }
+            (_, Undo::Irreversible(why)) => {
+                let block = Block::own(
+                    "cannot-be-undone",
+                    why.clone(),
+                    "what can still be taken back is planned; restore the rest from a backup",
+                );
+                self.draft.tell(action.id.as_str(), block);
+            }
+        }
+    }
+
+    /// Frees the address of a target that a swap made, without losing what came in since.
+    fn aside(
+        &mut self,
+        action: &Action,
+        platform: &PlatformId,
+        address: &Address,
+        before: BTreeSet<ActionId>,
+        done: &[Action],
+    ) {
+        let in_the_way = done.iter().any(|other| {
+            matches!(&other.work, Work::Platform { change: Change::AccountRename { from, .. }, .. } if from == address)
+                && other.swap.as_ref() == Some(address)
+        });
+        let here = self.world.account(platform, address).is_here();
+        if !in_the_way || !here {
+            if here {
+                let how = match &action.undo {
+                    Undo::Manual(how) => how.clone(),
+                    _ => format!("reset {} if it is not wanted any more", address.unicode()),
+                };
+                self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), how, None);
+            }
+            return;
+        }
+        let renames = self.world.platform(platform).is_some_and(|p| p.capabilities.rename);
+        let Some(aside) = claims::temporary_name(self.world, address).filter(|_| renames) else {
+            let message = format!(
+                "{} cannot rename {}, so its address does not become free",
+                self.world.title(platform),
+                address.unicode()
+            );
+            let help = "copy back what came in since (`rehome copy`), empty the account by hand, then plan again";
+            self.draft.tell(action.id.as_str(), Block::own("cannot-be-undone", message, help));
+            return;
+        };
+        let change = Change::AccountRename { from: address.clone(), to: aside.clone() };
+        self.aside.insert((platform.clone(), address.domain().clone()));
+        let made = self.add(action, platform, &change, before);
+        made.guard = Some(Guard {
+            code: "mail-since-the-move".to_owned(),
+            message: format!(
+                "mail that {} received since the move stays under the name {}; copy it back with `rehome copy`",
+                address.unicode(),
+                aside.unicode()
+            ),
+            outcome: GuardOutcome::Ack,
+        });
+    }
+
+    fn change(&mut self, action: &Action, platform: &PlatformId, change: &Change, before: BTreeSet<ActionId>) {
+        if let Change::AccountRename { from, to } = change {
+            let there = |address: &Address| self.world.account(platform, address).is_here();
+            if !there(from) {
+                let message = format!("{} is not on {} any more", from.unicode(), self.world.title(platform));
+                let kind = if there(to) { NoteKind::Info } else { NoteKind::Blocked };
+                self.draft.note(kind, "moved-on", action.id.as_str(), message, None);
+                return;
+            }
+        }
+        self.add(action, platform, change, before);
+    }
+
+    fn add(
+        &mut self,
+        action: &Action,
+        platform: &PlatformId,
+        change: &Change,
+        before: BTreeSet<ActionId>,
+    ) -> &mut Action {
+        let reason = format!("takes {} back", action.id);
+        for address in accounts_of(change) {
+            self.draft.read(&action.chain, reads::account_key(platform, address));
+        }
+        let made = self.draft.change(self.world, (Phase::Rollback, &action.chain), platform, change.clone(), reason);
+        made.requires = before;
+        made.swap.clone_from(&action.swap);
+        if let Change::AccountRename { from, to } = change {
+            made.preconditions.extend([
+                Precondition::AccountOk { platform: platform.clone(), address: from.clone() },
+                Precondition::AddressFree { platform: platform.clone(), address: to.clone() },
+            ]);
+        }
+        self.undone_by.insert(action.id.clone(), made.id.clone());
+        made
+    }
+}
+
+fn accounts_of(change: &Change) -> Vec<&Address> {
+    match change {
+        Change::AccountRename { from, to } => vec![from, to],
+        Change::AccountUpdate { address, .. } => vec![address],
+        Change::AliasAdd { account, .. }
+        | Change::AliasRemove { account, .. }
+        | Change::DelegationGrant { account, .. }
+        | Change::DelegationRevoke { account, .. } => vec![account],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,145 @@
+//! Real servers, private and on loopback: NSD with authority, Unbound as a validating resolver.
+
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// What these tests need (`scripts/install-servers` installs it).
+const PROGRAMS: [&str; 4] = ["nsd", "unbound", "ldns-keygen", "ldns-signzone"];
+const PLACES: [&str; 3] = ["/usr/sbin", "/usr/bin", "/usr/local/sbin"];
+
+fn place(program: &str) -> Option<String> {
+    PLACES.iter().map(|p| format!("{p}/{program}")).find(|p| Path::new(p).exists())
+}
+
+/// Whether the servers are there; without them a test ends at once, unless they are required.
+pub fn here() -> bool {
+    let missing: Vec<&str> = PROGRAMS.into_iter().filter(|p| place(p).is_none()).collect();
+    if missing.is_empty() {
+        return true;
+    }
+    let required = std::env::var_os("REHOME_REQUIRE_SERVERS").is_some();
+    assert!(!required, "{} not installed: scripts/install-servers installs them", missing.join(", "));
+    eprintln!("SKIPPED: {} not installed", missing.join(", "));
+    false
+}
+
+/// A child that ends with its test.
+pub struct Daemon {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // SIGTERM, so that NSD ends its own children too.
+        let _gone = Command::new("kill").arg(self.child.id().to_string()).status();
+        let until = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < until {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    loop {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = tcp.local_addr().unwrap().port();
+        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn start(program: &str, folder: &Path, config: impl Fn(u16) -> String) -> Daemon {
+    // Somebody else may take the port between its choice and its use.
+    for _ in 0..5 {
+        let port = free_port();
+        let file = folder.join(format!("{program}.conf"));
+        fs::write(&file, config(port)).unwrap();
+        let out = File::create(folder.join(format!("{program}.out"))).unwrap();
+        let mut command = Command::new(place(program).unwrap());
+        command.arg("-d").arg("-c").arg(&file).current_dir(folder);
+        command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
+        let mut child = command.spawn().unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until && matches!(child.try_wait(), Ok(None)) {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            if std::net::TcpStream::connect(address).is_ok() {
+                return Daemon { child, address };
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _gone = child.kill();
+        let _gone = child.wait();
+    }
+    panic!(
+        "{program} did not start: {}",
+        fs::read_to_string(folder.join(format!("{program}.out"))).unwrap_or_default()
+    );
+}
+
+/// NSD with these zones, `(apex, records)`.
+pub fn nsd(folder: &Path, zones: &[(&str, &str)]) -> Daemon {
+    let mut rows = String::new();
+    for (apex, text) in zones {
+        let file = folder.join(format!("{apex}.zone"));
+        fs::write(&file, text).unwrap();
+        rows.push_str(&format!("zone:\n  name: {apex}\n  zonefile: {}\n", file.display()));
+    }
+    let at = folder.display();
+    start("nsd", folder, |port| {
+        format!(
+            "server:\n  ip-address: 127.0.0.1@{port}\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{at}\"\n  \
+             database: \"\"\n  pidfile: \"{at}/nsd.pid\"\n  xfrdfile: \"{at}/xfrd.state\"\n  zonelistfile: \
+             \"{at}/zone.list\"\n  server-count: 1\n  logfile: \"{at}/nsd.log\"\nremote-control:\n  \
+             control-enable: no\n{rows}"
+        )
+    })
+}
+
+/// Unbound, which validates with these DS records and asks a server for these zones.
+pub fn unbound(folder: &Path, at: SocketAddr, zones: &[(&str, &str)]) -> Daemon {
+    let mut anchors = String::new();
+    let mut stubs = String::new();
+    for (apex, ds) in zones {
+        let file = folder.join(format!("{apex}.ds"));
+        fs::write(&file, ds).unwrap();
+        anchors.push_str(&format!("  trust-anchor-file: \"{}\"\n", file.display()));
+        stubs.push_str(&format!("stub-zone:\n  name: {apex}\n  stub-addr: {}@{}\n", at.ip(), at.port()));
+    }
+    let here = folder.display();
+    start("unbound", folder, |port| {
+        format!(
+            "server:\n  interface: 127.0.0.1\n  port: {port}\n  do-daemonize: no\n  username: \"\"\n  chroot: \"\"\n  \
+             directory: \"{here}\"\n  pidfile: \"{here}/unbound.pid\"\n  use-syslog: no\n  logfile: \
+             \"{here}/unbound.log\"\n  do-not-query-localhost: no\n  num-threads: 1\n  module-config: \"validator \
+             iterator\"\n  local-zone: \"test.\" nodefault\n{anchors}remote-control:\n  control-enable: no\n{stubs}"
+        )
+    })
+}
+
+/// A signed zone and its DS record.
+pub fn signed(folder: &Path, apex: &str, text: &str) -> (String, String) {
+    let file = folder.join(format!("{apex}.plain"));
+    fs::write(&file, text).unwrap();
+    let run = |program: &str, args: &[&str]| {
+        let out = Command::new(place(program).unwrap()).args(args).current_dir(folder).output().unwrap();
+        assert!(out.status.success(), "{program}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap().trim().to_owned()
+    };
+    let key = run("ldns-keygen", &["-a", "ECDSAP256SHA256", "-k", "-r", "/dev/urandom", apex]);
+    let plain = file.display().to_string();
+    run("ldns-signzone", &["-i", "20250101000000", "-e", "20370101000000", &plain, &key]);
+    let zone = fs::read_to_string(folder.join(format!("{apex}.plain.signed"))).unwrap();
+    (zone, fs::read_to_string(folder.join(format!("{key}.ds"))).unwrap())
+}

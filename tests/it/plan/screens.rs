@@ -1,0 +1,166 @@
+//! The screens under `docs/screens`: what the renderers make of a plan for three people and one for 300. `REHOME_UPDATE=1`
+//! writes them. The page of a plan is opened in a browser.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use rehome::{
+    model::{Delegation, DomainType, PlatformKind, Right},
+    plan::Plan,
+    report::{Graph, Options, plan_graph, plan_html, plan_json, plan_markdown, plan_text},
+    spec::{SourceFate, Strategy},
+};
+
+use super::world::{World, a, d};
+
+/// Three people, one with everything.
+fn three() -> Plan {
+    let mut world = World::moving(PlatformKind::OvhExchange, PlatformKind::OvhEmailPro, Strategy::Swap);
+    for (local, name, messages) in
+        [("jane", "Jane Doe", 9_877), ("john", "John Smith", 31_204), ("max", "Max Weber", 540)]
+    {
+        world = world.wants(local).has("old", local, messages);
+        world.account(local).profile.display_name = Some(name.to_owned());
+    }
+    world.view("new").domains.clear();
+    world.view("old").domains.get_mut(&d("mydomain.ovh")).unwrap().kind = Some(DomainType::NonAuthoritative);
+    world.migrate().source = SourceFate::Reset;
+    world.seen("old", "john").aliases = [a("j.smith"), a("sales")].into();
+    world.account("john").aliases = Some([a("j.smith"), a("sales")].into());
+    world.account("john").delegates = Some([Delegation { to: a("jane"), right: Right::FullAccess }].into());
+    world.plan()
+}
+
+/// 300 people of four domains.
+fn three_hundred() -> Plan {
+    let mut world = World::swap();
+    let domain = d("mydomain.ovh");
+    let others = ["second.example", "third.example", "fourth.example"].map(d);
+    for other in &others {
+        let wish = world.spec.domains[&domain].clone();
+        world.spec.domains.insert(other.clone(), wish);
+        for platform in ["old", "new"] {
+            let view = world.view(platform).domains[&domain].clone();
+            world.view(platform).domains.insert(other.clone(), view);
+        }
+    }
+    for n in 0..300_usize {
+        let place = match n {
+            0..200 => "mydomain.ovh",
+            200..270 => "second.example",
+            270..295 => "third.example",
+            _ => "fourth.example",
+        };
+        let name = format!("person{n:03}@{place}");
+        world = world.wants(&name).has("old", &name, 200 + u32::try_from(n * 37 % 9_000).unwrap());
+        world.slot(&format!("slot{n:05}@configureme.me"), None);
+    }
+    world.plan()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screens")
+}
+
+#[test]
+fn the_screens_are_what_the_program_prints() {
+    let (small, large) = (three(), three_hundred());
+    let options = Options { width: 100, ..Options::default() };
+    let screens = [
+        ("3-people.txt", plan_text(&small, &options)),
+        ("3-people.md", plan_markdown(&small, Some(65_000))),
+        ("3-people.html", plan_html(&small)),
+        ("3-people.mmd", plan_graph(&small, Graph::Mermaid)),
+        ("3-people.json", String::from_utf8(plan_json(&small)).unwrap()),
+        ("300-people.txt", plan_text(&large, &options)),
+        ("300-people.md", plan_markdown(&large, Some(65_000))),
+        ("300-people.html", plan_html(&large)),
+        ("300-people.mmd", plan_graph(&large, Graph::Mermaid)),
+    ];
+    for (name, text) in screens {
+        let path = folder().join(name);
+        if std::env::var_os("REHOME_UPDATE").is_some() {
+            fs::create_dir_all(folder()).unwrap();
+            fs::write(&path, &text).unwrap();
+        }
+        assert!(fs::read_to_string(&path).unwrap_or_default() == text, "{name}: run this test with REHOME_UPDATE=1");
+    }
+}
+
+/// The schema in the repository is the one that the code makes, and plans fit it. `REHOME_UPDATE=1` writes it.
+#[test]
+fn the_schema_of_plans_is_true() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(rehome::plan::schema::PATH);
+    let text = rehome::plan::schema::text();
+    if std::env::var_os("REHOME_UPDATE").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "run this test with REHOME_UPDATE=1");
+    let validator = jsonschema::validator_for(&rehome::plan::schema::document()).unwrap();
+    for plan in [three(), three_hundred()] {
+        let value = serde_json::to_value(&plan).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+}
+
+#[test]
+fn small_domains_stay_in_full_when_a_large_one_must_shrink() {
+    let text = plan_markdown(&three_hundred(), Some(65_000));
+    assert!(text.len() <= 65_000, "{}", text.len());
+    assert!(text.contains("<details><summary>fourth.example ("), "{text}");
+    assert!(text.contains("| `+` | create | person299@fourth.example |"), "the small one is in full");
+    assert!(!text.contains("| `+` | create | person000@mydomain.ovh |"), "the large one is not");
+}
+
+#[test]
+fn the_page_filters_in_a_browser() {
+    let Some(chromium) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+        Command::new(name).arg("--version").stdin(Stdio::null()).output().is_ok_and(|o| o.status.success())
+    }) else {
+        assert!(std::env::var_os("REHOME_REQUIRE_SERVERS").is_none(), "chromium is not installed");
+        eprintln!("SKIPPED: chromium is not installed");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("plan.html");
+    fs::write(&page, plan_html(&three())).unwrap();
+    let open = |what: &[&str], part: &str| {
+        let out = Command::new(chromium)
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,1400"])
+            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+            .args(what)
+            .arg(format!("file://{}{part}", page.display()))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let rows = |dom: &str| {
+        let all = dom.split("<div class=\"row").skip(1).map(|row| row.split('>').next().unwrap().to_owned());
+        // `rows` is what holds them.
+        all.filter(|row| !row.starts_with('s') && !row.contains("hidden")).collect::<Vec<String>>()
+    };
+    let all = rows(&open(&["--dump-dom"], ""));
+    assert_eq!(all.len(), three().body.actions.len());
+    let graves = open(&["--dump-dom"], "#q=max&kind=!");
+    assert_eq!(rows(&graves).len(), 1, "{:?}", rows(&graves));
+    assert!(graves.contains(&format!("1 of {} actions", all.len())), "the count follows");
+    let shot = folder.path().join("plan.png");
+    open(&[&format!("--screenshot={}", shot.display())], "#q=john&theme=dark");
+    assert!(fs::metadata(&shot).unwrap().len() > 10_000, "a picture of the page");
+}
+
+#[test]
+fn nothing_in_a_page_runs_or_loads_what_a_platform_says() {
+    let mut plan = three();
+    plan.body.actions[0].reason = "\"><script>alert(1)</script><img src=//evil.example>".to_owned();
+    plan.body.notes[0].message = "</style><script>x</script>".to_owned();
+    let page = plan_html(&plan);
+    assert_eq!(page.matches("<script>").count(), 1, "only its own");
+    assert!(!page.contains("<img") && !page.contains("http://") && !page.contains("https://"));
+}
