@@ -302,7 +302,9 @@ fn message_sizes(ground: &Ground<'_, '_>, draft: &mut Draft) {
     let mut limits: BTreeMap<&PlatformId, u64> = BTreeMap::new();
     for case in ground.cases.list.iter().filter(|c| c.source.is_some()) {
         let view = ground.world.open_mailbox(case.target, case.working_name());
-        if let Some(limit) = view.and_then(|v| v.append_limit) {
+        // Where the source was looked into, what is too large is told message by message.
+        let looked = case.source.as_ref().is_some_and(|s| ground.world.open_mailbox(s.platform, &s.now).is_some());
+        if let Some(limit) = view.and_then(|v| v.append_limit).filter(|_| !looked) {
             let lowest = limits.entry(case.target).or_insert(limit);
             *lowest = limit.min(*lowest);
         }

@@ -409,3 +409,18 @@ groups:
     let john = loaded.spec.accounts.values().next().unwrap();
     assert_eq!(john.delegates.as_ref().map(|d| d.len()), Some(2));
 }
+
+#[test]
+fn a_filter_that_can_take_nothing_is_told_where_it_is_written() {
+    let told = refused_below(
+        "accounts:\n  ann@mydomain.ovh:\n    mail:\n      filter:\n        exclude: [/]\n        rename: { a: X, b: X }\n        \
+         since: 2021-01-01\n        until: 2020-01-01\n        min_size: 2 MB\n        max_size: 1 MB\n  \
+         bob@mydomain.ovh: { mail: { filter: { since: yesterday } } }\n",
+    );
+    for code in
+        ["spec::filter-name", "spec::filter-dates", "spec::filter-sizes", "spec::rename-collision", "spec::bad-date"]
+    {
+        assert_eq!(told.matches(code).count(), 1, "{code}\n{told}");
+    }
+    assert!(told.contains("`a` and `b` would both become `X`"), "{told}");
+}
