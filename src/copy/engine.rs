@@ -17,12 +17,12 @@ use super::{
     mapping::{Learned, included},
     pace::Pace,
     recovery::{self, Doubt},
-    store::{FolderVerb, Listed, Listing, Meta, Store, find},
+    store::{FolderVerb, Listed, Listing, Store, find},
     tally::{self, Tally},
     views,
 };
 use crate::{
-    journal::ledger::{FolderRow, Lease, Ledger, MessageState},
+    journal::ledger::{FolderRow, Lease, Ledger},
     model::{
         Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, LeftOut,
         MailFilter, PlatformId,
@@ -130,7 +130,7 @@ impl Shared<'_> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Sums that a panic left behind are those of a pass that fails anyway.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -141,8 +141,8 @@ struct Lane<'c> {
     target: Link<'c>,
 }
 
-struct Pass<'p, 'c> {
-    shared: Shared<'c>,
+pub(super) struct Pass<'p, 'c> {
+    pub(super) shared: Shared<'c>,
     filter: &'p MailFilter,
     report: Mutex<CopyReport>,
     /// What the ledger knows, by source path.
@@ -152,13 +152,13 @@ struct Pass<'p, 'c> {
     /// Nothing at the target is what earlier passes filled.
     replaced: bool,
     /// Folders that the target's user took away, and that are not made again.
-    left_alone: Mutex<BTreeSet<FolderPath>>,
+    pub(super) left_alone: Mutex<BTreeSet<FolderPath>>,
 }
 
 /// What a lane has to do.
-struct Task<'l> {
-    folder: &'l Listed,
-    status: FolderStatus,
+pub(super) struct Task<'l> {
+    pub(super) folder: &'l Listed,
+    pub(super) status: FolderStatus,
 }
 
 impl<'c> Pass<'_, 'c> {
@@ -198,14 +198,14 @@ impl<'c> Pass<'_, 'c> {
     }
 
     /// Whether a folder at the target is the one that the ledger speaks of: same UIDVALIDITY, and no UID taken back.
-    async fn is_same(&self, row: &FolderRow, status: Option<FolderStatus>) -> Result<bool, CopyError> {
+    pub(super) async fn is_same(&self, row: &FolderRow, status: Option<FolderStatus>) -> Result<bool, CopyError> {
         let (id, validity) = (row.id, row.target_validity);
         let Some(status) = status.filter(|s| s.uid_validity == validity) else { return Ok(false) };
         let highest = self.shared.context.ledger(move |l| l.highest(id, validity)).await?;
         Ok(status.uid_next == 0 || status.uid_next > highest)
     }
 
-    fn remark(&self, text: String) {
+    pub(super) fn remark(&self, text: String) {
         let mut report = lock(&self.report);
         if !report.remarks.contains(&text) {
             report.remarks.push(text);
@@ -389,29 +389,6 @@ impl<'c> Pass<'_, 'c> {
         Ok(status)
     }
 
-    /// A folder that the target will not have: each of its messages fails.
-    async fn refused(&self, source: &mut Link<'c>, folder: &Listed, text: &str) -> Result<CopyCounts, CopyError> {
-        let opened = source.refresh(&folder.name).await?;
-        let metas = if opened.messages == 0 { Vec::new() } else { source.scan(&folder.name, 1, None).await? };
-        for meta in &metas {
-            self.shared.tally().failed.push(FailedMessage {
-                folder: folder.path.clone(),
-                uid_validity: opened.uid_validity,
-                uid: meta.uid,
-                class: "folder-refused".to_owned(),
-                reason: text.to_owned(),
-            });
-        }
-        self.remark(format!("the target refuses the folder `{}`: {text}", folder.path));
-        let n = metas.len() as u64;
-        let failed = BTreeMap::from([("folder-refused".to_owned(), n)]);
-        Ok(CopyCounts {
-            source: n,
-            failed: failed.into_iter().filter(|(_, n)| *n > 0).collect(),
-            ..CopyCounts::default()
-        })
-    }
-
     async fn folder(
         &self,
         lane: &mut Lane<'c>,
@@ -462,92 +439,6 @@ impl<'c> Pass<'_, 'c> {
             row.adopt_below = 0;
         }
         self.shared.context.ledger(move |l| l.save_folder(lease, &row)).await?;
-        Ok(counts)
-    }
-
-    /// Makes sure that the row speaks of the folder that the target has now.
-    async fn meet_target(
-        &self,
-        target: &mut Link<'c>,
-        row: &mut FolderRow,
-        name: &str,
-        there: &Listing,
-    ) -> Result<(), CopyError> {
-        let listed = find(there, name);
-        let status = match listed.and_then(|f| f.status) {
-            Some(status) => status,
-            None => {
-                let opened = target.refresh(name).await?;
-                FolderStatus {
-                    uid_validity: opened.uid_validity,
-                    uid_next: opened.uid_next,
-                    messages: opened.messages,
-                    ..FolderStatus::default()
-                }
-            }
-        };
-        let lease = self.shared.lease;
-        if row.target_validity == 0 {
-            row.target = Some(name.to_owned());
-            row.target_validity = status.uid_validity;
-            let end = if status.uid_next == 0 { u32::MAX } else { status.uid_next };
-            row.adopt_below = if status.messages == 0 { 0 } else { end };
-            let saved = row.clone();
-            return self.shared.context.ledger(move |l| l.save_folder(lease, &saved)).await;
-        }
-        if self.is_same(row, Some(status)).await? {
-            return Ok(());
-        }
-        let lost = recovery::rematch(self.shared.context, lease, target, row, name).await?;
-        if lost > 0 {
-            self.remark(format!(
-                "`{name}` was renumbered or made anew at the target: {lost} messages that were delivered are not in it \
-                 any more and are not sent again"
-            ));
-        }
-        Ok(())
-    }
-
-    async fn has_new(&self, source: &mut Link<'c>, row: &FolderRow, task: &Task<'_>) -> Result<bool, CopyError> {
-        let folder = task.folder;
-        if task.status.messages == 0 {
-            return Ok(false);
-        }
-        let opened = source.refresh(&folder.name).await?;
-        let (id, validity) = (row.id, opened.uid_validity);
-        let known = self.shared.context.ledger(move |l| l.messages(id, validity)).await?;
-        let metas = source.scan(&folder.name, 1, None).await?;
-        let delivered = |m: &Meta| known.get(&m.uid).is_some_and(|r| r.state.is_delivered());
-        let left = |m: &Meta| self.shared.choice.of(&folder.path, validity, m, known.get(&m.uid)).is_some();
-        Ok(metas.iter().any(|m| !delivered(m) && !left(m)))
-    }
-
-    /// The sums of a folder of which everything was delivered, and that the target's user has taken away since.
-    async fn kept(&self, source: &mut Link<'c>, row: &FolderRow, folder: &Listed) -> Result<CopyCounts, CopyError> {
-        lock(&self.left_alone).insert(folder.path.clone());
-        self.remark(format!(
-            "`{}` was removed or renamed at the target by its user; it is not made again",
-            folder.path
-        ));
-        let opened = source.refresh(&folder.name).await?;
-        let metas = if opened.messages == 0 { Vec::new() } else { source.scan(&folder.name, 1, None).await? };
-        self.shared.tally().done += metas.len() as u64;
-        let (id, validity) = (row.id, opened.uid_validity);
-        let known = self.shared.context.ledger(move |l| l.messages(id, validity)).await?;
-        let mut counts = CopyCounts { source: metas.len() as u64, ..CopyCounts::default() };
-        for meta in metas {
-            let row = known.get(&meta.uid).filter(|r| r.state.is_delivered()).cloned();
-            match row.or_else(|| self.shared.choice.of(&folder.path, validity, &meta, known.get(&meta.uid))) {
-                Some(row) if row.state == MessageState::Adopted => counts.present += 1,
-                Some(row) if row.state == MessageState::Excluded => {
-                    *counts.excluded.entry(row.class.unwrap_or_default()).or_default() += 1;
-                }
-                Some(row) if row.state == MessageState::Failed => {
-                    *counts.failed.entry(row.class.unwrap_or_default()).or_default() += 1;
-                }
-                _ => counts.copied += 1,
-            }
-        }
         Ok(counts)
     }
 

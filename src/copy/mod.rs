@@ -17,7 +17,7 @@
 //! | `network`, `slots` | what the copies of a process share towards the servers |
 //! | `metered`, `pace`, `clock` | limits by the day and the second, and patience |
 //! | `link`, `reading`, `sending`, `locate` | one connection, one window, one search |
-//! | `folder`, `deltas`, `recovery`, `folders`, `engine` | one folder, one pass |
+//! | `folder`, `deltas`, `recovery`, `folders`, `estranged`, `engine` | one folder, one pass |
 //! | `verify` | the proof, by another client |
 
 mod clock;
@@ -25,6 +25,7 @@ mod deltas;
 mod engine;
 mod envelope;
 mod error;
+mod estranged;
 mod filter;
 mod flags;
 mod folder;
