@@ -40,7 +40,7 @@ fn a_mailbox_is_copied_once_and_completely() {
     let dry = run(&world, &words, &["--dry-run", "--verify"]).ends(0);
     assert_snapshot!(dry.out, @r"
     Plan [ID]   green.example (parallel)
-    1 action. About 8 messages in 1 mailbox.
+    2 actions. About 8 messages in 1 mailbox.
 
     Mail
       =  copy  copy@green.example  from source john.smith@blue.example, about 8 messages
@@ -48,9 +48,12 @@ fn a_mailbox_is_copied_once_and_completely() {
                PASSWORD_JOHN_SMITH_BLUE_EXAMPLE; target login copy@green.example, password from env
                TO_PASSWORD
 
+    Verification
+      ?  verify mail  copy@green.example  against source john.smith@blue.example
+
     No point of no return.
     Undo: 1 only by hand.
-    Total: 1 copy.
+    Total: 1 copy, 1 verify.
     ");
     assert_eq!(world.mail("emailpro", TO).len(), 0, "a dry run copies nothing");
     assert!(!world.dir().join(".rehome").exists(), "and leaves nothing behind");

@@ -218,8 +218,26 @@ fn status_shows_first_what_is_not_proved() {
         reason: Some("an account of another name took the slot".to_owned()),
     };
     let standing = Standing { state: &state, latest: Some(&run), unsettled: &[open] };
-    assert_snapshot!(status_text(&standing, &Options::default()), @r#""#);
+    assert_snapshot!(status_text(&standing, &Options::default()), @r"
+    run-000004 of plan aaaaaaaaaaaa began 2026-01-02 03:04:05Z and has not ended. `rehome resume` goes on.
+
+    Nobody but you can tell whether these were done
+      account.create:new/ann@mydomain.ovh
+          an account of another name took the slot
+      Look at the platform, then: rehome journal resolve ACTION --as done|retry
+
+    3 mailboxes, 1 verified
+      bob@mydomain.ovh  not copied yet, not verified
+      zoe@mydomain.ovh  2 passes, 31,200 of 31,204 messages, 4 failed, not verified
+      ann@mydomain.ovh  2 passes, 31,200 of 31,204 messages, 4 failed, verified 2026-01-02 03:04:05Z
+
+    Protected
+      boss@mydomain.ovh
+    ");
     let ended = Run { ended: Some(run.started), exit: Some(3), ..run };
     let standing = Standing { state: &State::default(), latest: Some(&ended), unsettled: &[] };
-    assert_snapshot!(status_text(&standing, &Options::default()), @r#""#);
+    assert_snapshot!(status_text(&standing, &Options::default()), @r"
+    run-000004 of plan aaaaaaaaaaaa ended 2026-01-02 03:04:05Z with 3 (partly applied; can be resumed).
+    `rehome resume` goes on with it, `rehome plan` looks afresh.
+    ");
 }

@@ -209,32 +209,32 @@ fn an_endpoint_is_known_or_an_url_that_is_safe() {
 fn an_admin_is_one_of_two_and_complete() {
     insta::assert_snapshot!(
         refused("version: 1\nplatforms:\n  a: { kind: imap, imap: { host: h.example }, admin: { master: { user: m } } }\n  b: { kind: imap, imap: { host: h.example }, admin: {} }\n"),
-        @"
-    spec::missing-field
+        @r#"
+        spec::missing-field
 
-      × `admin` needs `user` and `password`
-       ╭─[spec.yaml:3:64]
-     2 │ platforms:
-     3 │   a: { kind: imap, imap: { host: h.example }, admin: { master: { user: m } } }
-       ·                                                                ┬
-       ·                                                                ╰── here
-     4 │   b: { kind: imap, imap: { host: h.example }, admin: {} }
-       ╰────
-      help: `admin: { master: { user: migrator, password: { env: MASTER_PASSWORD } } }`, or `authzid`
-            with the same keys
+          × `admin` needs `user` and `password`
+           ╭─[spec.yaml:3:64]
+         2 │ platforms:
+         3 │   a: { kind: imap, imap: { host: h.example }, admin: { master: { user: m } } }
+           ·                                                                ┬
+           ·                                                                ╰── here
+         4 │   b: { kind: imap, imap: { host: h.example }, admin: {} }
+           ╰────
+          help: `admin: { master: { user: migrator, password: { env: MASTER_PASSWORD } } }`, `authzid`
+                with the same keys, or `admin: { token: { command: [get-token, "{address}"] } }`
 
-    spec::missing-field
+        spec::missing-field
 
-      × `admin` needs one of `master` and `authzid`
-       ╭─[spec.yaml:4:54]
-     3 │   a: { kind: imap, imap: { host: h.example }, admin: { master: { user: m } } }
-     4 │   b: { kind: imap, imap: { host: h.example }, admin: {} }
-       ·                                                      ┬
-       ·                                                      ╰── here
-       ╰────
-      help: `admin: { master: { user: migrator, password: { env: MASTER_PASSWORD } } }`, or `authzid`
-            with the same keys
-    "
+          × `admin` needs one of `master`, `authzid` and `token`
+           ╭─[spec.yaml:4:54]
+         3 │   a: { kind: imap, imap: { host: h.example }, admin: { master: { user: m } } }
+         4 │   b: { kind: imap, imap: { host: h.example }, admin: {} }
+           ·                                                      ┬
+           ·                                                      ╰── here
+           ╰────
+          help: `admin: { master: { user: migrator, password: { env: MASTER_PASSWORD } } }`, `authzid`
+                with the same keys, or `admin: { token: { command: [get-token, "{address}"] } }`
+        "#
     );
 }
 
