@@ -16,7 +16,12 @@ use crate::{
 
 impl<'c> Pass<'_, 'c> {
     /// A folder that the target will not have: each of its messages fails.
-    pub(super) async fn refused(&self, source: &mut Link<'c>, folder: &Listed, text: &str) -> Result<CopyCounts, CopyError> {
+    pub(super) async fn refused(
+        &self,
+        source: &mut Link<'c>,
+        folder: &Listed,
+        text: &str,
+    ) -> Result<CopyCounts, CopyError> {
         let opened = source.refresh(&folder.name).await?;
         let metas = if opened.messages == 0 { Vec::new() } else { source.scan(&folder.name, 1, None).await? };
         for meta in &metas {
@@ -81,7 +86,12 @@ impl<'c> Pass<'_, 'c> {
         Ok(())
     }
 
-    pub(super) async fn has_new(&self, source: &mut Link<'c>, row: &FolderRow, task: &Task<'_>) -> Result<bool, CopyError> {
+    pub(super) async fn has_new(
+        &self,
+        source: &mut Link<'c>,
+        row: &FolderRow,
+        task: &Task<'_>,
+    ) -> Result<bool, CopyError> {
         let folder = task.folder;
         if task.status.messages == 0 {
             return Ok(false);
@@ -96,7 +106,12 @@ impl<'c> Pass<'_, 'c> {
     }
 
     /// The sums of a folder of which everything was delivered, and that the target's user has taken away since.
-    pub(super) async fn kept(&self, source: &mut Link<'c>, row: &FolderRow, folder: &Listed) -> Result<CopyCounts, CopyError> {
+    pub(super) async fn kept(
+        &self,
+        source: &mut Link<'c>,
+        row: &FolderRow,
+        folder: &Listed,
+    ) -> Result<CopyCounts, CopyError> {
         lock(&self.left_alone).insert(folder.path.clone());
         self.remark(format!(
             "`{}` was removed or renamed at the target by its user; it is not made again",

@@ -64,9 +64,7 @@ pub(super) trait Look: Send + Sync {
     async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError>;
 
     /// The labels of the messages of the open folder, where the store has labels.
-    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
-        Ok(BTreeMap::new())
-    }
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError>;
 
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
@@ -100,9 +98,7 @@ pub(super) trait Change: Look {
     fn append_limit(&self) -> Option<u64>;
 
     /// Whether the store takes messages with octets of zero.
-    fn takes_nul(&self) -> bool {
-        false
-    }
+    fn takes_nul(&self) -> bool;
 }
 
 /// What is done with a folder.

@@ -242,7 +242,7 @@ async fn a_full_disk_of_the_ledger_stops_before_anything_is_sent() {
                 db.query_row(&format!("PRAGMA max_page_count = {}", used + pages), [], |r| r.get(0)).unwrap();
             assert!(set >= used);
         };
-        for n in 0..200 {
+        for n in 0..600 {
             source.put("INBOX", &[], DATE, &letter(1000 + n));
         }
         limit(pages);

@@ -1,7 +1,7 @@
 //! Days of throttling and of limits by the day, in seconds, by a paused clock.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -117,6 +117,10 @@ impl Look for Looking {
         self.0.changed(since).await
     }
 
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         match self.1.check() {
             Err(error) => Fetch { error: Some(error), ..Fetch::default() },
@@ -157,6 +161,10 @@ impl Look for Changing {
         self.0.changed(since).await
     }
 
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         match self.1.check() {
             Err(error) => Fetch { error: Some(error), ..Fetch::default() },
@@ -189,6 +197,10 @@ impl Change for Changing {
     async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError> {
         self.1.check()?;
         self.0.set_flags(uids, flags).await
+    }
+
+    fn takes_nul(&self) -> bool {
+        false
     }
 
     fn append_limit(&self) -> Option<u64> {

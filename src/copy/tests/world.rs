@@ -333,6 +333,10 @@ impl Look for Connection {
         Ok(None)
     }
 
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         let mut out = Fetch::default();
         let open = self.open.clone().unwrap();
@@ -424,6 +428,10 @@ impl Change for Connection {
             }
             Ok(())
         })
+    }
+
+    fn takes_nul(&self) -> bool {
+        false
     }
 
     fn append_limit(&self) -> Option<u64> {
