@@ -284,6 +284,10 @@ impl Look for Changing {
         changed(&mut self.writer, since).await
     }
 
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(self.writer.fetch_labels().await?)
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         bodies(&mut self.writer, self.link.as_ref(), uids).await
     }

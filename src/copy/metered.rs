@@ -5,7 +5,11 @@
 //! exceeded by an upload, and by one window at most by a download. When nothing is left, the copy stops between two
 //! windows with everything settled. A message that is larger than a whole day's limit goes first thing in an unused day.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -265,6 +269,10 @@ impl Look for Looking {
         self.look.changed(since).await
     }
 
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        self.look.labels().await
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         self.meter.bodies(&mut *self.look, uids).await
     }
@@ -303,6 +311,10 @@ impl Look for Changing {
 
     async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
         self.change.changed(since).await
+    }
+
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        self.change.labels().await
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
@@ -373,5 +385,9 @@ impl Change for Changing {
 
     fn append_limit(&self) -> Option<u64> {
         self.change.append_limit()
+    }
+
+    fn takes_nul(&self) -> bool {
+        self.change.takes_nul()
     }
 }

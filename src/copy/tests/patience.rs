@@ -1,7 +1,7 @@
 //! Days of throttling and of limits by the day, in seconds, by a paused clock.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -83,6 +83,14 @@ impl Store for Moody {
         self.check()?;
         Ok(Box::new(Changing(self.world.change().await?, self.clone())))
     }
+
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        self.look().await.map(Some)
+    }
+
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        self.change().await.map(Some)
+    }
 }
 
 #[async_trait]
@@ -117,11 +125,19 @@ impl Look for Looking {
         self.0.changed(since).await
     }
 
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        self.0.labels().await
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         match self.1.check() {
             Err(error) => Fetch { error: Some(error), ..Fetch::default() },
             Ok(()) => self.0.bodies(uids).await,
         }
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.0.is_surplus()
     }
 }
 
@@ -157,11 +173,19 @@ impl Look for Changing {
         self.0.changed(since).await
     }
 
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        self.0.labels().await
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         match self.1.check() {
             Err(error) => Fetch { error: Some(error), ..Fetch::default() },
             Ok(()) => self.0.bodies(uids).await,
         }
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.0.is_surplus()
     }
 }
 
@@ -193,6 +217,10 @@ impl Change for Changing {
 
     fn append_limit(&self) -> Option<u64> {
         self.0.append_limit()
+    }
+
+    fn takes_nul(&self) -> bool {
+        self.0.takes_nul()
     }
 }
 
@@ -277,6 +305,14 @@ impl Store for Shared {
 
     async fn change(&self) -> Result<Box<dyn Change>, StoreError> {
         self.store().change().await
+    }
+
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        self.look().await.map(Some)
+    }
+
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        self.change().await.map(Some)
     }
 }
 

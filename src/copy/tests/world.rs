@@ -254,6 +254,14 @@ impl Store for World {
         }
         Ok(Box::new(Connection { world: self.clone(), open: None, broken: false }))
     }
+
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        self.look().await.map(Some)
+    }
+
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        self.change().await.map(Some)
+    }
 }
 
 impl Connection {
@@ -355,6 +363,14 @@ impl Look for Connection {
         let error = self.alive().err();
         Fetch { error, ..out }
     }
+
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
+    fn is_surplus(&self) -> bool {
+        false
+    }
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
@@ -426,6 +442,10 @@ impl Change for Connection {
 
     fn append_limit(&self) -> Option<u64> {
         Some(5000)
+    }
+
+    fn takes_nul(&self) -> bool {
+        false
     }
 }
 
