@@ -1,6 +1,7 @@
 //! What the engine needs of a mail store, so that it can be tried against stores that fail in every way.
 //!
-//! Reading and changing are two connections and two traits: the source is only ever given as a [`Look`].
+//! Reading and changing are two connections and two traits: the source is only ever given as a [`Look`]. No method has
+//! a default, because stores stand around stores, and one that forgot to ask the inner one would go unnoticed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,14 +32,10 @@ pub(super) trait Store: Send + Sync {
 
     /// One more connection that reads, when the server and its limits have room for it now. It gives its place back
     /// when it is dropped.
-    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
-        self.look().await.map(Some)
-    }
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError>;
 
     /// One more connection that changes, when the server and its limits have room for it now.
-    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
-        self.change().await.map(Some)
-    }
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError>;
 }
 
 /// A connection that sends no command that changes anything.
@@ -70,9 +67,7 @@ pub(super) trait Look: Send + Sync {
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
 
     /// Whether an extra connection should be closed when it has finished what it is at: others need its place.
-    fn is_surplus(&self) -> bool {
-        false
-    }
+    fn is_surplus(&self) -> bool;
 }
 
 /// A connection that changes a target. What it opens, it opens for changes.

@@ -83,6 +83,14 @@ impl Store for Moody {
         self.check()?;
         Ok(Box::new(Changing(self.world.change().await?, self.clone())))
     }
+
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        self.look().await.map(Some)
+    }
+
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        self.change().await.map(Some)
+    }
 }
 
 #[async_trait]
@@ -118,7 +126,7 @@ impl Look for Looking {
     }
 
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
-        Ok(BTreeMap::new())
+        self.0.labels().await
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
@@ -126,6 +134,10 @@ impl Look for Looking {
             Err(error) => Fetch { error: Some(error), ..Fetch::default() },
             Ok(()) => self.0.bodies(uids).await,
         }
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.0.is_surplus()
     }
 }
 
@@ -162,7 +174,7 @@ impl Look for Changing {
     }
 
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
-        Ok(BTreeMap::new())
+        self.0.labels().await
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
@@ -170,6 +182,10 @@ impl Look for Changing {
             Err(error) => Fetch { error: Some(error), ..Fetch::default() },
             Ok(()) => self.0.bodies(uids).await,
         }
+    }
+
+    fn is_surplus(&self) -> bool {
+        self.0.is_surplus()
     }
 }
 
@@ -199,12 +215,12 @@ impl Change for Changing {
         self.0.set_flags(uids, flags).await
     }
 
-    fn takes_nul(&self) -> bool {
-        false
-    }
-
     fn append_limit(&self) -> Option<u64> {
         self.0.append_limit()
+    }
+
+    fn takes_nul(&self) -> bool {
+        self.0.takes_nul()
     }
 }
 
@@ -289,6 +305,14 @@ impl Store for Shared {
 
     async fn change(&self) -> Result<Box<dyn Change>, StoreError> {
         self.store().change().await
+    }
+
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        self.look().await.map(Some)
+    }
+
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        self.change().await.map(Some)
     }
 }
 

@@ -256,6 +256,14 @@ impl Store for World {
         }
         Ok(Box::new(Connection { world: self.clone(), open: None, broken: false }))
     }
+
+    async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
+        self.look().await.map(Some)
+    }
+
+    async fn extra_change(&self) -> Result<Option<Box<dyn Change>>, StoreError> {
+        self.change().await.map(Some)
+    }
 }
 
 impl Connection {
@@ -333,10 +341,6 @@ impl Look for Connection {
         Ok(None)
     }
 
-    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
-        Ok(BTreeMap::new())
-    }
-
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         let mut out = Fetch::default();
         let open = self.open.clone().unwrap();
@@ -360,6 +364,14 @@ impl Look for Connection {
         }
         let error = self.alive().err();
         Fetch { error, ..out }
+    }
+
+    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
+    fn is_surplus(&self) -> bool {
+        false
     }
 }
 
@@ -430,12 +442,12 @@ impl Change for Connection {
         })
     }
 
-    fn takes_nul(&self) -> bool {
-        false
-    }
-
     fn append_limit(&self) -> Option<u64> {
         Some(5000)
+    }
+
+    fn takes_nul(&self) -> bool {
+        false
     }
 }
 
