@@ -17,6 +17,7 @@ fn place(program: &str) -> Option<String> {
 }
 
 /// Whether the servers are there; without them a test ends at once, unless they are required.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 pub fn here() -> bool {
     let missing: Vec<&str> = PROGRAMS.into_iter().filter(|p| place(p).is_none()).collect();
     if missing.is_empty() {
@@ -43,11 +44,17 @@ impl Drop for Daemon {
             if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            pause();
         }
         let _gone = self.child.kill();
         let _gone = self.child.wait();
     }
+}
+
+/// Between two looks at a child.
+#[expect(clippy::disallowed_methods, reason = "no runtime here: children are waited for in Drop too")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
 }
 
 fn free_port() -> u16 {
@@ -77,7 +84,7 @@ fn start(program: &str, folder: &Path, config: impl Fn(u16) -> String) -> Daemon
             if std::net::TcpStream::connect(address).is_ok() {
                 return Daemon { child, address };
             }
-            std::thread::sleep(Duration::from_millis(20));
+            pause();
         }
         let _gone = child.kill();
         let _gone = child.wait();
