@@ -158,6 +158,8 @@ async fn live_through(shape: Shape) -> Result<(), TestCaseError> {
         }
         disarm(&target, &ledger);
     }
+    // What a server refused for good is held until a person says `retry`.
+    super::choice::retry_all(&ledger);
     let report = pass(&source, &target, &ledger).await.map_err(|e| TestCaseError::fail(format!("{e:?}")))?;
     prop_assert!(report.failed.is_empty(), "{:?}", report.failed);
     // What was there before counts for the equal messages of the source, and surplus of it stays.
