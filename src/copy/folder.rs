@@ -54,6 +54,16 @@ enum Item {
     Window(Vec<Read>, Held),
 }
 
+/// What a source tells of a folder that was copied to its end before.
+struct Changed {
+    /// The sums of that pass.
+    counts: CopyCounts,
+    /// What is new or has other flags since.
+    metas: Vec<Meta>,
+    /// What is known of those messages.
+    rows: BTreeMap<u32, MessageRow>,
+}
+
 impl FolderPass<'_, '_> {
     /// Copies what is new, carries flags over, and gives the folder's row and sums.
     pub(super) async fn run(mut self) -> Result<(FolderRow, CopyCounts), CopyError> {
@@ -94,9 +104,9 @@ impl FolderPass<'_, '_> {
         Ok((row, counts))
     }
 
-    /// What is new or has other flags since the last complete pass, where the source tells and nothing was deleted
-    /// there meanwhile, and the sums of that pass. Else the whole folder has to be listed.
-    async fn changed_only(&mut self, opened: &Opened) -> Result<Option<(CopyCounts, Vec<Meta>)>, CopyError> {
+    /// What happened since the last complete pass, where the source tells and nothing was deleted there meanwhile. Else
+    /// the whole folder has to be listed.
+    async fn changed_only(&mut self, opened: &Opened) -> Result<Option<Changed>, CopyError> {
         let same = self.row.source_validity == opened.uid_validity && self.row.adopt_below == 0;
         let since = self.row.status.filter(|s| same && s.uid_validity == opened.uid_validity);
         let counts = self.row.counts.clone().filter(|c| self.shared.choice.still_leaves_out(c));
@@ -106,10 +116,10 @@ impl FolderPass<'_, '_> {
         let Some(metas) = self.source.changed(&self.name, since).await? else { return Ok(None) };
         let (id, validity) = (self.row.id, opened.uid_validity);
         let uids: BTreeSet<u32> = metas.iter().map(|m| m.uid).collect();
-        let known = self.shared.context.ledger(move |l| l.messages_at(id, validity, &uids)).await?;
-        let new = metas.iter().filter(|m| !known.contains_key(&m.uid)).count() as u64;
+        let rows = self.shared.context.ledger(move |l| l.messages_at(id, validity, &uids)).await?;
+        let new = metas.iter().filter(|m| !rows.contains_key(&m.uid)).count() as u64;
         let complete = counts.source + new == u64::from(opened.messages);
-        Ok(complete.then_some((counts, metas)))
+        Ok(complete.then_some(Changed { counts, metas, rows }))
     }
 }
 
@@ -125,14 +135,12 @@ struct Reading<'p, 'c> {
 }
 
 impl Reading<'_, '_> {
-    async fn run(mut self, known: Option<(CopyCounts, Vec<Meta>)>, opened: &Opened) -> Result<FolderTally, CopyError> {
+    async fn run(mut self, known: Option<Changed>, opened: &Opened) -> Result<FolderTally, CopyError> {
         let context = self.shared.context;
         let (id, validity) = (self.row.id, self.row.source_validity);
-        if let Some((counts, metas)) = known {
+        if let Some(Changed { counts, metas, rows }) = known {
             self.shared.progress(&self.row.path, counts.source, 0);
             self.tally.counts = counts;
-            let uids: BTreeSet<u32> = metas.iter().map(|m| m.uid).collect();
-            let rows = context.ledger(move |l| l.messages_at(id, validity, &uids)).await?;
             let (fresh, old): (Vec<Meta>, Vec<Meta>) = metas.into_iter().partition(|m| !rows.contains_key(&m.uid));
             self.tally.counts.source += fresh.len() as u64;
             let fresh = self.leave_out(fresh);
@@ -465,16 +473,14 @@ impl Prepare<'_, '_> {
         let context = self.shared.context;
         loop {
             context.go_on()?;
-            let (batch, held) = match item.take() {
+            let next = match item.take() {
+                None => self.received.recv().await,
+                given => given,
+            };
+            let (batch, held) = match next {
                 Some(Item::Window(batch, held)) => (batch, held),
                 Some(Item::Flags(changed)) => return Ok(Next::Flags(changed)),
-                None => match self.received.recv().await {
-                    None => return Ok(Next::End),
-                    some => {
-                        item = some;
-                        continue;
-                    }
-                },
+                None => return Ok(Next::End),
             };
             let sorted = self.sorter.sort(batch);
             sorted.outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));

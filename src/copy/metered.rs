@@ -184,11 +184,11 @@ impl Metered {
     }
 
     fn look_with(&self, look: Box<dyn Look>) -> Box<dyn Look> {
-        Box::new(Looking { look, meter: self.meter.clone() })
+        Box::new(Connection { inner: look, meter: self.meter.clone() })
     }
 
     fn change_with(&self, change: Box<dyn Change>) -> Box<dyn Change> {
-        Box::new(Changing { change, meter: self.meter.clone() })
+        Box::new(Connection { inner: change, meter: self.meter.clone() })
     }
 }
 
@@ -215,14 +215,15 @@ impl Store for Metered {
     }
 }
 
-struct Looking {
-    look: Box<dyn Look>,
+/// A connection behind a meter: one that reads, or one that also changes.
+struct Connection<C: ?Sized> {
+    inner: Box<C>,
     meter: Meter,
 }
 
 impl Meter {
     /// Reads bodies, as long as the day has room.
-    async fn bodies(&self, look: &mut dyn Look, uids: &[u32]) -> Fetch {
+    async fn bodies<L: Look + ?Sized>(&self, look: &mut L, uids: &[u32]) -> Fetch {
         self.rest(Direction::Down).await;
         if let Err(error) = self.room(Direction::Down).await {
             return Fetch { error: Some(error), ..Fetch::default() };
@@ -244,100 +245,56 @@ impl Meter {
 }
 
 #[async_trait]
-impl Look for Looking {
+impl<C: Look + ?Sized> Look for Connection<C> {
     async fn list(&mut self) -> Result<Listing, StoreError> {
-        self.look.list().await
+        self.inner.list().await
     }
 
     async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
-        self.look.status(folder).await
+        self.inner.status(folder).await
     }
 
     async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
-        self.look.open(folder).await
+        self.inner.open(folder).await
     }
 
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
-        self.look.scan(first, last).await
+        self.inner.scan(first, last).await
     }
 
     async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
-        self.look.some(uids).await
+        self.inner.some(uids).await
     }
 
     async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
-        self.look.changed(since).await
+        self.inner.changed(since).await
     }
 
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
-        self.look.labels().await
+        self.inner.labels().await
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
-        self.meter.bodies(&mut *self.look, uids).await
+        self.meter.bodies(self.inner.as_mut(), uids).await
     }
 
     fn is_surplus(&self) -> bool {
-        self.look.is_surplus()
-    }
-}
-
-struct Changing {
-    change: Box<dyn Change>,
-    meter: Meter,
-}
-
-#[async_trait]
-impl Look for Changing {
-    async fn list(&mut self) -> Result<Listing, StoreError> {
-        self.change.list().await
-    }
-
-    async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
-        self.change.status(folder).await
-    }
-
-    async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
-        self.change.open(folder).await
-    }
-
-    async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
-        self.change.scan(first, last).await
-    }
-
-    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
-        self.change.some(uids).await
-    }
-
-    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
-        self.change.changed(since).await
-    }
-
-    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
-        self.change.labels().await
-    }
-
-    async fn bodies(&mut self, uids: &[u32]) -> Fetch {
-        self.meter.bodies(&mut *self.change, uids).await
-    }
-
-    fn is_surplus(&self) -> bool {
-        self.change.is_surplus()
+        self.inner.is_surplus()
     }
 }
 
 #[async_trait]
-impl Change for Changing {
+impl Change for Connection<dyn Change> {
     async fn create(&mut self, folder: &str) -> Result<(), StoreError> {
-        self.change.create(folder).await
+        self.inner.create(folder).await
     }
 
     async fn subscribe(&mut self, folder: &str) -> Result<(), StoreError> {
-        self.change.subscribe(folder).await
+        self.inner.subscribe(folder).await
     }
 
     async fn folders(&mut self, verb: FolderVerb, folders: &[String]) -> Result<Vec<bool>, StoreError> {
-        self.change.folders(verb, folders).await
+        self.inner.folders(verb, folders).await
     }
 
     /// Appends as many as the day has room for; the rest is not sent.
@@ -369,7 +326,7 @@ impl Change for Changing {
         if let Err(error) = self.meter.spend(Direction::Up, sum).await {
             return unsent(error);
         }
-        let mut answer = self.change.append(folder, now).await;
+        let mut answer = self.inner.append(folder, now).await;
         if answer.results.iter().any(|r| matches!(r, Appended::Stored(_))) {
             self.meter.progress();
         }
@@ -380,14 +337,14 @@ impl Change for Changing {
     }
 
     async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError> {
-        self.change.set_flags(uids, flags).await
+        self.inner.set_flags(uids, flags).await
     }
 
     fn append_limit(&self) -> Option<u64> {
-        self.change.append_limit()
+        self.inner.append_limit()
     }
 
     fn takes_nul(&self) -> bool {
-        self.change.takes_nul()
+        self.inner.takes_nul()
     }
 }

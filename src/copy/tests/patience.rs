@@ -65,8 +65,8 @@ impl Moody {
     }
 }
 
-struct Looking(Box<dyn Look>, Moody);
-struct Changing(Box<dyn Change>, Moody);
+/// A connection to it: one that reads, or one that also changes.
+struct Connection<C: ?Sized>(Box<C>, Moody);
 
 #[async_trait]
 impl Store for Moody {
@@ -76,12 +76,12 @@ impl Store for Moody {
 
     async fn look(&self) -> Result<Box<dyn Look>, StoreError> {
         self.check()?;
-        Ok(Box::new(Looking(self.world.look().await?, self.clone())))
+        Ok(Box::new(Connection(self.world.look().await?, self.clone())))
     }
 
     async fn change(&self) -> Result<Box<dyn Change>, StoreError> {
         self.check()?;
-        Ok(Box::new(Changing(self.world.change().await?, self.clone())))
+        Ok(Box::new(Connection(self.world.change().await?, self.clone())))
     }
 
     async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
@@ -94,7 +94,7 @@ impl Store for Moody {
 }
 
 #[async_trait]
-impl Look for Looking {
+impl<C: Look + ?Sized> Look for Connection<C> {
     async fn list(&mut self) -> Result<Listing, StoreError> {
         self.1.check()?;
         self.0.list().await
@@ -142,55 +142,7 @@ impl Look for Looking {
 }
 
 #[async_trait]
-impl Look for Changing {
-    async fn list(&mut self) -> Result<Listing, StoreError> {
-        self.1.check()?;
-        self.0.list().await
-    }
-
-    async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
-        self.1.check()?;
-        self.0.status(folder).await
-    }
-
-    async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
-        self.1.check()?;
-        self.0.open(folder).await
-    }
-
-    async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
-        self.1.check()?;
-        self.0.scan(first, last).await
-    }
-
-    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
-        self.1.check()?;
-        self.0.some(uids).await
-    }
-
-    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
-        self.1.check()?;
-        self.0.changed(since).await
-    }
-
-    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
-        self.0.labels().await
-    }
-
-    async fn bodies(&mut self, uids: &[u32]) -> Fetch {
-        match self.1.check() {
-            Err(error) => Fetch { error: Some(error), ..Fetch::default() },
-            Ok(()) => self.0.bodies(uids).await,
-        }
-    }
-
-    fn is_surplus(&self) -> bool {
-        self.0.is_surplus()
-    }
-}
-
-#[async_trait]
-impl Change for Changing {
+impl Change for Connection<dyn Change> {
     async fn create(&mut self, folder: &str) -> Result<(), StoreError> {
         self.0.create(folder).await
     }
