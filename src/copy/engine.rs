@@ -22,7 +22,7 @@ use super::{
     views,
 };
 use crate::{
-    journal::ledger::{FolderRow, Lease, Ledger},
+    journal::ledger::{FolderId, FolderRow, Lease, Ledger},
     model::{
         Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, LeftOut,
         MailFilter, PlatformId,
@@ -75,7 +75,14 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     let patience = if begun.elapsed() > FAR { Duration::ZERO } else { PATIENCE };
     let choice = filter::Choice::load(&context, &job.source_id.0, job.filter).await?;
     let mut pass = Pass {
-        shared: Shared { context: &context, lease, resources: job.resources, choice, tally: Mutex::default() },
+        shared: Shared {
+            context: &context,
+            lease,
+            resources: job.resources,
+            choice,
+            in_doubt: BTreeMap::new(),
+            tally: Mutex::default(),
+        },
         filter: job.filter,
         report: Mutex::default(),
         rows: BTreeMap::new(),
@@ -103,6 +110,8 @@ pub(super) struct Shared<'c> {
     pub(super) resources: Resources,
     /// Which messages are taken.
     pub(super) choice: filter::Choice,
+    /// Messages that may be at the target, and that nobody can tell of now.
+    pub(super) in_doubt: BTreeMap<FolderId, BTreeSet<u32>>,
     tally: Mutex<Tally>,
 }
 
@@ -212,7 +221,12 @@ impl<'c> Pass<'_, 'c> {
         }
     }
 
-    async fn settle_doubts(&self, lane: &mut Lane<'c>, listing: &Listing, there: &Listing) -> Result<(), CopyError> {
+    async fn settle_doubts(
+        &mut self,
+        lane: &mut Lane<'c>,
+        listing: &Listing,
+        there: &Listing,
+    ) -> Result<(), CopyError> {
         let lease = self.shared.lease;
         let windows = self.shared.context.ledger(move |l| l.open_windows(lease)).await?;
         let mut doubts = Vec::new();
@@ -224,11 +238,14 @@ impl<'c> Pass<'_, 'c> {
             doubts.push(Doubt {
                 target_name: target.map(|f| f.name.clone()),
                 source_name: source.map(|f| f.name.clone()),
+                unread: 0,
                 window,
                 row,
             });
         }
-        recovery::settle(self.shared.context, lease, &mut lane.source, &mut lane.target, doubts).await
+        self.shared.in_doubt =
+            recovery::settle(self.shared.context, lease, &mut lane.source, &mut lane.target, doubts).await?;
+        Ok(())
     }
 
     async fn prepare(&self, lane: &mut Lane<'c>, listing: &Listing, there: &Listing) -> Result<Prepared, CopyError> {

@@ -18,7 +18,7 @@ use super::{
     resources::Held,
     scanning::Parts,
     sending::{Fate, Parcel, Place, Trust, send},
-    sorting::{self, Sorted, Sorter, reused},
+    sorting::{self, Sorted, Sorter, reused, row_of},
     store::{Meta, Opened},
     tally::FolderTally,
     views,
@@ -209,6 +209,11 @@ impl Reading<'_, '_> {
         let (id, validity) = (self.row.id, self.row.source_validity);
         let (mut rest, mut news, mut settled) = (Vec::with_capacity(todo.len()), Vec::new(), 0);
         for meta in todo {
+            if self.shared.in_doubt.get(&id).is_some_and(|uids| uids.contains(&meta.uid)) {
+                settled += 1;
+                self.tally.count(&self.row.path, validity, &sorting::in_doubt(row_of(&meta)));
+                continue;
+            }
             let known = rows.get(&meta.uid);
             let Some(row) = self.shared.choice.of(&self.row.path, validity, &meta, known) else {
                 rest.push(meta);
@@ -335,20 +340,27 @@ impl Sending<'_, '_> {
             self.settle(validity, &mut window);
             let raised = match &sent {
                 Ok(()) => raise_floor(self.target, place, &window.parcels).await,
-                Err(_) => Ok(()),
+                Err(_) => Ok(Floor::Named),
             };
             match next {
-                Ok(Next::Ready(next)) if sent.is_ok() && raised.is_ok() => ready = Some(next),
+                Ok(Next::Ready(next)) if sent.is_ok() && matches!(raised, Ok(Floor::Named)) => ready = Some(next),
+                // Its intent was put down before the one ahead of it left messages at places that nobody knows, and
+                // none of those may be taken for one of its own.
+                Ok(Next::Ready(next)) if sent.is_ok() && raised.is_ok() => {
+                    let (lease, id, floor) = (self.shared.lease, next.window, place.floor);
+                    self.shared.context.ledger(move |l| l.raise_floor(lease, id, floor)).await?;
+                    ready = Some(next);
+                }
                 // Its intent is on disk, and nothing of it was sent.
                 Ok(Next::Ready(mut next)) => {
                     next.parcels.iter_mut().for_each(|p| p.fate = Some(Fate::NotSent));
                     self.settle(validity, &mut next);
                 }
                 Ok(Next::Flags(changed)) => flags = changed,
-                Ok(Next::End) => return sent.and(raised),
-                Err(error) => return sent.and(raised).and(Err(error)),
+                Ok(Next::End) => return sent.and(raised.map(drop)),
+                Err(error) => return sent.and(raised.map(drop)).and(Err(error)),
             }
-            sent.and(raised)?;
+            sent.and(raised.map(drop))?;
         }
     }
 
@@ -361,6 +373,9 @@ impl Sending<'_, '_> {
             for flag in lost.filter(|_| matches!(parcel.fate, Some(Fate::Stored(_)))) {
                 *self.shared.tally().dropped.entry(flag.clone()).or_default() += 1;
             }
+        }
+        for (row, _) in intents.iter().zip(&window.parcels).filter(|(_, p)| p.fate == Some(Fate::InDoubt)) {
+            self.tally.count(&self.row.path, self.row.source_validity, &sorting::in_doubt(row.clone()));
         }
         let (outcomes, octets) = sorting::outcomes(validity, intents, &window.parcels);
         outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));
@@ -506,24 +521,32 @@ impl Prepare<'_, '_> {
     }
 }
 
+/// What a floor was raised by.
+enum Floor {
+    /// By UIDs that are known, all of them.
+    Named,
+    /// By where the folder ends, because something may be there under a UID that nobody knows.
+    Looked,
+}
+
 /// Moves the floor above what was just stored.
-async fn raise_floor(target: &mut Link<'_>, place: &mut Place, parcels: &[Parcel]) -> Result<(), CopyError> {
-    let mut unknown = false;
+async fn raise_floor(target: &mut Link<'_>, place: &mut Place, parcels: &[Parcel]) -> Result<Floor, CopyError> {
+    let mut floor = Floor::Named;
     for parcel in parcels {
         match parcel.fate {
             Some(Fate::Stored(Some(uid))) => {
                 place.taken.insert(uid);
                 place.floor = place.floor.max(uid.saturating_add(1));
             }
-            Some(Fate::Stored(None)) => unknown = true,
+            Some(Fate::Stored(None) | Fate::InDoubt) => floor = Floor::Looked,
             _ => {}
         }
     }
-    if unknown {
+    if matches!(floor, Floor::Looked) {
         let opened = target.refresh(&place.folder).await?;
         place.floor = place.floor.max(opened.uid_next);
     }
-    let floor = place.floor;
-    place.taken.retain(|uid| *uid >= floor);
-    Ok(())
+    let lowest = place.floor;
+    place.taken.retain(|uid| *uid >= lowest);
+    Ok(floor)
 }

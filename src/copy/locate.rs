@@ -38,8 +38,10 @@ pub(super) struct Located {
     pub(super) found: BTreeMap<u32, u32>,
     /// How many of them were found with other octets than were sent.
     pub(super) altered: usize,
-    /// How many messages in the range match nothing.
+    /// How many messages in the range match nothing, or cannot be read.
     pub(super) strangers: usize,
+    /// How many messages in the range cannot be read: each may be one that is looked for.
+    pub(super) unread: usize,
 }
 
 /// Looks for messages at the target: by content first, then, for what is left on both sides, by the header fields that
@@ -70,14 +72,16 @@ pub(super) async fn locate(
         known.insert(content.uid, content);
     }
     let candidates: Vec<Content> = known.values().filter(|c| there.contains(&c.uid)).copied().collect();
-    Ok(pair(wanted, &candidates))
+    let unread = there.len() - candidates.len();
+    let paired = pair(wanted, &candidates);
+    Ok(Located { strangers: paired.strangers + unread, unread, ..paired })
 }
 
 fn pair(wanted: &[Wanted], candidates: &[Content]) -> Located {
     let mut pool = Pool::new(candidates.iter().map(|c| (c.uid, c.digest)));
     let exact: Vec<(u32, Digest)> = wanted.iter().map(|w| (w.uid, w.digest)).collect();
     let matched = match_window(&exact, &mut pool);
-    let mut out = Located { found: matched.found, altered: 0, strangers: 0 };
+    let mut out = Located { found: matched.found, altered: 0, strangers: 0, unread: 0 };
     let rest = pool.rest();
     let mut left: BTreeMap<Digest, Vec<u32>> = BTreeMap::new();
     for candidate in candidates.iter().filter(|c| rest.contains_key(&c.uid)) {

@@ -9,7 +9,7 @@ use super::{
     pairing::Pool,
     store::Fetched,
 };
-use crate::journal::ledger::{FolderRow, Lease, MessageRow, MessageState, OpenWindow};
+use crate::journal::ledger::{FolderId, FolderRow, Lease, MessageRow, MessageState, OpenWindow};
 
 /// What an earlier run was doing in one folder when it ended.
 pub(super) struct Doubt<'a> {
@@ -19,9 +19,12 @@ pub(super) struct Doubt<'a> {
     pub(super) target_name: Option<String>,
     /// The folder's name at the source; `None` when it is not there any more.
     pub(super) source_name: Option<String>,
+    /// How many messages could not be read where those in doubt would be, at the last look.
+    pub(super) unread: usize,
 }
 
-/// Finds out what became of every message in doubt.
+/// Finds out what became of every message in doubt. Gives those that stay in doubt, by folder: something is there that
+/// cannot be read and may be one of them, so they are not sent again, and their window stays open.
 ///
 /// The connections of the earlier run are dead, but what they had sent may land late. So what is missing at the first
 /// look is looked for once more after the settling time, before anything is sent again.
@@ -31,7 +34,8 @@ pub(super) async fn settle(
     source: &mut Link<'_>,
     target: &mut Link<'_>,
     mut doubts: Vec<Doubt<'_>>,
-) -> Result<(), CopyError> {
+) -> Result<BTreeMap<FolderId, BTreeSet<u32>>, CopyError> {
+    let mut open: BTreeMap<FolderId, BTreeSet<u32>> = BTreeMap::new();
     for look in 0..2 {
         doubts.retain(|d| !d.window.intents.is_empty());
         if look > 0 && doubts.iter().any(|d| d.target_name.is_some()) {
@@ -42,12 +46,16 @@ pub(super) async fn settle(
         }
     }
     for doubt in doubts.into_iter().filter(|d| !d.window.intents.is_empty()) {
+        if doubt.unread > 0 {
+            open.entry(doubt.row.id).or_default().extend(doubt.window.intents.iter().map(|m| m.uid));
+            continue;
+        }
         let plan = |row: MessageRow| MessageRow { state: MessageState::Planned, ..row };
         let rows: Vec<MessageRow> = doubt.window.intents.into_iter().map(plan).collect();
         let (folder, window) = ((doubt.row.id, doubt.window.source_validity), doubt.window.id);
         context.ledger(move |l| l.settle(lease, folder, Some(window), &rows)).await?;
     }
-    Ok(())
+    Ok(open)
 }
 
 async fn look_once(
@@ -69,6 +77,7 @@ async fn look_once(
         .collect();
     let mut known = BTreeMap::new();
     let mut located = locate(target, &range, &wanted, &mut known).await?;
+    doubt.unread = located.unread;
     if located.found.len() < wanted.len() && located.strangers > 0 {
         // Something is there that has none of the octets: the target may have changed them.
         wanted.retain(|w| !located.found.contains_key(&w.uid));

@@ -37,6 +37,8 @@ pub(super) enum Fate {
     Failed { class: &'static str, reason: String },
     /// It is proved not to be there, and is not sent in this pass.
     NotSent,
+    /// It may be there: something that cannot be read is. It is neither sent again nor forgotten.
+    InDoubt,
 }
 
 /// Whether the UIDs that the target tells after APPEND are believed.
@@ -115,7 +117,7 @@ async fn send_group(
         open.iter().copied().zip(results.into_iter().chain(std::iter::repeat(Appended::Unknown { closed: false })))
     {
         match result {
-            Appended::Stored(Some((validity, uid))) if validity == place.validity && uid > 0 => named.push((i, uid)),
+            Appended::Stored(Some((validity, uid))) if validity == place.validity => named.push((i, uid)),
             Appended::Stored(_) => set(parcels, i, Fate::Stored(None)),
             Appended::Refused(refusal) => refused.push((i, refusal)),
             Appended::BatchRefused(refusal) => {
@@ -279,7 +281,9 @@ async fn refuse(
     Ok(())
 }
 
-/// Whether the UIDs that the target told are to be believed. The first message named on a new connection is looked at.
+/// Whether the UIDs that the target told are to be believed. None may lie below the floor or belong to another message;
+/// and on a new connection one message is looked at: one that equals no other of the window, because beside an equal one
+/// a name that is off by one looks right, and else the last.
 async fn believe(
     target: &mut Link<'_>,
     place: &mut Place,
@@ -288,14 +292,19 @@ async fn believe(
     named: &[(usize, u32)],
 ) -> Result<bool, CopyError> {
     let generation = target.generation;
+    let mut taken = named_or_taken(place, parcels);
+    if named.iter().any(|(_, uid)| *uid < place.floor.max(1) || !taken.insert(*uid)) {
+        place.trust = Trust::Never;
+    }
     match place.trust {
         Trust::Never => return Ok(false),
         Trust::Proved(g) if g == generation => return Ok(true),
         Trust::Proved(_) | Trust::Untried => {}
     }
-    let Some((i, uid)) = named.first() else { return Ok(true) };
-    let Some(parcel) = parcels.get(*i) else { return Ok(true) };
-    let sent = digest(&parcel.out.body);
+    let content = |i: usize| parcels.get(i).map(|p| digest(&p.out.body));
+    let alone = |i: usize| parcels.iter().filter(|p| Some(digest(&p.out.body)) == content(i)).count() == 1;
+    let Some((i, uid)) = named.iter().find(|(i, _)| alone(*i)).or(named.last()) else { return Ok(true) };
+    let Some(sent) = content(*i) else { return Ok(true) };
     let mut metas = target.some(&place.folder, &[*uid]).await?;
     if metas.is_empty() {
         // Not every server shows at once what the same connection appended.
@@ -377,6 +386,7 @@ async fn look_for(
     lost: Option<bool>,
 ) -> Result<(), CopyError> {
     let settle = target.context.tuning.settle;
+    let mut unread = 0;
     for look in 0..2 {
         let open = |i: &usize| parcels.get(*i).is_some_and(|p| p.fate.is_none());
         let open: Vec<usize> = doubt.iter().copied().filter(open).collect();
@@ -392,9 +402,17 @@ async fn look_for(
         let taken = named_or_taken(place, parcels);
         let located = locate(target, &Range { taken: &taken, ..range(place) }, &wanted, known).await?;
         place.alters |= located.altered > 0;
+        unread = located.unread;
         for i in open {
             if let Some(uid) = parcels.get(i).and_then(|p| located.found.get(&p.uid)).copied() {
                 set(parcels, i, Fate::Stored(Some(uid)));
+            }
+        }
+    }
+    if unread > 0 {
+        for i in doubt {
+            if let Some(parcel) = parcels.get_mut(*i) {
+                parcel.fate.get_or_insert(Fate::InDoubt);
             }
         }
     }

@@ -126,6 +126,17 @@ pub(super) fn row_of(meta: &Meta) -> MessageRow {
     }
 }
 
+/// The row under which a message that stays in doubt is counted. It is never written down: the open window is.
+pub(super) fn in_doubt(row: MessageRow) -> MessageRow {
+    let reason = "it may be at the target, where something cannot be read; it is not sent again before that is known";
+    MessageRow {
+        state: MessageState::Failed,
+        class: Some("in-doubt".to_owned()),
+        reason: Some(reason.to_owned()),
+        ..row
+    }
+}
+
 /// What became of messages that were sent, and how many octets of them arrived. A message without a fate is in doubt:
 /// it has no outcome, and its window stays open for the next run.
 pub(super) fn outcomes(validity: u32, intents: Vec<MessageRow>, parcels: &[Parcel]) -> (Vec<MessageRow>, u64) {
@@ -134,7 +145,7 @@ pub(super) fn outcomes(validity: u32, intents: Vec<MessageRow>, parcels: &[Parce
     for (row, parcel) in intents.into_iter().zip(parcels) {
         let row = MessageRow { target_flags: parcel.out.flags.clone(), ..row };
         match &parcel.fate {
-            None => {}
+            None | Some(Fate::InDoubt) => {}
             Some(Fate::Stored(uid)) => {
                 octets += row.octets;
                 let target = uid.map(|uid| (validity, uid));

@@ -410,6 +410,19 @@ impl Ledger {
         })
     }
 
+    /// Raises the UID above which the messages of an open window can land. Nothing of the window may be sent yet.
+    ///
+    /// # Errors
+    /// [`LedgerError::Fenced`], [`LedgerError::Database`].
+    pub fn raise_floor(&self, lease: Lease, window: WindowId, floor: u32) -> Result<(), LedgerError> {
+        let doing = "raise the floor of a window";
+        self.write(doing, Some(lease), |tx| {
+            tx.execute("UPDATE ledger_window SET floor = max(floor, ?2) WHERE id = ?1", params![window.0, floor])
+                .map(drop)
+                .map_err(db(doing))
+        })
+    }
+
     /// Forgets that the target has the messages of a folder, because the whole target was replaced: they are matched
     /// anew by their digests, and sent again where there is no equal. Returns how many were delivered before.
     ///

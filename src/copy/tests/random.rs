@@ -187,3 +187,32 @@ proptest! {
         runtime.block_on(live_through(shape))?;
     }
 }
+
+#[tokio::test]
+async fn a_named_uid_that_fits_only_an_equal_neighbour_loses_nothing() {
+    let trouble = Trouble::Cut { nth: 4, landing: Landing::Never, dead: true };
+    let shape = Shape {
+        inbox: vec![0, 0, 0, 3],
+        other: vec![1, 1, 4, 0, 4],
+        there: vec![],
+        uidplus: true,
+        lies: true,
+        single: true,
+        troubles: vec![trouble],
+    };
+    live_through(shape).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_in_doubt_that_cannot_be_read_is_not_sent_again() {
+    let shape = Shape {
+        inbox: vec![0, 0, 0, 4, 0, 0, 0],
+        other: vec![],
+        there: vec![],
+        uidplus: false,
+        lies: false,
+        single: false,
+        troubles: vec![Trouble::Taken(2), Trouble::Poison(4)],
+    };
+    live_through(shape).await.unwrap();
+}
