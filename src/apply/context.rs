@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use super::gate::{Gatekeeper, NoGatekeeper};
 use crate::{
     diag::Finding,
     journal::{Journal, Lease},
@@ -64,6 +65,8 @@ pub struct Options {
     pub grace: Duration,
     /// The pause between two looks at something that is waited for.
     pub poll: Duration,
+    /// Says whether anything may begin now.
+    pub gatekeeper: Arc<dyn Gatekeeper>,
 }
 
 impl Default for Options {
@@ -78,6 +81,7 @@ impl Default for Options {
             stop_now: CancellationToken::new(),
             grace: Duration::from_secs(20),
             poll: Duration::from_secs(30),
+            gatekeeper: Arc::new(NoGatekeeper),
         }
     }
 }

@@ -11,7 +11,10 @@
 //! | intent, no outcome | neither, or nothing | that chain stops, a person decides, the others go on |
 //! | done, and its claim failed | | it is taken back, by the same rules |
 //!
-//! The pieces: `board` says what may begin, `walk` begins it, `executor` and `change` do one action, `undo` takes one
+//! What stands at a gate (a hold file, a window of time, an approval) waits and keeps nothing else from going on. With
+//! `no_wait` the run then ends, and the next one goes on.
+//!
+//! The pieces: `board` says what may begin, `gate` whether it may now, `walk` begins it, `executor` and `change` do one action, `undo` takes one
 //! back, `precondition` looks before the leap.
 
 mod board;
@@ -19,6 +22,7 @@ mod change;
 mod context;
 mod ending;
 mod executor;
+mod gate;
 mod guard;
 mod mail;
 mod precondition;
@@ -29,6 +33,7 @@ mod walk;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 pub use context::{Context, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords};
+pub use gate::{Gatekeeper, Held, NoGatekeeper};
 pub use summary::{Failure, RunSummary, Stopped};
 
 use crate::{
@@ -114,7 +119,7 @@ fn check(
         summary.guards = unmet;
         return ControlFlow::Break(summary);
     }
-    match Board::new(actions, &standings, ctx.options.parallel, limit) {
+    match Board::new(actions, &standings, ctx.options.parallel, limit, &ctx.plan.body.gates.approval) {
         Ok(board) => {
             summary.done_before = standings.iter().filter(|s| **s == Standing::Done).count();
             ControlFlow::Continue((summary, board, progress))

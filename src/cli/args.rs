@@ -120,7 +120,13 @@ pub(super) struct ApplyArgs {
     /// Stop after this action or phase (`domain`, `account`, `dependent`, `copy`, `verify`, `cutover`) and exit with 7
     #[arg(long, value_name = "ACTION|PHASE", env = "REHOME_UNTIL")]
     pub(super) until: Option<String>,
-    /// Exit with 7 instead of waiting for validations
+    /// Begin nothing while this file exists, nor while there is `hold` in the folder of the journal
+    #[arg(long, value_name = "FILE", env = "REHOME_HOLD_FILE")]
+    pub(super) hold_file: Option<PathBuf>,
+    /// Begin something only in these hours, such as "Mon-Fri 22:00-06:00 Europe/Paris"; can be given several times
+    #[arg(long, value_name = "HOURS", env = "REHOME_WINDOW", value_delimiter = ';')]
+    pub(super) window: Vec<String>,
+    /// Exit with 7 instead of waiting for validations, approvals, hours and hold files
     #[arg(long, env = "REHOME_NO_WAIT")]
     pub(super) no_wait: bool,
     /// Mailboxes that are copied at the same time
@@ -222,6 +228,15 @@ pub(super) enum Command {
         spec: SpecArg,
         #[command(flatten)]
         apply: ApplyArgs,
+    },
+    /// Say that actions may begin which wait for somebody's word (`gates: { approval: [...] }`)
+    Approve {
+        /// The gate, such as `retire`, or a run, such as `run-000001`, for all its gates
+        #[arg(value_name = "GATE|RUN")]
+        what: String,
+        /// The spec whose journal it is
+        #[arg(long, default_value = ".", env = "REHOME_SPEC")]
+        spec: PathBuf,
     },
     /// What is done and what is not
     Status {

@@ -9,6 +9,7 @@ mod endpoint;
 mod env;
 mod failure;
 mod filter;
+mod gates;
 mod interrupt;
 mod mail;
 mod names;

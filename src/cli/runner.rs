@@ -16,6 +16,7 @@ use super::{
     endpoint,
     env::Env,
     failure::Failure,
+    gates::Doorman,
     interrupt::Interrupt,
     mail::{Asked, Mailman},
     names::Names,
@@ -77,6 +78,7 @@ impl<'a> Job<'a> {
     pub(super) async fn run(self) -> Result<Ended, Failure> {
         let acks = acks::read(self.args, self.plan)?;
         let until = self.args.until.as_deref().map(|name| until(self.plan, name)).transpose()?;
+        let doorman = Doorman::new(&self.plan.body.gates, self.args, &self.workspace)?;
         let journal = Journal::open(&self.workspace)?;
         let crash = RehearsedCrash::asked_for(self.context)?;
         if let Some(crash) = crash {
@@ -103,6 +105,7 @@ impl<'a> Job<'a> {
             cancel: interrupt.gentle.clone(),
             stop_now: interrupt.hard.clone(),
             poll: self.context.poll(),
+            gatekeeper: Arc::new(doorman),
             ..Options::default()
         };
         let mut summary = apply::run(apply::Context {

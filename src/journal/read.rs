@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Entry, Journal, JournalError, Progress, Record, Records, Run, Unsettled,
+    Approval, Entry, Journal, JournalError, Progress, Record, Records, Run, Unsettled,
     replay::{self, Standing},
     store::Store,
 };
@@ -106,6 +106,24 @@ impl Journal {
     /// Those of every read.
     pub fn progress(&self, run: &RunId) -> Result<BTreeMap<ActionId, Progress>, JournalError> {
         Ok(replay::progress(&self.entries(run)?)?)
+    }
+
+    /// What was approved of a run, by gate.
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub fn approvals(&self, run: &RunId) -> Result<BTreeMap<String, Approval>, JournalError> {
+        let prefix = format!("approve:{run}/");
+        let store = &self.store;
+        let all = store.read(|conn| {
+            let sql = "SELECT key, value FROM fact WHERE substr(key, 1, length(?1)) = ?1";
+            rows(store, conn, sql, [&prefix], |r| {
+                let text = |at: usize| r.get::<_, String>(at).map_err(|e| store.sql(e));
+                Ok((text(0)?, parse(store, "an approval", &text(1)?)?))
+            })
+        })?;
+        let gate = |key: &str| key.strip_prefix(&prefix).unwrap_or_default().to_owned();
+        Ok(all.into_iter().map(|(key, approval)| (gate(&key), approval)).collect())
     }
 
     /// The actions whose outcome is open, over the newest run of every plan that is not done. These are what

@@ -151,6 +151,17 @@ pub enum Fact {
     Unprotected(Address),
 }
 
+/// Somebody's word that a class of actions of a run may begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub host: String,
+}
+
 /// An action whose outcome is open: it is in flight, or a crash or a platform keeps it from being known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsettled {

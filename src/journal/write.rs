@@ -7,8 +7,9 @@ use rusqlite::{Transaction, params};
 use serde::Serialize;
 
 use super::{
-    Fact, Journal, JournalError, Lease, Record, Resolution, Run,
+    Approval, Fact, Journal, JournalError, Lease, Record, Resolution, Run,
     fault::FaultPoint,
+    lease::host_name,
     read::{self, address_column},
     replay,
 };
@@ -194,6 +195,23 @@ impl Journal {
     /// Those of every write.
     pub fn record_password(&self, lease: &Lease, platform: &PlatformId, address: &Address) -> Result<(), JournalError> {
         self.record(lease, &[Fact::PasswordSet { platform: platform.clone(), address: address.clone() }])
+    }
+
+    /// Writes down that somebody approves a class of actions of a run. `false` when it was approved before.
+    ///
+    /// It needs no lease, because it changes nothing that a run has written: so it can be said while a run waits for it,
+    /// also from another host.
+    ///
+    /// # Errors
+    /// [`JournalError::NoRun`] when there is no such run.
+    pub fn approve(&self, run: &RunId, gate: &str, by: &str) -> Result<bool, JournalError> {
+        self.store.transaction(|tx| {
+            read::run(&self.store, tx, run)?;
+            let approval = Approval { by: by.to_owned(), at: Timestamp::now(), host: host_name() };
+            let key = format!("approve:{run}/{gate}");
+            let sql = "INSERT OR IGNORE INTO fact (key, value) VALUES (?1, ?2)";
+            Ok(self.execute(tx, sql, params![key, self.json(&approval)?])? == 1)
+        })
     }
 
     fn note(&self, tx: &Transaction<'_>, fact: &Fact) -> Result<(), JournalError> {

@@ -161,6 +161,7 @@ fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
         rollback_of: None,
         read_set: reads::read_all(world.inventory, draft.read_keys()),
         notes: draft.notes.into_iter().collect(),
+        gates: world.spec.gates.of(&draft.actions),
         actions: draft.actions,
     };
     let plan = Plan { format: FORMAT, id: file::id(&body), header, body };
@@ -173,7 +174,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::{Address, PlatformId, Precondition, Undo};
+    use crate::model::{Address, Gates, PlatformId, Precondition, Undo};
 
     fn spec() -> Spec {
         Spec {
@@ -185,6 +186,7 @@ mod tests {
             redirections: BTreeMap::new(),
             groups: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            gates: Gates::default(),
         }
     }
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::{
     diag::{Exit, count, plural},
-    journal::{Run, Unsettled},
-    model::{MailboxState, State},
+    journal::{Approval, Run, Unsettled},
+    model::{ApprovalGate, MailboxState, State},
 };
 
 use super::style::{Options, Paint, pad};
@@ -19,12 +19,15 @@ pub struct Standing<'a> {
     pub latest: Option<&'a Run>,
     /// Effects that were begun and whose end nobody recorded.
     pub unsettled: &'a [Unsettled],
+    /// What of the latest run needs somebody's word, each with whose word it has.
+    pub approvals: &'a [(ApprovalGate, Option<Approval>)],
 }
 
 /// Where a workspace stands, for a terminal.
 #[must_use]
 pub fn status_text(standing: &Standing<'_>, options: &Options) -> String {
     let mut out = latest(standing.latest);
+    out.push_str(&approvals(standing.approvals, options));
     out.push_str(&undecided(standing.unsettled, options));
     let state = standing.state;
     if !state.mailboxes.is_empty() {
@@ -57,6 +60,20 @@ fn latest(run: Option<&Run>) -> String {
             format!("{id} of plan {plan} began {} and has not ended. `rehome resume` goes on.\n", when(run.started))
         }
     }
+}
+
+fn approvals(all: &[(ApprovalGate, Option<Approval>)], options: &Options) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", options.heading("Needs approval"));
+    for (gate, approval) in all {
+        out.push_str(&match approval {
+            Some(Approval { by, at, host }) => format!("  {gate}: approved by {by} on {host}, {}\n", when(*at)),
+            None => format!("  {}\n", options.paint(Paint::Change, &format!("{gate}: rehome approve {gate}"))),
+        });
+    }
+    out
 }
 
 fn undecided(unsettled: &[Unsettled], options: &Options) -> String {

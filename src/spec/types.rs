@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccessMethod, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, GroupSettings, ImapEndpoint,
-    MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef, SlotId,
+    AccessMethod, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, Gates, GroupSettings,
+    ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef, SlotId,
 };
 
 /// What should be.
@@ -33,6 +33,9 @@ pub struct Spec {
     pub groups: BTreeMap<Address, GroupSpec>,
     /// The external contacts, each with its platform.
     pub contacts: BTreeMap<Address, ContactSpec>,
+    /// What holds actions up although nothing is wrong.
+    #[serde(default, skip_serializing_if = "Gates::is_empty")]
+    pub gates: Gates,
 }
 
 impl Spec {

@@ -3,6 +3,7 @@
 mod copy;
 mod exits;
 mod form;
+mod gates;
 mod guards;
 mod imports;
 mod interrupts;

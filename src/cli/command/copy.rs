@@ -18,8 +18,8 @@ use crate::{
     diag::Exit,
     journal::Journal,
     model::{
-        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailLimits, PlatformId, PlatformKind, Profile, SecretRef,
-        State,
+        Address, Digest, Domain, Gates, ImapEndpoint, ImapSecurity, MailLimits, PlatformId, PlatformKind, Profile,
+        SecretRef, State,
     },
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
@@ -191,6 +191,7 @@ fn spec(from: &Side, to: &Side, args: &CopyArgs) -> Result<Spec, Failure> {
         redirections: BTreeMap::new(),
         groups: BTreeMap::new(),
         contacts: BTreeMap::new(),
+        gates: Gates::default(),
     };
     let body = serde_json::to_vec(&spec)
         .map_err(|e| Failure::caused(Exit::Failed, "cannot write the copy down as a spec", &e))?;

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod apply;
+mod approve;
 mod copy;
 mod demo;
 mod diff;
@@ -44,6 +45,7 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
             apply::run(&context, &input, spec.as_deref(), auto_approve, &apply, &look).await
         }
         Command::Resume { spec, apply } => apply::resume(&context, &spec.spec, &apply).await,
+        Command::Approve { what, spec } => approve::run(&context, &spec, &what),
         Command::Status { spec } => status::run(&context, &spec.spec),
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
         Command::Dns { command } => dns::run(&context, command).await,

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{
     account::{AccountEntry, Defaults},
     domain::Domain,
+    gate::Gates,
     leaf::{List, Named, Number, OneOrMany},
     platform::Platform,
     read::{Read, Reader, record},
@@ -46,6 +47,8 @@ record! {
         "groups" => groups: Named<Group>,
         /// External contacts of a platform's directory, by address.
         "contacts" => contacts: Named<Contact>,
+        /// What holds actions up although nothing is wrong.
+        "gates" => gates: Gates,
     }
 }
 

@@ -6,7 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::read::{Read, Reader, listed, suggest};
 use crate::{
-    model::{Address, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity, PlatformKind, Right},
+    model::{
+        Address, ApprovalGate, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity, PlatformKind, Right,
+    },
     spec::{
         place::At,
         tree::{Data, Node},
@@ -161,6 +163,9 @@ words! {
     Strategy, "a strategy": "swap" => Self::Swap, "stage" => Self::Stage, "parallel" => Self::Parallel;
     VerifyLevel, "a level of proof": "bytes" => Self::Bytes, "counts" => Self::Counts;
     SourceFate, "what becomes of a source": "keep" => Self::Keep, "reset" => Self::Reset;
+    ApprovalGate, "a class of actions":
+        "domain" => Self::Domain, "account" => Self::Account, "dependent" => Self::Dependent, "copy" => Self::Copy,
+        "verify" => Self::Verify, "cutover" => Self::Cutover, "retire" => Self::Retire, "rollback" => Self::Rollback;
     DnsTopic, "a DNS check":
         "mx" => Self::Mx, "spf" => Self::Spf, "dkim" => Self::Dkim, "dmarc" => Self::Dmarc,
         "autodiscover" => Self::Autodiscover, "autoconfig" => Self::Autoconfig, "ownership" => Self::Ownership;

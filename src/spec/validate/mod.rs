@@ -9,6 +9,7 @@ mod claims;
 mod collect;
 mod domains;
 mod filter;
+mod gates;
 mod limits;
 mod loops;
 mod no_control_plane;
@@ -64,6 +65,7 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
         redirections: BTreeMap::new(),
         groups: BTreeMap::new(),
         contacts: BTreeMap::new(),
+        gates: gates::build(&written),
     };
     let mut world = World { written, spec };
     domains::build(&mut world, problems);
