@@ -136,6 +136,7 @@ fn world(accounts: usize) -> (Spec, Inventory) {
         groups: BTreeMap::new(),
         contacts: BTreeMap::new(),
         gates: Gates::default(),
+        hooks: BTreeMap::new(),
     };
     let (mut old, mut new) = (platform(exchange, CreateBy::Slot), platform(pro, CreateBy::Slot));
     let mut inventory = Inventory::default();

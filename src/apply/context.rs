@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use super::gate::{Gatekeeper, NoGatekeeper};
+use super::{
+    gate::{Gatekeeper, NoGatekeeper},
+    hook::{Hooks, NoHooks},
+};
 use crate::{
     diag::Finding,
     journal::{Journal, Lease},
@@ -67,6 +70,8 @@ pub struct Options {
     pub poll: Duration,
     /// Says whether anything may begin now.
     pub gatekeeper: Arc<dyn Gatekeeper>,
+    /// Calls the programs of the user.
+    pub hooks: Arc<dyn Hooks>,
 }
 
 impl Default for Options {
@@ -82,6 +87,7 @@ impl Default for Options {
             grace: Duration::from_secs(20),
             poll: Duration::from_secs(30),
             gatekeeper: Arc::new(NoGatekeeper),
+            hooks: Arc::new(NoHooks),
         }
     }
 }

@@ -24,6 +24,7 @@ mod ending;
 mod executor;
 mod gate;
 mod guard;
+mod hook;
 mod mail;
 mod precondition;
 mod summary;
@@ -34,6 +35,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 pub use context::{Context, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords};
 pub use gate::{Gatekeeper, Held, NoGatekeeper};
+pub use hook::{Hooks, NoHooks};
 pub use summary::{Failure, RunSummary, Stopped};
 
 use crate::{
@@ -142,6 +144,9 @@ async fn apply(
         Ok(json) => json,
         Err(error) => return Ok(summary.fail(Exit::Invalid, vec![error.to_string()], None)),
     };
+    if let Err(trouble) = hook::before_apply(ctx, summary.resumed).await {
+        return Ok(hook::refuse(summary, trouble));
+    }
     let run = match ctx.journal.begin_run(ctx.lease, &ctx.plan.id, &json, &ctx.options.acks) {
         Ok(run) => run,
         Err(error) => return Err((summary, error)),
@@ -154,6 +159,9 @@ async fn apply(
         resumed: summary.resumed,
     });
     let executor = Executor { ctx, run: run.id.clone() };
+    if let Err(error) = executor.call_what_is_owed().await {
+        return Err((summary, error));
+    }
     let ended = match Walk::new(&executor, board, progress, &mut summary).run().await {
         Ok(interrupted) => finish(ctx, &run, &mut summary, interrupted),
         Err(error) => Err(error),
@@ -168,6 +176,7 @@ async fn apply(
         failed: summary.failed.len(),
         pending: summary.pending.len(),
     });
+    hook::after_run(ctx, &summary).await;
     Ok(summary)
 }
 

@@ -89,10 +89,11 @@ impl<'a> Walk<'a> {
     /// Looks which gates are open.
     fn look(&mut self) -> Result<(), JournalError> {
         let ctx = self.ctx();
-        self.gates.look(ctx, self.board.could_begin());
         for gate in self.gates.approved(ctx, &self.executor.run, &self.board.at_gates())? {
             self.board.open(gate);
         }
+        // After what approval has let through: that, too, may be held.
+        self.gates.look(ctx, self.board.could_begin());
         Ok(())
     }
 

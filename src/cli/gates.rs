@@ -1,10 +1,15 @@
-//! What may keep a run from beginning anything: a hold file, hours of the day.
+//! What may keep a run from beginning anything: a pause, a hold file, hours of the day.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use jiff::{Timestamp, Zoned, tz::TimeZone};
 
-use super::{args::ApplyArgs, failure::Failure};
+use super::{args::ApplyArgs, control::Pause, failure::Failure};
 use crate::{
     apply::{Gatekeeper, Held},
     diag::Exit,
@@ -20,11 +25,12 @@ pub(super) struct Doorman {
     holds: Vec<PathBuf>,
     /// Of each of these one window must be open.
     hours: Vec<Vec<(Window, TimeZone)>>,
+    pause: Arc<Pause>,
 }
 
 impl Doorman {
     /// The gates of a plan and those that were typed. A window that was typed only narrows those of the plan.
-    pub(super) fn new(gates: &Gates, args: &ApplyArgs, workspace: &Path) -> Result<Self, Failure> {
+    pub(super) fn new(gates: &Gates, args: &ApplyArgs, workspace: &Path, pause: &Arc<Pause>) -> Result<Self, Failure> {
         let typed = args.window.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
         let hours = [gates.windows.as_slice(), typed.as_slice()]
             .into_iter()
@@ -32,7 +38,7 @@ impl Doorman {
             .map(|windows| windows.iter().map(|w| Ok((w.clone(), zone(w)?))).collect())
             .collect::<Result<_, Failure>>()?;
         let holds = [workspace.join(HOLD)].into_iter().chain(args.hold_file.clone()).collect();
-        Ok(Self { holds, hours })
+        Ok(Self { holds, hours, pause: Arc::clone(pause) })
     }
 
     fn shut_until(&self, now: Timestamp) -> Option<String> {
@@ -62,13 +68,24 @@ fn zone(window: &Window) -> Result<TimeZone, Failure> {
     })
 }
 
+#[async_trait]
 impl Gatekeeper for Doorman {
     fn held(&self) -> Option<Held> {
+        if let Some(by) = self.pause.by() {
+            return Some(Held { gate: "pause", reason: format!("{by} has paused it; `rehome resume` lets it go on") });
+        }
         // A file that cannot be seen because of its folder's mode counts as there: somebody put a folder in the way.
         if let Some(file) = self.holds.iter().find(|file| file.try_exists().unwrap_or(true)) {
             return Some(Held { gate: "hold", reason: format!("remove {} to go on", file.display()) });
         }
         self.shut_until(Timestamp::now()).map(|reason| Held { gate: "window", reason })
+    }
+
+    async fn changed(&self, patience: Duration) {
+        tokio::select! {
+            () = self.pause.changed() => {}
+            () = tokio::time::sleep(patience) => {}
+        }
     }
 }
 
@@ -79,7 +96,7 @@ mod tests {
     fn doorman(plan: &[&str], typed: &[&str]) -> Doorman {
         let gates = Gates { windows: plan.iter().map(|w| w.parse().unwrap()).collect(), ..Gates::default() };
         let args = ApplyArgs { window: typed.iter().map(|w| (*w).to_owned()).collect(), ..ApplyArgs::default() };
-        Doorman::new(&gates, &args, Path::new("/nonexistent")).unwrap()
+        Doorman::new(&gates, &args, Path::new("/nonexistent"), &Arc::default()).unwrap()
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Journal {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![run.0, action.0, attempt, record.kind(), Timestamp::now().to_string(), lease.epoch, payload],
             )?;
-            facts.iter().try_for_each(|fact| self.note(tx, fact))?;
+            facts.iter().try_for_each(|fact| self.note(tx, fact, Some((run, action, attempt))))?;
             Ok(attempt)
         })
     }
@@ -135,7 +135,7 @@ impl Journal {
     /// # Errors
     /// Those of every write.
     pub fn record(&self, lease: &Lease, facts: &[Fact]) -> Result<(), JournalError> {
-        self.write(lease, |tx| facts.iter().try_for_each(|fact| self.note(tx, fact)))
+        self.write(lease, |tx| facts.iter().try_for_each(|fact| self.note(tx, fact, None)))
     }
 
     /// Records what a person decided about an action whose outcome is open. Returns its run.
@@ -214,7 +214,12 @@ impl Journal {
         })
     }
 
-    fn note(&self, tx: &Transaction<'_>, fact: &Fact) -> Result<(), JournalError> {
+    fn note(
+        &self,
+        tx: &Transaction<'_>,
+        fact: &Fact,
+        of: Option<(&RunId, &ActionId, u32)>,
+    ) -> Result<(), JournalError> {
         let now = Timestamp::now().to_string();
         match fact {
             Fact::Copied { address, source, report } => self.execute(
@@ -250,6 +255,14 @@ impl Journal {
                 let key = format!("protect:{}", address_column(address));
                 self.execute(tx, "DELETE FROM fact WHERE key = ?1", [key])
             }
+            Fact::HookDue { point, input } => {
+                let Some((run, action, attempt)) = of else { return Ok(()) };
+                let id = format!("{run}/{point}/{action}/{attempt}");
+                let value = serde_json::json!({"point": point, "action": action, "attempt": attempt, "input": input});
+                let sql = "INSERT OR REPLACE INTO fact (key, value) VALUES (?1, ?2)";
+                self.execute(tx, sql, [format!("hook:{id}"), value.to_string()])
+            }
+            Fact::HookCalled { id } => self.execute(tx, "DELETE FROM fact WHERE key = ?1", [format!("hook:{id}")]),
         }
         .map(|_| ())
     }

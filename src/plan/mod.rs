@@ -23,6 +23,7 @@ mod part;
 mod reads;
 mod redirections;
 mod rollback;
+mod same;
 pub mod schema;
 mod slots;
 mod types;
@@ -36,6 +37,7 @@ pub use guards::{OpenGuard, guards};
 pub use lint::lint;
 pub use reads::{Fields, Stale, read_value, stale};
 pub use rollback::rollback;
+pub use same::{Divergence, divergences};
 pub use types::*;
 
 use std::collections::BTreeSet;
@@ -187,6 +189,7 @@ mod tests {
             groups: BTreeMap::new(),
             contacts: BTreeMap::new(),
             gates: Gates::default(),
+            hooks: BTreeMap::new(),
         }
     }
 

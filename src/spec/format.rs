@@ -10,9 +10,10 @@ use super::tree::{self, Data, Node};
 use crate::diag::{Diagnostic, Diagnostics, SourceText};
 
 /// The parts at the top in the order in which they are read.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "version",
     "gates",
+    "hooks",
     "platforms",
     "domains",
     "defaults",

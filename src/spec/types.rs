@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AccessMethod, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, Gates, GroupSettings,
-    ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef, SlotId,
+    HookPoint, ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef,
+    SlotId,
 };
 
 /// What should be.
@@ -36,6 +37,18 @@ pub struct Spec {
     /// What holds actions up although nothing is wrong.
     #[serde(default, skip_serializing_if = "Gates::is_empty")]
     pub gates: Gates,
+    /// Programs that are told what happens, and may forbid it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hooks: BTreeMap<HookPoint, HookSpec>,
+}
+
+/// A program of the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookSpec {
+    /// The program and its arguments; relative paths start at the folder of the spec.
+    pub run: Vec<String>,
+    /// The longest that it may take, in seconds.
+    pub timeout: u64,
 }
 
 impl Spec {

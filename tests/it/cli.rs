@@ -1,10 +1,12 @@
 //! The binary as a user runs it.
 
+mod control;
 mod copy;
 mod exits;
 mod form;
 mod gates;
 mod guards;
+mod hooks;
 mod imports;
 mod interrupts;
 mod journal;

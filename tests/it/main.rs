@@ -17,4 +17,5 @@ mod provider;
 mod sandbox_api;
 mod sandbox_mail;
 mod spec;
+mod trust;
 mod world;

@@ -8,6 +8,7 @@ use super::{
     account::{AccountEntry, Defaults},
     domain::Domain,
     gate::Gates,
+    hook::Hooks,
     leaf::{List, Named, Number, OneOrMany},
     platform::Platform,
     read::{Read, Reader, record},
@@ -49,6 +50,8 @@ record! {
         "contacts" => contacts: Named<Contact>,
         /// What holds actions up although nothing is wrong.
         "gates" => gates: Gates,
+        /// Programs that are told what happens, and may forbid it.
+        "hooks" => hooks: Hooks,
     }
 }
 

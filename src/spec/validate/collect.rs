@@ -8,7 +8,7 @@ use crate::{
     model::{self, Address, PlatformId},
     spec::{
         place::{At, Locate as _, Place},
-        raw::{Account, Contact, Defaults, Domain, Gates, Group, Platform, Redirection},
+        raw::{Account, Contact, Defaults, Domain, Gates, Group, Hooks, Platform, Redirection},
     },
 };
 
@@ -23,6 +23,7 @@ pub(super) struct Written<'a> {
     pub groups: BTreeMap<Address, (&'a Place, &'a Group)>,
     pub contacts: BTreeMap<Address, (&'a Place, &'a Contact)>,
     pub gates: Option<&'a At<Gates>>,
+    pub hooks: Option<&'a At<Hooks>>,
 }
 
 impl<'a> Written<'a> {
@@ -41,6 +42,12 @@ impl<'a> Written<'a> {
                 match all.gates {
                     Some(first) => problems.push(twice("`gates`", &gates.place, &first.place)),
                     None => all.gates = Some(gates),
+                }
+            }
+            if let Some(hooks) = &d.hooks {
+                match all.hooks {
+                    Some(first) => problems.push(twice("`hooks`", &hooks.place, &first.place)),
+                    None => all.hooks = Some(hooks),
                 }
             }
             for (name, platform) in d.platforms.iter().flat_map(|n| &n.value.0) {

@@ -10,6 +10,7 @@ mod collect;
 mod domains;
 mod filter;
 mod gates;
+mod hooks;
 mod limits;
 mod loops;
 mod no_control_plane;
@@ -66,6 +67,7 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
         groups: BTreeMap::new(),
         contacts: BTreeMap::new(),
         gates: gates::build(&written),
+        hooks: hooks::build(&written, problems),
     };
     let mut world = World { written, spec };
     domains::build(&mut world, problems);

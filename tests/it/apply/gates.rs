@@ -166,3 +166,14 @@ async fn a_crash_while_a_run_waits_leaves_nothing_open() {
     let entries = journal.entries(&first_run()).unwrap();
     assert!(!entries.iter().any(|e| e.action.as_str().starts_with("mail.") && matches!(e.record, Record::Intent {})));
 }
+
+/// What is approved while nothing may begin waits for that, too.
+#[tokio::test]
+async fn an_approval_does_not_open_what_is_held() {
+    let desk = gated(&[ApprovalGate::Copy]);
+    assert_eq!(desk.apply_with(at_once()).await.exit, Exit::Waiting);
+    desk.journal().approve(&first_run(), "copy", "ada").unwrap();
+    let summary = desk.apply_with(held()).await;
+    assert_eq!((summary.exit, summary.done.len()), (Exit::Waiting, 0), "{summary:#?}");
+    assert_eq!(summary.waiting[0].reason, "hold: not today");
+}

@@ -219,6 +219,7 @@ impl World {
                 groups: BTreeMap::new(),
                 contacts: BTreeMap::new(),
                 gates: Gates::default(),
+                hooks: BTreeMap::new(),
             },
             inventory: Inventory::default(),
             state: State::default(),
