@@ -17,6 +17,7 @@ use super::{
     mapping::{Learned, included},
     pace::Pace,
     recovery::{self, Doubt},
+    scanning::is_small,
     store::{FolderVerb, Listed, Listing, Store, find},
     tally::{self, Tally},
     views,
@@ -142,6 +143,12 @@ impl Shared<'_> {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Sums that a panic left behind are those of a pass that fails anyway.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The HIGHESTMODSEQ up to which a folder was copied to its end, where only later changes need to be asked for.
+fn complete_until(row: &FolderRow) -> Option<u64> {
+    let status = row.status.filter(|s| row.adopt_below == 0 && s.uid_validity == row.source_validity);
+    status.filter(|_| row.counts.is_some()).and_then(|s| s.highest_modseq)
 }
 
 /// A pair of connections that copies one folder after the other.
@@ -429,10 +436,13 @@ impl<'c> Pass<'_, 'c> {
                 return self.refused(&mut lane.source, folder, &text).await;
             }
         }
-        let (met, opened) = tokio::join!(
-            self.meet_target(&mut lane.target, &mut row, &pair.target, there),
-            lane.source.refresh(&folder.name)
-        );
+        let since = complete_until(&row);
+        let (met, opened) = tokio::join!(self.meet_target(&mut lane.target, &mut row, &pair.target, there), async {
+            match since {
+                None if !is_small(status.messages) => lane.source.refresh(&folder.name).await,
+                since => lane.source.survey(&folder.name, since).await,
+            }
+        });
         met.and(opened)?;
         let mut elsewhere = BTreeSet::new();
         if status.messages > 0 && views::by_labels(listing, self.filter, folder) {

@@ -197,6 +197,21 @@ pub(super) async fn register(
     shared.context.ledger(move |l| l.register(lease, &folder, &tried, &kept)).await
 }
 
+/// Brings the two halves of a folder together: its sums, and what failed in it.
+pub(super) async fn close(
+    shared: &Shared<'_>,
+    row: &FolderRow,
+    read: FolderTally,
+    sent: FolderTally,
+) -> Result<CopyCounts, CopyError> {
+    let mut counts = read.counts;
+    counts.add(&sent.counts);
+    let failed: Vec<FailedMessage> = read.failed.into_iter().chain(sent.failed).collect();
+    register(shared, row, &failed, &read.kept).await?;
+    shared.tally().failed.extend(failed);
+    Ok(counts)
+}
+
 /// Tells what a folder came to, and which of its messages failed.
 pub(super) fn tell(shared: &Shared<'_>, path: &FolderPath, counts: &CopyCounts) {
     let (account, folder) = (shared.context.account, path.to_string());
