@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{CopyError, engine::Shared, link::Context, store::Meta};
+use super::{CopyError, engine::Shared, link::Context, store::Meta, tally::FolderTally};
 use crate::{
     journal::ledger::{Decision, Failure, FolderRow, MessageRow, MessageState, Registered},
     model::{CopyCounts, Event, FailedMessage, FolderPath, IGNORED, MailFilter},

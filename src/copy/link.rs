@@ -312,6 +312,12 @@ impl<'a> Link<'a> {
     /// Opens a folder, again if it is open, and lists it in the same round trip where that can be done: all of it, or
     /// what changed since a HIGHESTMODSEQ. [`Link::scan`] and [`Link::changed`] give what came along.
     pub(super) async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<Opened, CopyError> {
+        if let Some((_, opened)) = self.opened.as_ref().filter(|(name, _)| name == folder)
+            && self.listed.as_ref().is_some_and(|listed| listed.since == since)
+        {
+            // It was done ahead.
+            return Ok(opened.clone());
+        }
         let mut tries = self.tries(format!("opening `{folder}`"));
         loop {
             let out = async { self.looking().await?.survey(folder, since).await }.await;
