@@ -219,6 +219,7 @@ pub struct MailboxView {
     /// The capabilities after login, upper case.
     pub capabilities: BTreeSet<String>,
     /// The folders by path.
+    #[serde(with = "pairs")]
     pub folders: BTreeMap<FolderPath, FolderView>,
     /// Octets in use, as the server's quota or the sum of sizes tells; `None` where neither does.
     pub used_octets: Option<u64>,

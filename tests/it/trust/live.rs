@@ -115,6 +115,13 @@ impl Live {
         self.died.notify_one();
     }
 
+    async fn death(&self) {
+        // A permit of an earlier death may be left.
+        while !self.dead.load(Ordering::SeqCst) {
+            self.died.notified().await;
+        }
+    }
+
     async fn maybe_die(&self, nth: u64, after: bool) {
         if *self.crash.lock().unwrap() == Some(Crash::Effect { nth, after }) {
             self.die();
@@ -166,7 +173,7 @@ impl Live {
         };
         let summary = tokio::select! {
             biased;
-            () = self.died.notified() => None,
+            () = self.death() => None,
             summary = run(context) => Some(summary),
         };
         summary.filter(|_| !self.dead.load(Ordering::SeqCst))
