@@ -19,10 +19,11 @@
 //! | `name`, `date`, `uid`, `capability` | the small languages inside responses |
 //! | `output`, `conn`, `compress` | one connection: commands out, responses in, compressed where it pays |
 //! | `tls`, `sasl`, `login`, `connector` | from an endpoint to a connection that is logged in |
-//! | `reader`, `list`, `fetch` | looking |
-//! | `writer`, `append` | changing |
+//! | `reader`, `list`, `fetch`, `quota`, `acl` | looking |
+//! | `writer`, `append`, `moving` | changing |
 //! | `quirks`, `hint` | what is learned about a server, and what its words ask for |
 
+mod acl;
 mod append;
 mod body;
 mod capability;
@@ -39,6 +40,7 @@ pub mod fuzz;
 mod hint;
 mod list;
 mod login;
+mod moving;
 mod name;
 #[cfg(test)]
 mod oracle;
@@ -53,10 +55,11 @@ mod token;
 mod uid;
 mod writer;
 
+pub use acl::Granted;
 pub use append::{AppendMessage, AppendMode, AppendOutcome, AppendReport, Appended, Refusal, RefusalKind};
 pub use body::{Body, BodyReader, SPILL_ABOVE};
 pub use capability::Capabilities;
-pub use code::Code;
+pub use code::{Code, CopyUid};
 pub use compress::Compression;
 pub use connector::{Connector, Timeouts};
 pub use date::InternalDate;
@@ -65,6 +68,7 @@ pub use fetch::{Bodies, Fetched, FetchedMessage, MessageMeta};
 pub use hint::Hint;
 pub use list::{ListDetail, Listed, Namespace};
 pub use login::{Credential, Login};
+pub use moving::Moved;
 pub use name::WireName;
 pub use quirks::{Quirk, Quirks};
 pub use quota::Quota;
