@@ -60,7 +60,7 @@ pub(in crate::cli) struct DedupArgs {
     #[arg(long, value_name = "DIR", requires = "at")]
     state: Option<PathBuf>,
     /// Allow a connection without TLS to another machine
-    #[arg(long, requires = "at", env = "REHOME_INSECURE")]
+    #[arg(long, env = "REHOME_INSECURE")]
     insecure: bool,
     /// Only these folders and what lies below them; `*`, `?` and `**` are wildcards; can be given several times
     #[arg(long, value_name = "GLOB")]

@@ -21,6 +21,7 @@ use tokio::{
 use crate::binary::Binary;
 
 const MIB: u64 = 1 << 20;
+const CAPABILITIES: &str = "IMAP4rev1 LITERAL+ UIDPLUS MULTIAPPEND SASL-IR AUTH=PLAIN";
 
 fn body(n: u64) -> String {
     format!("Message-ID: <{n}@endless>\r\nSubject: number {n}\r\n\r\n{n:0120}\r\n")
@@ -56,8 +57,7 @@ impl Endless {
     async fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
         let (from, to) = stream.into_split();
         let (mut from, mut to) = (BufReader::with_capacity(256 << 10, from), BufWriter::with_capacity(256 << 10, to));
-        to.write_all(b"* OK [CAPABILITY IMAP4rev1 LITERAL+ UIDPLUS MULTIAPPEND SASL-IR AUTH=PLAIN] endless\r\n")
-            .await?;
+        to.write_all(format!("* OK [CAPABILITY {CAPABILITIES}] endless\r\n").as_bytes()).await?;
         to.flush().await?;
         let mut line = Vec::new();
         loop {
@@ -72,6 +72,7 @@ impl Endless {
             let n = self.messages.load(Ordering::SeqCst);
             let mut ok = "done".to_owned();
             match verb.as_str() {
+                "CAPABILITY" => to.write_all(format!("* CAPABILITY {CAPABILITIES}\r\n").as_bytes()).await?,
                 "LIST" | "LSUB" => to.write_all(format!("* {verb} () \"/\" INBOX\r\n").as_bytes()).await?,
                 "STATUS" => {
                     let status = format!("* STATUS INBOX (MESSAGES {n} UIDNEXT {} UIDVALIDITY 7)\r\n", n + 1);

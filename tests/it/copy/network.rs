@@ -87,9 +87,8 @@ async fn mail_goes_through_compression_unchanged_in_both_directions() {
 
 #[tokio::test]
 async fn a_limit_of_connections_that_was_learned_is_known_to_the_next_run() {
-    let few = "mail_max_userip_connections = 2";
-    let Some(pair) = Pair::start("").await else { return };
-    pair.target.change("mail_max_userip_connections = 1000", few);
+    let few = "protocol imap {\n  mail_max_userip_connections = 2\n}";
+    let Some(pair) = Pair::start(few).await else { return };
     fill(pair.source("a")).await;
     let ledger = Ledger::in_memory().unwrap();
     // A target that is far away is worth several connections from the start.
