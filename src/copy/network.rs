@@ -1,7 +1,12 @@
 //! What all copies of a process share towards the servers.
 
+use jiff::Timestamp;
+
 use super::slots::{Caps, Door, Scope, Slots};
-use crate::imap::{Connector, Hint, ImapError};
+use crate::{
+    imap::{Connector, Hint, ImapError},
+    journal::ledger::Ledger,
+};
 
 /// What all copies of a process share towards the servers; clones share it too.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +27,50 @@ impl Network {
             per_host: limits.connections.and_then(given),
         };
         self.slots.door(&connector.endpoint.to_string(), connector.login.mailbox(), caps)
+    }
+}
+
+/// The limits that servers told by a refusal, kept in the ledger from run to run.
+pub(super) struct Lessons<'a> {
+    ledger: &'a Ledger,
+    doors: [Door; 2],
+    known: Vec<Option<usize>>,
+}
+
+impl<'a> Lessons<'a> {
+    /// Tells the doors what earlier runs learned. A ledger that cannot be read teaches nothing: the copy itself will say so.
+    pub(super) fn recall(ledger: &'a Ledger, doors: [Door; 2]) -> Self {
+        let now = Timestamp::now().as_second();
+        let mut this = Self { ledger, doors, known: Vec::new() };
+        for (door, scope) in this.all() {
+            let (host, login) = door.names(scope);
+            if let Ok(Some(cap)) = ledger.cap(host, login, now) {
+                door.remember(scope, cap);
+            }
+        }
+        this.known = this.learned();
+        this
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&Door, Scope)> {
+        self.doors.iter().flat_map(|door| [(door, Scope::Login), (door, Scope::Host)])
+    }
+
+    fn learned(&self) -> Vec<Option<usize>> {
+        self.all().map(|(door, scope)| door.learned(scope)).collect()
+    }
+
+    /// Puts down what was learned since.
+    pub(super) fn keep(&self) {
+        let now = Timestamp::now().as_second();
+        for ((door, scope), known) in self.all().zip(&self.known) {
+            let Some(cap) = door.learned(scope).filter(|cap| known.is_none_or(|k| *cap < k)) else { continue };
+            let (host, login) = door.names(scope);
+            if let Err(error) = self.ledger.learn_cap(host, login, cap, now) {
+                // The next run learns it again, by one refused connection.
+                tracing::debug!(%error, host, "a limit was not kept");
+            }
+        }
     }
 }
 
