@@ -4,6 +4,7 @@
 mod apply;
 mod architecture;
 mod binary;
+mod browser;
 mod cli;
 mod copy;
 mod crash;

@@ -4,7 +4,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
 
 use rehome::{
@@ -15,6 +14,7 @@ use rehome::{
 };
 
 use super::world::{World, a, d};
+use crate::browser::Browser;
 
 /// Three people, one with everything.
 fn three() -> Plan {
@@ -118,28 +118,11 @@ fn small_domains_stay_in_full_when_a_large_one_must_shrink() {
 
 #[test]
 fn the_page_filters_in_a_browser() {
-    let Some(chromium) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
-        Command::new(name).arg("--version").stdin(Stdio::null()).output().is_ok_and(|o| o.status.success())
-    }) else {
-        assert!(std::env::var_os("REHOME_REQUIRE_SERVERS").is_none(), "chromium is not installed");
-        eprintln!("SKIPPED: chromium is not installed");
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
+    let Some(browser) = Browser::find(folder.path()) else { return };
     let page = folder.path().join("plan.html");
     fs::write(&page, plan_html(&three())).unwrap();
-    let open = |what: &[&str], part: &str| {
-        let out = Command::new(chromium)
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,1400"])
-            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-            .args(what)
-            .arg(format!("file://{}{part}", page.display()))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
-    };
+    let open = |what: &[&str], part: &str| browser.open(what, &page, part);
     let rows = |dom: &str| {
         let all = dom.split("<div class=\"row").skip(1).map(|row| row.split('>').next().unwrap().to_owned());
         // `rows` is what holds them.
