@@ -10,6 +10,7 @@ mod copy;
 mod crash;
 mod dns;
 mod fleet;
+mod gitops;
 mod imap;
 mod journal;
 mod kills;
