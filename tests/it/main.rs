@@ -16,6 +16,7 @@ mod journal;
 mod kills;
 mod plan;
 mod provider;
+mod readme;
 mod sandbox_api;
 mod sandbox_mail;
 mod spec;
