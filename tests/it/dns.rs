@@ -5,6 +5,7 @@ mod commands;
 mod daemons;
 mod real;
 mod scripted;
+mod secure;
 mod spf;
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};

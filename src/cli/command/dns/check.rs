@@ -64,7 +64,8 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Fail
     }
     if !args.resolver.is_empty() {
         let resolvers = Client { authority: false, ..client };
-        let told = resolvers.observe(&domain, &expected, &topics, &args.resolver).await;
+        let questions = dns::questions(&domain, &expected, &topics);
+        let told = Servers::new(resolvers, args.resolver.clone()).ask_each(&questions).await;
         findings.extend(compare(&view, &told));
     }
     let exit = exit_of_findings(&findings);
@@ -114,9 +115,11 @@ async fn standing(client: Client, domain: &Domain, servers: &[SocketAddr]) -> Cl
 /// Who answers questions about other names.
 fn world(context: &Context, args: &CheckArgs) -> Result<Servers, Failure> {
     let client = super::client(context, false);
-    let named = if args.server.is_empty() { &args.resolver } else { &args.server };
-    if !named.is_empty() {
-        return Ok(Servers::new(client, named.clone()));
+    if !args.server.is_empty() {
+        return Ok(Servers::new(client, args.server.clone()));
+    }
+    if !args.resolver.is_empty() {
+        return Ok(Servers::new(client, args.resolver.clone()));
     }
     Servers::system(client).map_err(|e| Failure::new(Exit::Unreachable, e).help("name one with --resolver"))
 }
