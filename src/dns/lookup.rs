@@ -24,7 +24,7 @@ use super::{
 use crate::model::{Question, Verdict};
 
 /// The largest datagram that is asked for; larger ones get lost on the way (RFC 9715).
-const PAYLOAD: u16 = 1232;
+pub(super) const PAYLOAD: u16 = 1232;
 /// How far aliases are followed.
 const ALIASES: usize = 8;
 
@@ -133,6 +133,19 @@ impl Client {
                 Read::Alias { .. } => Verdict::ServFail,
             },
             Err(silence) => silence.into(),
+        }
+    }
+
+    /// Sends a message as it is and gives the answer to it.
+    pub(super) async fn send(&self, server: &Nameserver, request: &Message) -> Result<Message, Silence> {
+        let Way::Plain(address) = server.0 else { return self.over_tls(&server.0, request).await };
+        let mut outcome = self.over_udp(address, request).await;
+        if matches!(outcome, Err(Silence::Timeout)) {
+            outcome = self.over_udp(address, request).await;
+        }
+        match outcome {
+            Ok(message) if message.metadata.truncation => self.over_tcp(address, request).await,
+            other => other,
         }
     }
 

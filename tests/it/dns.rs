@@ -3,6 +3,8 @@
 mod audit;
 mod commands;
 mod daemons;
+mod dnssec;
+mod peers;
 mod real;
 mod scripted;
 mod secure;

@@ -1,6 +1,9 @@
 //! What can be typed behind `rehome dns`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Args as ClapArgs, Subcommand};
 
@@ -30,6 +33,12 @@ pub(in crate::cli) struct CheckArgs {
     /// Also ask this resolver, and compare: an address, tls://HOST or https://HOST/PATH; can be given several times
     #[arg(long, value_name = "SERVER")]
     pub(in crate::cli) resolver: Vec<Nameserver>,
+    /// Also check the signatures of the answers here (DNSSEC), from the root's keys down
+    #[arg(long)]
+    pub(in crate::cli) dnssec: bool,
+    /// The same from these keys down: a file of DNSKEY records; can be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) trust_anchor: Vec<PathBuf>,
     /// Also look at the key of this selector; can be given several times
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) selector: Vec<String>,
