@@ -91,6 +91,17 @@ impl Context {
         Ok(out)
     }
 
+    /// Opens every platform for reading, and takes where mailboxes are from the spec and the platform alone: what users
+    /// are told must not depend on the way that this machine takes (`REHOME_IMAP_...`).
+    pub(super) fn readers_for_users(&self, spec: &Spec) -> Result<BTreeMap<PlatformId, Arc<dyn Reader>>, Failure> {
+        let mut out: BTreeMap<PlatformId, Arc<dyn Reader>> = BTreeMap::new();
+        for (id, config) in self.configs(spec)? {
+            let imap = spec.platforms.get(&id).and_then(|p| p.imap.clone());
+            out.insert(id, Arc::from(provider::open_reader(&PlatformConfig { imap, ..config })?));
+        }
+        Ok(out)
+    }
+
     /// Opens every platform for changes. Only `apply` and `resume` do.
     pub(super) fn providers(&self, spec: &Spec) -> Result<BTreeMap<PlatformId, Arc<dyn Provider>>, Failure> {
         let configs = self.configs(spec)?;

@@ -11,8 +11,8 @@ use crate::{
     apply::Dns,
     diag::{self, Finding, Severity},
     dns::{
-        self, Client, Servers,
-        audit::{Audit, Wire},
+        self, Client, Nameserver, Servers,
+        audit::{Audit, Wire, compare},
     },
     model::{DnsTopic, DnsView, Domain, ExpectedRecord, PlatformId},
     observe,
@@ -63,6 +63,12 @@ impl Names<'_> {
         Ok((expected, view))
     }
 
+    /// The resolvers that the spec names for a domain.
+    fn resolvers(&self, domain: &Domain) -> Vec<Nameserver> {
+        let named = self.spec.domains.get(domain).map(|d| d.dns.resolvers.as_slice()).unwrap_or_default();
+        named.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
     /// The same, and what needs the records of others: what SPF costs and whom it lets in, hosts behind mail servers,
     /// policies. Of these only what is wrong is told; what nobody could tell is a note, for the verdict rests on the
     /// domain's own servers.
@@ -79,10 +85,21 @@ impl Names<'_> {
         let mut findings = dns::check(domain, topics, &expected, &view);
         let client = Client { authority: false, ..Client::default() };
         let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let world = if servers.is_empty() { Servers::system(client) } else { Ok(Servers::new(client, servers)) };
+        let resolvers = self.resolvers(domain);
+        let world = if !resolvers.is_empty() {
+            Ok(Servers::new(client, resolvers.clone()))
+        } else if servers.is_empty() {
+            Servers::system(client)
+        } else {
+            Ok(Servers::new(client, servers))
+        };
         let Ok(world) = world else { return findings };
         if view.failure.is_some() {
             return findings;
+        }
+        if !resolvers.is_empty() {
+            let told = world.ask_each(&dns::questions(domain, &expected, topics)).await;
+            findings.extend(compare(&view, &told));
         }
         let audit = Audit {
             domain,

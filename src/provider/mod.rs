@@ -7,6 +7,7 @@ mod capability;
 mod config;
 mod imap_host;
 mod ovh;
+mod submission;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 pub use capability::{capabilities_of, supports};
 pub use config::PlatformConfig;
+pub use submission::{Submission, submission_of};
 
 use crate::model::{Address, Capabilities, Change, Domain, ImapEndpoint, PlatformKind, PlatformView, Secret};
 

@@ -15,7 +15,7 @@ use super::{
     text,
 };
 
-const STYLE: &str = include_str!("html/page.css");
+pub(super) const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
 /// A plan as a self-contained HTML page.
@@ -222,7 +222,7 @@ fn others(notes: &[Note], out: &mut String) {
     }
 }
 
-fn entry(note: &Note, out: &mut String) {
+pub(super) fn entry(note: &Note, out: &mut String) {
     let _ = write!(
         out,
         "<li><strong>{}</strong> <code>{}</code>: {}",
@@ -264,7 +264,7 @@ fn foot(plan: &Plan, out: &mut String) {
 }
 
 /// Text that HTML leaves as it is, also inside a quoted attribute.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -233,6 +233,9 @@ pub struct DnsSpec {
     pub manage: Option<String>,
     /// What is checked.
     pub verify: BTreeSet<DnsTopic>,
+    /// Resolvers to ask too: `address[:port]`, `tls://HOST`, `https://HOST/PATH`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolvers: Vec<String>,
     /// The servers to ask (`address[:port]`) instead of those that the delegation names.
     pub servers: Vec<String>,
 }

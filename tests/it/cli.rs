@@ -11,6 +11,7 @@ mod journal;
 mod mailboxes;
 mod plans;
 mod platforms;
+mod report;
 mod reviews;
 mod secrets;
 mod shell;

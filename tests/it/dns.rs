@@ -3,8 +3,11 @@
 mod audit;
 mod commands;
 mod daemons;
+mod dnssec;
+mod peers;
 mod real;
 mod scripted;
+mod secure;
 mod spf;
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};

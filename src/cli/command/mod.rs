@@ -17,6 +17,7 @@ mod journal;
 mod plan;
 mod platforms;
 mod protect;
+mod report;
 mod sandbox;
 mod sandbox_spec;
 mod shell;
@@ -49,6 +50,9 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
         Command::Dns { command } => dns::run(&context, command).await,
         Command::Explain { code } => explain::run(&context, code.as_deref()),
+        Command::Report { run, spec, out, record_only } => {
+            report::run(&context, &spec, run, out.as_deref(), record_only).await
+        }
         Command::Journal { command } => journal::run(&context, command),
         Command::Failed { command } => failed::run(&context, command).await,
         Command::Copy(args) => copy::run(context, args).await,

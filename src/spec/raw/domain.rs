@@ -55,6 +55,9 @@ record! {
         "manage" => manage: String,
         /// What is checked.
         "verify" => verify: List<DnsTopic>,
+        /// Resolvers that `verify` asks too (address, tls://HOST or https://HOST/PATH), to say where they still have
+        /// another answer; they are also asked for the records of others.
+        "resolvers" => resolvers: List<String>,
         /// The servers to ask (address, or address:port) instead of those that the delegation names.
         "servers" => servers: List<String>,
     }

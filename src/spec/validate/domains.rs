@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::{World, absent::absent_with, known_platform, template};
+use super::{World, absent::absent_with, known_platform, resolvers, template};
 use crate::{
     diag::{Diagnostic, Diagnostics},
     model::{Domain, Footer, PlatformId, PlatformKind},
@@ -143,6 +143,7 @@ fn dns_of(dns: &At<raw::Dns>, problems: &mut Diagnostics) -> DnsSpec {
     DnsSpec {
         manage: raw.manage.as_ref().map(|m| m.value.clone()),
         verify: raw.verify.iter().flat_map(|v| v.value.values().copied()).collect::<BTreeSet<_>>(),
+        resolvers: resolvers::read(raw, problems),
         servers: servers.map(|s| s.value.clone()).collect(),
     }
 }

@@ -15,6 +15,7 @@ mod no_control_plane;
 mod objects;
 mod platforms;
 mod provisional;
+mod resolvers;
 mod rights;
 mod strategy;
 mod template;
