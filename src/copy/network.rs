@@ -82,3 +82,36 @@ pub(super) fn crowded(error: &ImapError) -> Option<Scope> {
         Hint::Pause(_) | Hint::Busy | Hint::Lockout => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_taught_is_known_to_the_next_run() {
+        let ledger = Ledger::in_memory().unwrap();
+        let doors = || {
+            let slots = Slots::default();
+            let caps = Caps { per_login: None, per_host: None };
+            [slots.door("h:993", "ann", caps), slots.door("i:993", "ann", caps)]
+        };
+        let [there, other] = doors();
+        let lessons = Lessons::recall(&ledger, [there.clone(), other.clone()]);
+        lessons.keep();
+        assert_eq!(ledger.writes(), 0, "nothing was learned");
+        let open: Vec<_> = (0..5).map(|_| there.acquire()).collect();
+        assert_eq!(there.refused(Scope::Login), Some(3));
+        lessons.keep();
+        drop(open);
+
+        let [there, other] = doors();
+        let lessons = Lessons::recall(&ledger, [there.clone(), other.clone()]);
+        assert_eq!((there.learned(Scope::Login), there.learned(Scope::Host)), (Some(3), None));
+        assert_eq!(other.learned(Scope::Login), None, "another host is not concerned");
+        let lanes: Vec<_> = (0..5).filter_map(|_| there.try_extra()).collect();
+        assert_eq!(lanes.len(), 3);
+        let before = ledger.writes();
+        lessons.keep();
+        assert_eq!(ledger.writes(), before, "what is known is not put down again");
+    }
+}

@@ -1,6 +1,6 @@
 //! Servers that hand out tokens, fill up, limit connections, compress and change their certificates, by real Dovecots.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
 use rehome::{
     copy::CopyErrorClass,
@@ -13,7 +13,6 @@ use super::{
     corpus::fill,
     mail, pass, sorted,
     tokens::{End, Gate},
-    wire::{Break, Way, Wire},
     without_empty,
 };
 use crate::imap::dovecot::{Dovecot, Setup};
@@ -83,35 +82,4 @@ async fn mail_goes_through_compression_unchanged_in_both_directions() {
     let after = mail(server.connector("a", "secret")).await;
     assert_eq!(after["INBOX"].len(), plain["INBOX"].len() + 2);
     assert!(after["INBOX"].last().unwrap().2.ends_with(&body));
-}
-
-#[tokio::test]
-async fn a_limit_of_connections_that_was_learned_is_known_to_the_next_run() {
-    let few = "protocol imap {\n  mail_max_userip_connections = 2\n}";
-    let Some(pair) = Pair::start(few).await else { return };
-    fill(pair.source("a")).await;
-    let ledger = Ledger::in_memory().unwrap();
-    // A target that is far away is worth several connections from the start.
-    let wire = Wire::start(pair.target.port).await;
-    wire.breaks(Way::Down, 0, Break::Delay(Duration::from_millis(30)));
-    let target = wire.connector(&pair.target("a"));
-    let host = target.endpoint.to_string();
-    let refused = || pair.target.log().matches("Maximum number of connections").count();
-    let report = pass(pair.source("a"), target.clone(), &ledger).await.unwrap();
-    assert!(report.failed.is_empty(), "{report:?}");
-    assert!(refused() > 0, "the test is about connections that are refused: {}", pair.target.log());
-    let now = jiff::Timestamp::now().as_second();
-    let cap = ledger.cap(&host, "a", now).unwrap().or(ledger.cap(&host, "", now).unwrap());
-    assert_eq!(cap, Some(1), "one is left for the mailbox's user");
-    let before = refused();
-    let mut writer = pair.source("a").connect_writer().await.unwrap();
-    for folder in ["INBOX", "Sent", "a&b", "Projekte/Zürich/Süd"] {
-        for n in 0..30 {
-            let octets = format!("Subject: new {n}\r\n\r\n{folder}\r\n");
-            corpus::append(&mut writer, folder, &[], " 5-Jan-1971 03:04:05 +0530", octets.as_bytes()).await;
-        }
-    }
-    let report = pass(pair.source("a"), target, &ledger).await.unwrap();
-    assert!(report.failed.is_empty() && report.total.balances(), "{report:?}");
-    assert_eq!(refused(), before, "no connection had to be refused again");
 }
