@@ -10,7 +10,7 @@ use std::{
 use rehome::{
     model::{
         AccountView, Address, Capabilities, CreateBy, Delivery, Domain, DomainType, DomainView, FolderPath,
-        FolderStatus, FolderView, GroupSupport, Inventory, LoginView, MailLimits, MailboxView, ObjectState,
+        FolderStatus, FolderView, Gates, GroupSupport, Inventory, LoginView, MailLimits, MailboxView, ObjectState,
         PasswordSource, PlatformId, PlatformKind, PlatformView, Profile, RedirectSupport, SecretRef, ServiceState,
         ServiceView, Slot, SlotId, State,
     },
@@ -135,6 +135,8 @@ fn world(accounts: usize) -> (Spec, Inventory) {
         redirections: BTreeMap::new(),
         groups: BTreeMap::new(),
         contacts: BTreeMap::new(),
+        gates: Gates::default(),
+        hooks: BTreeMap::new(),
     };
     let (mut old, mut new) = (platform(exchange, CreateBy::Slot), platform(pro, CreateBy::Slot));
     let mut inventory = Inventory::default();

@@ -3,12 +3,13 @@
 //! Actions of one swap that stand together are one **unit**: one worker does them one after the other. A unit may begin
 //! when everything it requires and everything earlier in its chains is done, and when its **lanes** are free: each
 //! platform takes one change at a time in the order of the plan, each domain one swap, and mail as much as was allowed.
+//! A unit that nobody has begun may also stand at a **gate**; it then keeps nobody else from beginning.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     journal::Standing,
-    model::{Action, ActionId, Domain, PlatformId, Work},
+    model::{Action, ActionId, ApprovalGate, Domain, PlatformId, Work},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +40,12 @@ pub(super) struct Board {
     next: Vec<BTreeSet<usize>>,
     /// Ready units by their lanes. What an earlier run left open goes first, then the order of the plan counts.
     ready: BTreeMap<BTreeSet<Lane>, BTreeSet<(bool, usize)>>,
+    /// Units that an earlier run left open, or in the middle: they are ended wherever they stand.
     unsettled: Vec<bool>,
+    /// By unit: the gates that are shut for it.
+    gates: Vec<BTreeSet<ApprovalGate>>,
+    /// Units that could begin if it were not for a gate.
+    gated: BTreeSet<usize>,
     busy: BTreeSet<Lane>,
     mail: usize,
     parallel: usize,
@@ -57,6 +63,7 @@ impl Board {
         standings: &[Standing],
         parallel: usize,
         limit: usize,
+        shut: &BTreeSet<ApprovalGate>,
     ) -> Result<Self, String> {
         let places = places(actions)?;
         let units = units(actions);
@@ -83,7 +90,9 @@ impl Board {
         let mut board = Self {
             lanes: units.iter().map(|unit| lanes(actions, unit)).collect(),
             phases: vec![Phase::Waits(0); units.len()],
-            unsettled: units.iter().map(|unit| unit.iter().any(|at| stands(at).is_unsettled())).collect(),
+            unsettled: units.iter().map(|unit| is_begun(unit.iter().map(stands))).collect(),
+            gates: units.iter().map(|unit| gates(actions, standings, unit, shut)).collect(),
+            gated: BTreeSet::new(),
             ready: BTreeMap::new(),
             busy: BTreeSet::new(),
             mail: 0,
@@ -132,14 +141,40 @@ impl Board {
             return;
         }
         self.set(unit, Phase::Ready);
+        if settled && self.gates.get(unit).is_some_and(|shut| !shut.is_empty()) {
+            self.gated.insert(unit);
+            return;
+        }
         let lanes = self.lanes.get(unit).cloned().unwrap_or_default();
         self.ready.entry(lanes).or_default().insert((settled, unit));
     }
 
-    /// The next unit that may begin; it counts as begun. Call it until it gives `None`.
-    pub(super) fn begin(&mut self) -> Option<(usize, Unit)> {
+    /// A gate is open from now on.
+    pub(super) fn open(&mut self, gate: ApprovalGate) {
+        for shut in &mut self.gates {
+            shut.remove(&gate);
+        }
+        for unit in std::mem::take(&mut self.gated) {
+            self.make_ready(unit);
+        }
+    }
+
+    /// The gates at which something stands that could begin otherwise; what stands at several counts at the first.
+    pub(super) fn at_gates(&self) -> BTreeSet<ApprovalGate> {
+        self.gated.iter().filter_map(|&unit| self.gates.get(unit)?.first().copied()).collect()
+    }
+
+    /// How many units could begin at once, as far as gates and lanes do not keep them.
+    pub(super) fn could_begin(&self) -> usize {
+        self.ready.values().map(BTreeSet::len).sum()
+    }
+
+    /// The next unit that may begin; it counts as begun. Call it until it gives `None`. With `only_begun`, nothing new
+    /// begins: only what an earlier run left open.
+    pub(super) fn begin(&mut self, only_begun: bool) -> Option<(usize, Unit)> {
         let mut heads: Vec<((bool, usize), BTreeSet<Lane>)> =
             self.ready.iter().filter_map(|(lanes, units)| Some((*units.first()?, lanes.clone()))).collect();
+        heads.retain(|((settled, _), _)| !only_begun || !settled);
         heads.sort();
         // A unit that needs two lanes must not starve: what it waits for is kept for it.
         let mut kept: BTreeSet<Lane> = BTreeSet::new();
@@ -196,6 +231,23 @@ impl Board {
     /// halted before.
     pub(super) fn halt(&mut self, unit: usize) -> Vec<usize> {
         self.leave_lanes(unit);
+        self.stop(unit)
+    }
+
+    /// Takes the units at a gate out of this run. Returns the places of their actions, and of those that wait for them.
+    pub(super) fn halt_at(&mut self, gate: ApprovalGate) -> (Vec<usize>, Vec<usize>) {
+        let here = |unit: &usize| self.gates.get(*unit).is_some_and(|shut| shut.first() == Some(&gate));
+        let units: Vec<usize> = self.gated.iter().copied().filter(here).collect();
+        let (mut members, mut blocked) = (Vec::new(), Vec::new());
+        for unit in units {
+            self.gated.remove(&unit);
+            members.extend(self.units.get(unit).into_iter().flatten());
+            blocked.extend(self.stop(unit));
+        }
+        (members, blocked)
+    }
+
+    fn stop(&mut self, unit: usize) -> Vec<usize> {
         self.set(unit, Phase::Halted);
         let mut blocked = BTreeSet::new();
         let mut stack: Vec<usize> = self.next.get(unit).into_iter().flatten().copied().collect();
@@ -209,11 +261,39 @@ impl Board {
         blocked.into_iter().collect()
     }
 
+    /// Nothing more is begun: nothing is pending any more.
+    pub(super) fn forget(&mut self) {
+        for phase in &mut self.phases {
+            if matches!(phase, Phase::Waits(_) | Phase::Ready) {
+                *phase = Phase::Halted;
+            }
+        }
+        self.ready.clear();
+    }
+
     /// The places of the actions that were not begun and wait for nothing that halted.
     pub(super) fn pending(&self) -> Vec<usize> {
         let waiting = |(_, phase): &(&Unit, &Phase)| matches!(phase, Phase::Waits(_) | Phase::Ready | Phase::Running);
         self.units.iter().zip(&self.phases).filter(waiting).flat_map(|(unit, _)| unit).copied().collect()
     }
+}
+
+/// Whether an earlier run left a unit open, or between two of its actions.
+fn is_begun(standings: impl Iterator<Item = Standing> + Clone) -> bool {
+    let done = standings.clone().filter(|s| *s == Standing::Done).count();
+    standings.clone().any(Standing::is_unsettled) || (done > 0 && done < standings.count())
+}
+
+/// The shut gates that hold what is left to do of a unit.
+fn gates(
+    actions: &[Action],
+    standings: &[Standing],
+    unit: &[usize],
+    shut: &BTreeSet<ApprovalGate>,
+) -> BTreeSet<ApprovalGate> {
+    let left = |at: &&usize| standings.get(**at).copied().unwrap_or_default() != Standing::Done;
+    let left: Vec<&Action> = unit.iter().filter(left).filter_map(|&at| actions.get(at)).collect();
+    shut.iter().copied().filter(|gate| left.iter().any(|action| gate.holds(action))).collect()
 }
 
 fn places(actions: &[Action]) -> Result<BTreeMap<&ActionId, usize>, String> {
@@ -309,11 +389,11 @@ mod tests {
             choices in prop::collection::vec((any::<prop::sample::Index>(), 0..5_u8), 64),
         ) {
             let standings = vec![Standing::Fresh; plan.len()];
-            let mut board = Board::new(&plan, &standings, 2, usize::MAX).unwrap();
+            let mut board = Board::new(&plan, &standings, 2, usize::MAX, &BTreeSet::new()).unwrap();
             let (mut running, mut done) = (Vec::<(usize, Unit)>::new(), BTreeSet::<usize>::new());
             let (mut halted, mut blocked) = (BTreeSet::<usize>::new(), BTreeSet::<usize>::new());
             for (pick, fate) in choices.iter().cycle().take(200) {
-                while let Some((unit, members)) = board.begin() {
+                while let Some((unit, members)) = board.begin(false) {
                     for &at in &members {
                         let earlier = |b: &usize| plan[*b].chain == plan[at].chain || plan[at].requires.contains(&plan[*b].id);
                         for before in (0..at).filter(|b| !members.contains(b)).filter(earlier) {
@@ -362,9 +442,9 @@ mod tests {
         };
         let plan: Vec<Action> = (0..4).map(single).collect();
         let standings = [Standing::Done, Standing::Fresh, Standing::Failed, Standing::Ambiguous];
-        let mut board = Board::new(&plan, &standings, 1, usize::MAX).unwrap();
+        let mut board = Board::new(&plan, &standings, 1, usize::MAX, &BTreeSet::new()).unwrap();
         let mut order = Vec::new();
-        while let Some((unit, members)) = board.begin() {
+        while let Some((unit, members)) = board.begin(false) {
             order.extend(members);
             board.done(unit);
         }

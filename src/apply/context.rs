@@ -10,6 +10,10 @@ use async_trait::async_trait;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    gate::{Gatekeeper, NoGatekeeper},
+    hook::{Hooks, NoHooks},
+};
 use crate::{
     diag::Finding,
     journal::{Journal, Lease},
@@ -64,6 +68,10 @@ pub struct Options {
     pub grace: Duration,
     /// The pause between two looks at something that is waited for.
     pub poll: Duration,
+    /// Says whether anything may begin now.
+    pub gatekeeper: Arc<dyn Gatekeeper>,
+    /// Calls the programs of the user.
+    pub hooks: Arc<dyn Hooks>,
 }
 
 impl Default for Options {
@@ -78,6 +86,8 @@ impl Default for Options {
             stop_now: CancellationToken::new(),
             grace: Duration::from_secs(20),
             poll: Duration::from_secs(30),
+            gatekeeper: Arc::new(NoGatekeeper),
+            hooks: Arc::new(NoHooks),
         }
     }
 }

@@ -35,7 +35,9 @@ impl Executor<'_> {
     }
 
     pub(super) fn write(&self, action: &Action, record: &Record, facts: &[Fact]) -> Result<(), JournalError> {
-        self.ctx.journal.append(self.ctx.lease, &self.run, &action.id, record, facts).map(|_| ())
+        let due = self.due(action, record);
+        let facts: Vec<Fact> = facts.iter().cloned().chain(due).collect();
+        self.ctx.journal.append(self.ctx.lease, &self.run, &action.id, record, &facts).map(|_| ())
     }
 
     pub(super) async fn pause(&self) {
@@ -81,11 +83,17 @@ impl Executor<'_> {
         if let Some(report) = self.prepare_swap(unit, &progress).await? {
             return Ok(vec![report]);
         }
+        if let Some(report) = self.may_begin(unit, &progress).await? {
+            return Ok(vec![report]);
+        }
         for (n, (&at, stands)) in unit.iter().zip(&progress).enumerate() {
             if stands.standing == Standing::Done {
                 continue;
             }
             let mut report = self.perform(at, stands).await?;
+            if let Some(action) = self.action(at) {
+                self.call_due(action).await?;
+            }
             let end = !matches!(report.ending, Ending::Done { .. });
             if let Ending::Failed(trouble) = &mut report.ending {
                 let reason = trouble.errors.first().cloned().unwrap_or_default();

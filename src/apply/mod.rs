@@ -11,7 +11,10 @@
 //! | intent, no outcome | neither, or nothing | that chain stops, a person decides, the others go on |
 //! | done, and its claim failed | | it is taken back, by the same rules |
 //!
-//! The pieces: `board` says what may begin, `walk` begins it, `executor` and `change` do one action, `undo` takes one
+//! What stands at a gate (a hold file, a window of time, an approval) waits and keeps nothing else from going on. With
+//! `no_wait` the run then ends, and the next one goes on.
+//!
+//! The pieces: `board` says what may begin, `gate` whether it may now, `walk` begins it, `executor` and `change` do one action, `undo` takes one
 //! back, `precondition` looks before the leap.
 
 mod board;
@@ -19,7 +22,9 @@ mod change;
 mod context;
 mod ending;
 mod executor;
+mod gate;
 mod guard;
+mod hook;
 mod mail;
 mod precondition;
 mod summary;
@@ -29,6 +34,8 @@ mod walk;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 pub use context::{Context, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords};
+pub use gate::{Gatekeeper, Held, NoGatekeeper};
+pub use hook::{Hooks, NoHooks};
 pub use summary::{Failure, RunSummary, Stopped};
 
 use crate::{
@@ -114,7 +121,7 @@ fn check(
         summary.guards = unmet;
         return ControlFlow::Break(summary);
     }
-    match Board::new(actions, &standings, ctx.options.parallel, limit) {
+    match Board::new(actions, &standings, ctx.options.parallel, limit, &ctx.plan.body.gates.approval) {
         Ok(board) => {
             summary.done_before = standings.iter().filter(|s| **s == Standing::Done).count();
             ControlFlow::Continue((summary, board, progress))
@@ -137,6 +144,9 @@ async fn apply(
         Ok(json) => json,
         Err(error) => return Ok(summary.fail(Exit::Invalid, vec![error.to_string()], None)),
     };
+    if let Err(trouble) = hook::before_apply(ctx, summary.resumed).await {
+        return Ok(hook::refuse(summary, trouble));
+    }
     let run = match ctx.journal.begin_run(ctx.lease, &ctx.plan.id, &json, &ctx.options.acks) {
         Ok(run) => run,
         Err(error) => return Err((summary, error)),
@@ -149,6 +159,9 @@ async fn apply(
         resumed: summary.resumed,
     });
     let executor = Executor { ctx, run: run.id.clone() };
+    if let Err(error) = executor.call_what_is_owed().await {
+        return Err((summary, error));
+    }
     let ended = match Walk::new(&executor, board, progress, &mut summary).run().await {
         Ok(interrupted) => finish(ctx, &run, &mut summary, interrupted),
         Err(error) => Err(error),
@@ -163,6 +176,7 @@ async fn apply(
         failed: summary.failed.len(),
         pending: summary.pending.len(),
     });
+    hook::after_run(ctx, &summary).await;
     Ok(summary)
 }
 

@@ -10,12 +10,16 @@ use super::{
     board::{Board, Unit},
     ending::{Ending, Report, Trouble},
     executor::Executor,
+    gate::{self, Gates},
 };
 use crate::{
     diag::{Finding, Severity},
     journal::{JournalError, Progress},
     model::{ActionId, Address, Event, Work},
 };
+
+/// How long a gate that has opened may go unnoticed.
+const GLANCE: Duration = Duration::from_secs(1);
 
 pub(super) struct Walk<'a> {
     executor: &'a Executor<'a>,
@@ -24,6 +28,7 @@ pub(super) struct Walk<'a> {
     summary: &'a mut RunSummary,
     /// The findings by action: a later pass over the same mailbox replaces those of an earlier one.
     findings: BTreeMap<usize, Vec<Finding>>,
+    gates: Gates,
 }
 
 impl<'a> Walk<'a> {
@@ -33,7 +38,7 @@ impl<'a> Walk<'a> {
         progress: Vec<Progress>,
         summary: &'a mut RunSummary,
     ) -> Self {
-        Self { executor, board, progress, summary, findings: BTreeMap::new() }
+        Self { executor, board, progress, summary, findings: BTreeMap::new(), gates: Gates::default() }
     }
 
     fn ctx(&self) -> &'a Context<'a> {
@@ -53,8 +58,9 @@ impl<'a> Walk<'a> {
         let mut deadline: Option<Instant> = None;
         let mut cut_off = false;
         loop {
+            self.look()?;
             while deadline.is_none() && !options.cancel.is_cancelled() {
-                let Some((unit, members)) = self.board.begin() else { break };
+                let Some((unit, members)) = self.board.begin(self.gates.held.is_some()) else { break };
                 let progress = self.progress_of(&members);
                 let executor = self.executor;
                 flight.push(async move {
@@ -62,7 +68,8 @@ impl<'a> Walk<'a> {
                     (unit, members, reports)
                 });
             }
-            if flight.is_empty() {
+            let waits = deadline.is_none() && self.waits();
+            if flight.is_empty() && (options.no_wait || !waits) {
                 break;
             }
             tokio::select! {
@@ -71,11 +78,49 @@ impl<'a> Walk<'a> {
                 () = options.cancel.cancelled(), if deadline.is_none() => deadline = Some(Instant::now() + options.grace),
                 () = until(deadline) => { cut_off = true; break; }
                 _ = heartbeat.tick() => self.renew()?,
+                () = options.gatekeeper.changed(options.poll.min(GLANCE)), if waits => {}
                 Some((unit, members, reports)) = flight.next() => self.take(unit, &members, reports?),
             }
         }
         drop(flight);
         Ok(self.close(cut_off))
+    }
+
+    /// Looks which gates are open.
+    fn look(&mut self) -> Result<(), JournalError> {
+        let ctx = self.ctx();
+        for gate in self.gates.approved(ctx, &self.executor.run, &self.board.at_gates())? {
+            self.board.open(gate);
+        }
+        // After what approval has let through: that, too, may be held.
+        self.gates.look(ctx, self.board.could_begin());
+        Ok(())
+    }
+
+    /// Whether something could begin if it were not for a gate.
+    fn waits(&self) -> bool {
+        (self.gates.held.is_some() && self.board.could_begin() > 0) || !self.board.at_gates().is_empty()
+    }
+
+    /// Books what a gate kept from beginning, once nobody waits for it any more.
+    fn wait_no_longer(&mut self) {
+        for gate in self.board.at_gates() {
+            let (members, blocked) = self.board.halt_at(gate);
+            self.stopped(gate.word(), gate::ask(gate.word()), &members, &blocked);
+        }
+        if let Some(held) = self.gates.held.take() {
+            let left = self.board.pending();
+            self.stopped(held.gate, held.reason, &left, &[]);
+            self.board.forget();
+        }
+    }
+
+    fn stopped(&mut self, gate: &str, reason: String, members: &[usize], blocked: &[usize]) {
+        let mut ids = self.ids(members).into_iter().chain(self.ids(blocked));
+        if let Some(action) = ids.next() {
+            let reason = format!("{gate}: {reason}");
+            self.summary.waiting.push(Stopped { action, reason, blocked: ids.collect() });
+        }
     }
 
     fn renew(&self) -> Result<(), JournalError> {
@@ -189,6 +234,9 @@ impl<'a> Walk<'a> {
     }
 
     fn close(mut self, cut_off: bool) -> bool {
+        if !cut_off && !self.ctx().options.cancel.is_cancelled() {
+            self.wait_no_longer();
+        }
         let left = self.board.pending();
         self.summary.pending.extend(left.iter().map(|&at| self.id(at)).collect::<Vec<_>>());
         let findings = std::mem::take(&mut self.findings);

@@ -124,7 +124,13 @@ pub(super) struct ApplyArgs {
     /// Stop after this action or phase (`domain`, `account`, `dependent`, `copy`, `verify`, `cutover`) and exit with 7
     #[arg(long, value_name = "ACTION|PHASE", env = "REHOME_UNTIL")]
     pub(super) until: Option<String>,
-    /// Exit with 7 instead of waiting for validations
+    /// Begin nothing while this file exists, nor while there is `hold` in the folder of the journal
+    #[arg(long, value_name = "FILE", env = "REHOME_HOLD_FILE")]
+    pub(super) hold_file: Option<PathBuf>,
+    /// Begin something only in these hours, such as "Mon-Fri 22:00-06:00 Europe/Paris"; can be given several times
+    #[arg(long, value_name = "HOURS", env = "REHOME_WINDOW", value_delimiter = ';')]
+    pub(super) window: Vec<String>,
+    /// Exit with 7 instead of waiting for validations, approvals, hours and hold files
     #[arg(long, env = "REHOME_NO_WAIT")]
     pub(super) no_wait: bool,
     /// Mailboxes that are copied at the same time
@@ -215,23 +221,45 @@ pub(super) enum Command {
         /// Do not ask for a yes
         #[arg(long, env = "REHOME_AUTO_APPROVE")]
         auto_approve: bool,
+        /// When a saved plan is stale, plan anew and go on if the new plan does the same; exit with 5 if not
+        #[arg(long, env = "REHOME_REPLAN_IF_EQUIVALENT")]
+        replan_if_equivalent: bool,
         #[command(flatten)]
         apply: ApplyArgs,
         #[command(flatten)]
         look: LookArgs,
     },
-    /// Go on with the run that was interrupted
+    /// Go on with the run that was interrupted, or let the live run go on that was paused
     Resume {
         #[command(flatten)]
         spec: SpecArg,
         #[command(flatten)]
         apply: ApplyArgs,
     },
+    /// Say that actions may begin which wait for somebody's word (`gates: { approval: [...] }`)
+    Approve {
+        /// The gate, such as `retire`, or a run, such as `run-000001`, for all its gates
+        #[arg(value_name = "GATE|RUN")]
+        what: String,
+        /// The spec whose journal it is
+        #[arg(long, default_value = ".", env = "REHOME_SPEC")]
+        spec: PathBuf,
+    },
     /// What is done and what is not
     Status {
         #[command(flatten)]
         spec: SpecArg,
+        /// Follow the run to its end; with `--format json`, its events
+        #[arg(long, env = "REHOME_WATCH")]
+        watch: bool,
     },
+    /// Keep the live run from beginning anything new and from reading and sending mail; `resume` lets it go on
+    Pause {
+        #[command(flatten)]
+        spec: SpecArg,
+    },
+    /// Show or change the limits of the live run
+    Limits(LimitsArgs),
     /// Prove that all mail is there and DNS is right; changes nothing
     Verify {
         #[command(flatten)]
@@ -349,6 +377,36 @@ pub(super) struct PlanArgs {
     pub(super) max_bytes: usize,
     #[command(flatten)]
     pub(super) look: LookArgs,
+}
+
+/// A mailbox that is opened without a spec.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(super) struct FromArgs {
+    /// The source of a copy that was made without a spec: imap[s]://USER@HOST[:PORT]
+    #[arg(long, value_name = "URL")]
+    pub(super) from: Option<String>,
+    /// The source's password: env:NAME, file:PATH or command:PROGRAM
+    #[arg(long, value_name = "REF", requires = "from", conflicts_with = "from_token")]
+    pub(super) from_password: Option<String>,
+    /// A bearer token instead of the source's password: env:NAME, file:PATH or command:PROGRAM
+    #[arg(long, value_name = "REF", requires = "from")]
+    pub(super) from_token: Option<String>,
+    /// Send the password without TLS
+    #[arg(long, requires = "from")]
+    pub(super) insecure: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(super) struct LimitsArgs {
+    /// Octets of messages in a second, each way, for each mailbox, such as `2 MB`; 0 for no limit
+    #[arg(long, value_name = "SIZE", env = "REHOME_BYTES_PER_SECOND")]
+    pub(super) bytes_per_second: Option<String>,
+    /// Connections to each host; 0 for no limit
+    #[arg(long, value_name = "N", env = "REHOME_CONNECTIONS")]
+    pub(super) connections: Option<u32>,
+    /// The spec that is applied
+    #[arg(long, default_value = ".", env = "REHOME_SPEC")]
+    pub(super) spec: PathBuf,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

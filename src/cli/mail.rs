@@ -88,6 +88,11 @@ impl<'a> Mailman<'a> {
         &self.ledger
     }
 
+    /// What a person can change while it works.
+    pub(super) fn dials(&self) -> &copy::Dials {
+        &self.network.dials
+    }
+
     fn connector(&self, mailbox: &MailboxRef) -> Result<Connector, MailError> {
         connector(self.context, self.spec, self.inventory, mailbox)
     }

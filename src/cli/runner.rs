@@ -13,9 +13,12 @@ use super::{
     acks,
     args::ApplyArgs,
     context::Context,
+    control::{self, Pause, Server},
     endpoint,
     env::Env,
     failure::Failure,
+    gates::Doorman,
+    hooks::Programs,
     interrupt::Interrupt,
     mail::{Asked, Mailman},
     names::Names,
@@ -28,7 +31,7 @@ use crate::{
         FaultPoint, Journal, Lease,
         ledger::{self, Ledger},
     },
-    model::{Address, Inventory, NoteKind, PasswordSource, Phase, PlatformId, Secret},
+    model::{Address, Event, EventSink as _, Inventory, NoteKind, PasswordSource, Phase, PlatformId, Secret},
     plan::Plan,
     provider::{Provider, Reader, capabilities_of},
     report,
@@ -77,6 +80,8 @@ impl<'a> Job<'a> {
     pub(super) async fn run(self) -> Result<Ended, Failure> {
         let acks = acks::read(self.args, self.plan)?;
         let until = self.args.until.as_deref().map(|name| until(self.plan, name)).transpose()?;
+        let pause = Arc::new(Pause::default());
+        let doorman = Doorman::new(&self.plan.body.gates, self.args, &self.workspace, &pause)?;
         let journal = Journal::open(&self.workspace)?;
         let crash = RehearsedCrash::asked_for(self.context)?;
         if let Some(crash) = crash {
@@ -90,6 +95,7 @@ impl<'a> Job<'a> {
         if let Some(crash) = crash {
             crash.arm_ledger(mail.ledger());
         }
+        let server = self.serve(control::Desk::new(&screen, &pause, mail.dials()));
         let passwords = Keys { env: &self.context.env, spec: self.spec };
         let readers: BTreeMap<PlatformId, Arc<dyn Reader>> =
             self.platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect();
@@ -103,6 +109,8 @@ impl<'a> Job<'a> {
             cancel: interrupt.gentle.clone(),
             stop_now: interrupt.hard.clone(),
             poll: self.context.poll(),
+            gatekeeper: Arc::new(doorman),
+            hooks: Arc::new(Programs::of(self.spec)),
             ..Options::default()
         };
         let mut summary = apply::run(apply::Context {
@@ -117,6 +125,9 @@ impl<'a> Job<'a> {
             options,
         })
         .await;
+        if let Some(server) = server {
+            server.end().await;
+        }
         drop(mail);
         if let Some(exit) = interrupt.exit()
             && summary.exit != Exit::Ok
@@ -126,6 +137,19 @@ impl<'a> Job<'a> {
         // A lease that is lost by now was taken over, and the summary says so already.
         let _ = lease.release();
         Ok(Ended { summary, told: screen.summary() })
+    }
+
+    /// Opens the control socket. A run that cannot be steered is better than none.
+    fn serve(&self, desk: control::Desk) -> Option<Server> {
+        let screen = Arc::clone(&desk.screen);
+        match Server::start(&self.workspace, desk) {
+            Ok(server) => Some(server),
+            Err(error) => {
+                let message = format!("`rehome pause` and `status --watch` will not find this run: {error}");
+                screen.emit(Event::Warning { message });
+                None
+            }
+        }
     }
 }
 

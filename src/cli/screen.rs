@@ -7,12 +7,13 @@ use std::{
     fs::File,
     io::{IsTerminal as _, Write as _},
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
+use tokio::sync::broadcast;
 
 use super::{
     args::{Color, Global},
@@ -27,11 +28,16 @@ use crate::{
 /// How long a mailbox may be silent in plain output.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// How many events are kept for those who watch.
+const WATCHED: usize = 1024;
+
 /// Takes the events of a run.
 pub(super) struct Screen {
     mode: Mode,
     file: Option<Mutex<File>>,
     state: Mutex<State>,
+    /// For whoever watches over the control socket. Who is slower than this many events misses some and is told so.
+    live: broadcast::Sender<Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +72,12 @@ impl Screen {
         } else {
             Mode::Lines
         };
-        Ok(Self { mode, file, state: Mutex::new(State::default()) })
+        Ok(Self { mode, file, state: Mutex::new(State::default()), live: broadcast::Sender::new(WATCHED) })
+    }
+
+    /// Every event from now on, as the lines of `--events`.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<str>> {
+        self.live.subscribe()
     }
 
     /// The sum of all events so far.
@@ -75,8 +86,14 @@ impl Screen {
     }
 
     fn record(&self, event: &Event, forecast: Option<&report::Forecast>) {
+        if self.file.is_none() && self.live.receiver_count() == 0 {
+            return;
+        }
+        let mut line = report::event_json(event, Timestamp::now(), forecast);
+        // Nobody may be there any more, which is no loss.
+        let _ = self.live.send(line.as_str().into());
         let Some(file) = &self.file else { return };
-        let line = report::event_json(event, Timestamp::now(), forecast) + "\n";
+        line.push('\n');
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         // A full disk must not stop a run whose journal is elsewhere and complete.
         let _ = file.write_all(line.as_bytes());

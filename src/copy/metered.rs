@@ -13,11 +13,15 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     clock::{Clock, minute},
+    dials::Setting,
     pace::Pace,
     store::{
         Answer, Appended, Change, Fetch, Fetched, FlagGroup, FolderVerb, Listing, Look, Meta, Opened, Outgoing, Store,
@@ -36,7 +40,7 @@ const AROUND: u64 = 256;
 
 /// The limits of one mailbox, and what keeps to them.
 #[derive(Clone)]
-pub(super) struct Meter(Arc<Inner>);
+pub(super) struct Meter(Arc<Inner>, Option<watch::Receiver<Setting>>);
 
 struct Inner {
     place: String,
@@ -69,7 +73,19 @@ impl Meter {
         cancel: CancellationToken,
     ) -> Self {
         let (clock, next) = (Clock::default(), Mutex::default());
-        Self(Arc::new(Inner { place, login, limits, quirks, ledger, pace, clock, cancel, next }))
+        Self(Arc::new(Inner { place, login, limits, quirks, ledger, pace, clock, cancel, next }), None)
+    }
+
+    /// The same, under the dials of a person.
+    pub(super) fn under(mut self, dials: watch::Receiver<Setting>) -> Self {
+        self.1 = Some(dials);
+        self
+    }
+
+    /// Octets in a second.
+    fn rate(&self) -> Option<u64> {
+        let said = self.1.as_ref().and_then(|dials| dials.borrow().limits.bytes_per_second);
+        said.or(self.0.limits.bytes_per_second).filter(|n| *n > 0)
     }
 
     fn per_day(&self, direction: Direction) -> Option<u64> {
@@ -114,7 +130,7 @@ impl Meter {
     }
 
     async fn spend(&self, direction: Direction, octets: u64) -> Result<(), StoreError> {
-        if let Some(rate) = self.0.limits.bytes_per_second.filter(|n| *n > 0) {
+        if let Some(rate) = self.rate() {
             let mut next = self.0.next.lock().await;
             let [down, up] = &mut *next;
             let slot = if direction == Direction::Down { down } else { up };
@@ -129,8 +145,32 @@ impl Meter {
         self.ledger(move |l, mailbox| l.spend(mailbox, direction, hour, octets)).await
     }
 
-    /// Waits until the rate allows more, or somebody asks to stop.
+    /// Waits until nobody has paused and the rate allows more, or somebody asks to stop.
     async fn rest(&self, direction: Direction) {
+        let Some(mut dials) = self.1.clone() else { return self.rest_for_rate(direction).await };
+        loop {
+            let paused = dials.borrow_and_update().paused;
+            let rested = async {
+                if paused {
+                    std::future::pending::<()>().await;
+                }
+                self.rest_for_rate(direction).await;
+            };
+            tokio::select! {
+                () = self.0.cancel.cancelled() => return,
+                () = rested => return,
+                changed = dials.changed() => {
+                    // What was reckoned with the old rate counts no more.
+                    *self.0.next.lock().await = [None, None];
+                    if changed.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn rest_for_rate(&self, direction: Direction) {
         let until = {
             let [down, up] = *self.0.next.lock().await;
             if direction == Direction::Down { down } else { up }

@@ -27,6 +27,7 @@ mod acl;
 mod clock;
 pub mod dedup;
 mod deltas;
+mod dials;
 mod engine;
 mod envelope;
 mod error;
@@ -61,6 +62,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
+pub use dials::{Dials, LiveLimits};
 pub use error::{CopyError, CopyErrorClass, Side};
 pub use filter::lasting_failure;
 pub use network::Network;
@@ -127,7 +129,8 @@ pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyEr
         let mailbox = (connector.endpoint.to_string(), connector.login.mailbox().to_owned());
         let (limits, quirks) = (connector.limits, connector.quirks.clone());
         let ledger = request.ledger.clone();
-        let meter = metered::Meter::new(mailbox, limits, quirks, ledger, Arc::clone(&pace), request.cancel.clone());
+        let meter = metered::Meter::new(mailbox, limits, quirks, ledger, Arc::clone(&pace), request.cancel.clone())
+            .under(request.network.dials.watch());
         Arc::new(metered::Metered::new(Arc::new(imap_store::ImapStore::behind(door, connector)), meter))
     };
     let rights = acl::Job {

@@ -2,17 +2,29 @@
 
 use jiff::Timestamp;
 
-use super::slots::{Caps, Door, Scope, Slots};
+use super::{
+    dials::Dials,
+    slots::{Caps, Door, Scope, Slots},
+};
 use crate::{
     imap::{Connector, Hint, ImapError},
     journal::ledger::Ledger,
 };
 
 /// What all copies of a process share towards the servers; clones share it too.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Network {
     /// Connections.
     pub slots: Slots,
+    /// What a person changes while copies run.
+    pub dials: Dials,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        let slots = Slots::default();
+        Self { dials: Dials::new(slots.clone()), slots }
+    }
 }
 
 impl Network {

@@ -51,6 +51,9 @@ pub struct Slots {
 #[derive(Default)]
 struct Inner {
     counts: Mutex<BTreeMap<Key, Count>>,
+    /// What a person says while copies run counts instead of what was given: connections to each host, `None` without a
+    /// limit.
+    said: Mutex<Option<Option<usize>>>,
     changed: Notify,
 }
 
@@ -98,12 +101,23 @@ impl Slots {
     pub fn door(&self, host: &str, login: &str, caps: Caps) -> Door {
         let keys =
             [Key { host: host.to_owned(), login: None }, Key { host: host.to_owned(), login: Some(login.to_owned()) }];
+        let per_host = lock(&self.inner.said).unwrap_or(caps.per_host);
         let mut counts = self.counts();
-        for (key, cap) in keys.iter().zip([caps.per_host, caps.per_login]) {
+        for (key, cap) in keys.iter().zip([per_host, caps.per_login]) {
             counts.entry(key.clone()).or_default().cap = cap;
         }
         drop(counts);
         Door { slots: self.clone(), keys, promise: Arc::default() }
+    }
+
+    /// Changes how many connections each host gets, those that are open now and those to come. Nobody is thrown out:
+    /// lanes give way when they look.
+    pub(super) fn cap_hosts(&self, cap: Option<usize>) {
+        *lock(&self.inner.said) = Some(cap);
+        for (_, count) in self.counts().iter_mut().filter(|(key, _)| key.login.is_none()) {
+            count.cap = cap;
+        }
+        self.inner.changed.notify_waiters();
     }
 
     /// Waits until all these connections may be opened, and promises them together. Doors take them with

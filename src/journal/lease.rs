@@ -225,7 +225,7 @@ fn hold(path: &Path) -> Result<Option<File>, JournalError> {
 }
 
 /// The name of this host, as far as it can be told without asking a network. It is compared with itself and shown.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .or_else(|| std::env::var("HOSTNAME").ok())

@@ -25,7 +25,7 @@ use std::{
 pub use error::JournalError;
 pub use fault::FaultPoint;
 pub use lease::Lease;
-pub use record::{Entry, Fact, Record, Resolution, Run, Unsettled};
+pub use record::{Approval, Entry, Fact, HookDue, Record, Resolution, Run, Unsettled};
 pub use replay::{Progress, Records, ReplayError, Standing, progress, replay};
 pub use store::{FILE, FORMAT};
 

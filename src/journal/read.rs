@@ -6,11 +6,13 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Entry, Journal, JournalError, Progress, Record, Records, Run, Unsettled,
+    Approval, Entry, HookDue, Journal, JournalError, Progress, Record, Records, Run, Unsettled,
     replay::{self, Standing},
     store::Store,
 };
-use crate::model::{ActionId, Address, FolderPath, FolderStatus, MailboxState, PlanId, PlatformId, RunId, State};
+use crate::model::{
+    ActionId, Address, FolderPath, FolderStatus, HookPoint, MailboxState, PlanId, PlatformId, RunId, State,
+};
 
 impl Journal {
     /// What the planner needs to know of this journal.
@@ -127,6 +129,50 @@ impl Journal {
     /// Those of every read.
     pub fn progress(&self, run: &RunId) -> Result<BTreeMap<ActionId, Progress>, JournalError> {
         Ok(replay::progress(&self.entries(run)?)?)
+    }
+
+    /// What was approved of a run, by gate.
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub fn approvals(&self, run: &RunId) -> Result<BTreeMap<String, Approval>, JournalError> {
+        Ok(self.facts_below(&format!("approve:{run}/"), "an approval")?.into_iter().collect())
+    }
+
+    /// The calls of hooks that a run owes.
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub fn hooks_due(&self, run: &RunId) -> Result<Vec<HookDue>, JournalError> {
+        #[derive(serde::Deserialize)]
+        struct Due {
+            point: HookPoint,
+            action: ActionId,
+            attempt: u32,
+            input: serde_json::Value,
+        }
+        let all: Vec<(String, Due)> = self.facts_below(&format!("hook:{run}/"), "a hook that is due")?;
+        let due = |(key, due): (String, Due)| {
+            let Due { point, action, attempt, input } = due;
+            HookDue { id: format!("{run}/{key}"), point, action, attempt, input }
+        };
+        Ok(all.into_iter().map(due).collect())
+    }
+
+    /// The facts whose keys begin like that, by the rest of the key.
+    fn facts_below<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        what: &'static str,
+    ) -> Result<Vec<(String, T)>, JournalError> {
+        let store = &self.store;
+        store.read(|conn| {
+            let sql = "SELECT substr(key, length(?1) + 1), value FROM fact WHERE substr(key, 1, length(?1)) = ?1";
+            rows(store, conn, sql, [prefix], |r| {
+                let text = |at: usize| r.get::<_, String>(at).map_err(|e| store.sql(e));
+                Ok((text(0)?, parse(store, what, &text(1)?)?))
+            })
+        })
     }
 
     /// The actions whose outcome is open, over the newest run of every plan that is not done. These are what

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActionId, Address, CopyReport, PlanId, PlatformId, RunId, Verified};
+use crate::model::{ActionId, Address, CopyReport, HookPoint, PlanId, PlatformId, RunId, Verified};
 
 /// One application of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +149,44 @@ pub enum Fact {
     Protected(Address),
     /// The account may be reset or deleted again.
     Unprotected(Address),
+    /// A hook is to be told of the record that this comes with.
+    HookDue {
+        /// Which.
+        point: HookPoint,
+        /// What it is told.
+        input: serde_json::Value,
+    },
+    /// A hook has been told.
+    HookCalled {
+        /// Which call: [`HookDue::id`].
+        id: String,
+    },
+}
+
+/// A call of a hook that is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookDue {
+    /// What tells this call from every other: run, hook, action and attempt.
+    pub id: String,
+    /// Which hook.
+    pub point: HookPoint,
+    /// The action.
+    pub action: ActionId,
+    /// Which attempt at it.
+    pub attempt: u32,
+    /// What it is told.
+    pub input: serde_json::Value,
+}
+
+/// Somebody's word that a class of actions of a run may begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub host: String,
 }
 
 /// An action whose outcome is open: it is in flight, or a crash or a platform keeps it from being known.

@@ -7,8 +7,9 @@ use rusqlite::{Transaction, params};
 use serde::Serialize;
 
 use super::{
-    Fact, Journal, JournalError, Lease, Record, Resolution, Run,
+    Approval, Fact, Journal, JournalError, Lease, Record, Resolution, Run,
     fault::FaultPoint,
+    lease::host_name,
     read::{self, address_column},
     replay,
 };
@@ -124,7 +125,7 @@ impl Journal {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![run.0, action.0, attempt, record.kind(), Timestamp::now().to_string(), lease.epoch, payload],
             )?;
-            facts.iter().try_for_each(|fact| self.note(tx, fact))?;
+            facts.iter().try_for_each(|fact| self.note(tx, fact, Some((run, action, attempt))))?;
             Ok(attempt)
         })
     }
@@ -134,7 +135,7 @@ impl Journal {
     /// # Errors
     /// Those of every write.
     pub fn record(&self, lease: &Lease, facts: &[Fact]) -> Result<(), JournalError> {
-        self.write(lease, |tx| facts.iter().try_for_each(|fact| self.note(tx, fact)))
+        self.write(lease, |tx| facts.iter().try_for_each(|fact| self.note(tx, fact, None)))
     }
 
     /// Records what a person decided about an action whose outcome is open. Returns its run.
@@ -196,7 +197,29 @@ impl Journal {
         self.record(lease, &[Fact::PasswordSet { platform: platform.clone(), address: address.clone() }])
     }
 
-    fn note(&self, tx: &Transaction<'_>, fact: &Fact) -> Result<(), JournalError> {
+    /// Writes down that somebody approves a class of actions of a run. `false` when it was approved before.
+    ///
+    /// It needs no lease, because it changes nothing that a run has written: so it can be said while a run waits for it,
+    /// also from another host.
+    ///
+    /// # Errors
+    /// [`JournalError::NoRun`] when there is no such run.
+    pub fn approve(&self, run: &RunId, gate: &str, by: &str) -> Result<bool, JournalError> {
+        self.store.transaction(|tx| {
+            read::run(&self.store, tx, run)?;
+            let approval = Approval { by: by.to_owned(), at: Timestamp::now(), host: host_name() };
+            let key = format!("approve:{run}/{gate}");
+            let sql = "INSERT OR IGNORE INTO fact (key, value) VALUES (?1, ?2)";
+            Ok(self.execute(tx, sql, params![key, self.json(&approval)?])? == 1)
+        })
+    }
+
+    fn note(
+        &self,
+        tx: &Transaction<'_>,
+        fact: &Fact,
+        of: Option<(&RunId, &ActionId, u32)>,
+    ) -> Result<(), JournalError> {
         let now = Timestamp::now().to_string();
         match fact {
             Fact::Copied { address, source, report } => self.execute(
@@ -232,6 +255,14 @@ impl Journal {
                 let key = format!("protect:{}", address_column(address));
                 self.execute(tx, "DELETE FROM fact WHERE key = ?1", [key])
             }
+            Fact::HookDue { point, input } => {
+                let Some((run, action, attempt)) = of else { return Ok(()) };
+                let id = format!("{run}/{point}/{action}/{attempt}");
+                let value = serde_json::json!({"point": point, "action": action, "attempt": attempt, "input": input});
+                let sql = "INSERT OR REPLACE INTO fact (key, value) VALUES (?1, ?2)";
+                self.execute(tx, sql, [format!("hook:{id}"), value.to_string()])
+            }
+            Fact::HookCalled { id } => self.execute(tx, "DELETE FROM fact WHERE key = ?1", [format!("hook:{id}")]),
         }
         .map(|_| ())
     }

@@ -31,6 +31,22 @@ pub enum Event {
         /// For what.
         reason: String,
     },
+    /// Nothing of some actions begins, because a gate is shut. Nothing is wrong.
+    GateShut {
+        /// `hold`, `window`, `pause`, or a class of actions that waits for approval.
+        gate: String,
+        /// Why, and what opens it.
+        reason: String,
+        /// How many actions of the plan it is for; for `hold`, `window` and `pause` those that could begin otherwise.
+        actions: usize,
+    },
+    /// A gate that was shut is open.
+    GateOpened {
+        /// Which.
+        gate: String,
+        /// Who opened it, where somebody did.
+        by: Option<String>,
+    },
     /// An action ended well.
     ActionDone {
         /// The action.

@@ -121,13 +121,17 @@ pub(super) fn id(body: &Body) -> PlanId {
 
 /// Part by part in the order of the keys, so that a plan of many accounts is never a second time in memory.
 fn digest(body: &Body) -> serde_json::Result<Digest> {
-    let Body { spec_digest, strategies, read_set, part, rollback_of, actions, notes } = body;
+    let Body { spec_digest, strategies, read_set, part, rollback_of, gates, actions, notes } = body;
     let mut out = Canonical::default();
     out.raw("{\"actions\":");
     out.list(actions)?;
+    // What is left out of the file when it says nothing is left out here, so that ids stay what they were.
+    if !gates.is_empty() {
+        out.raw(",\"gates\":");
+        out.item(gates)?;
+    }
     out.raw(",\"notes\":");
     out.list(notes)?;
-    // What is left out of the file when it says nothing is left out here, so that ids stay what they were.
     if !part.is_whole() {
         out.raw(",\"part\":");
         out.item(part)?;

@@ -23,6 +23,7 @@ mod part;
 mod reads;
 mod redirections;
 mod rollback;
+mod same;
 pub mod schema;
 mod slots;
 mod types;
@@ -36,6 +37,7 @@ pub use guards::{OpenGuard, guards};
 pub use lint::lint;
 pub use reads::{Fields, Stale, read_value, stale};
 pub use rollback::rollback;
+pub use same::{Divergence, divergences};
 pub use types::*;
 
 use std::collections::BTreeSet;
@@ -161,6 +163,7 @@ fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
         rollback_of: None,
         read_set: reads::read_all(world.inventory, draft.read_keys()),
         notes: draft.notes.into_iter().collect(),
+        gates: world.spec.gates.of(&draft.actions),
         actions: draft.actions,
     };
     let plan = Plan { format: FORMAT, id: file::id(&body), header, body };
@@ -173,7 +176,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::{Address, PlatformId, Precondition, Undo};
+    use crate::model::{Address, Gates, PlatformId, Precondition, Undo};
 
     fn spec() -> Spec {
         Spec {
@@ -185,6 +188,8 @@ mod tests {
             redirections: BTreeMap::new(),
             groups: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            gates: Gates::default(),
+            hooks: BTreeMap::new(),
         }
     }
 

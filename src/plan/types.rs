@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Action, Domain, Note, PlanId, RunId},
+    model::{Action, Domain, Gates, Note, PlanId, RunId},
     spec::Strategy,
 };
 
@@ -53,6 +53,9 @@ pub struct Body {
     /// The run that it takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_of: Option<RunId>,
+    /// What holds the actions up although nothing is wrong.
+    #[serde(default, skip_serializing_if = "Gates::is_empty")]
+    pub gates: Gates,
     /// The actions, in an order that respects every requirement.
     pub actions: Vec<Action>,
     /// Why other things are not planned.

@@ -41,6 +41,11 @@ pub fn event_line(event: &Event) -> Option<String> {
         }
         Event::ActionStarted { .. } => return None,
         Event::ActionWaiting { action, reason } => format!("wait  {action}: {reason}"),
+        Event::GateShut { gate, reason, .. } => format!("wait  {gate}: {reason}"),
+        Event::GateOpened { gate, by } => {
+            let by = by.as_ref().map(|who| format!(" by {who}")).unwrap_or_default();
+            format!("open  {gate}{by}")
+        }
         Event::ActionDone { action, detail, adopted } => {
             let adopted = if *adopted { " (was done before)" } else { "" };
             let detail = detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();

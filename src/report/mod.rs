@@ -36,7 +36,7 @@ pub use html::plan_html;
 pub use markdown::plan_markdown;
 pub use pace::{Forecast, Pace, eta, forecast_text};
 pub use spec_text::{Import, Named, import_spec};
-pub use status::{Standing, status_text};
+pub use status::{Folders, Standing, status_text};
 pub use style::{Options, Style};
 pub use summary::{Failure, Summary, summary_text};
 pub use text::plan_text;

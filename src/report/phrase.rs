@@ -361,6 +361,23 @@ pub(super) fn banner(plan: &Plan) -> Vec<String> {
     if !part.without.is_empty() {
         out.push(format!("Left out: {}, and what needs that. No source is emptied.", list(&part.without)));
     }
+    out.extend(gates(plan));
+    out
+}
+
+/// What will hold the actions of a plan up, in sentences.
+fn gates(plan: &Plan) -> Vec<String> {
+    let gates = &plan.body.gates;
+    let mut out = Vec::new();
+    if !gates.windows.is_empty() {
+        let hours: Vec<String> = gates.windows.iter().map(ToString::to_string).collect();
+        out.push(format!("Begins something only in these hours: {}.", hours.join("; ")));
+    }
+    for gate in &gates.approval {
+        let n = plan.body.actions.iter().filter(|action| gate.holds(action)).count();
+        let wait = if n == 1 { "waits" } else { "wait" };
+        out.push(format!("{} {wait} for approval: rehome approve {gate}.", plural(n, "action")));
+    }
     out
 }
 

@@ -1,14 +1,19 @@
 //! What the journal knows, for `rehome status`.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::{
     diag::{Exit, count, plural},
-    journal::{Run, Unsettled},
-    model::{MailboxState, State},
+    journal::{Approval, Run, Unsettled},
+    model::{Address, ApprovalGate, CopyCounts, MailboxState, State},
 };
 
-use super::style::{Options, Paint, pad};
+use super::style::{Options, Paint, clean, pad};
+
+/// The sums of each mailbox's folders, by their names at the source.
+pub type Folders = BTreeMap<Address, BTreeMap<String, CopyCounts>>;
 
 /// Where a workspace stands.
 #[derive(Clone, Copy, Debug)]
@@ -19,16 +24,21 @@ pub struct Standing<'a> {
     pub latest: Option<&'a Run>,
     /// Effects that were begun and whose end nobody recorded.
     pub unsettled: &'a [Unsettled],
+    /// What of the latest run needs somebody's word, each with whose word it has.
+    pub approvals: &'a [(ApprovalGate, Option<Approval>)],
+    /// The last pass over each folder; told with `-v`.
+    pub folders: &'a Folders,
 }
 
 /// Where a workspace stands, for a terminal.
 #[must_use]
 pub fn status_text(standing: &Standing<'_>, options: &Options) -> String {
     let mut out = latest(standing.latest);
+    out.push_str(&approvals(standing.approvals, options));
     out.push_str(&undecided(standing.unsettled, options));
     let state = standing.state;
     if !state.mailboxes.is_empty() {
-        out.push_str(&mailboxes(state, options));
+        out.push_str(&mailboxes(state, standing.folders, options));
     }
     if !state.protected.is_empty() {
         out.push_str(&format!("\n{}\n", options.heading("Protected")));
@@ -59,6 +69,20 @@ fn latest(run: Option<&Run>) -> String {
     }
 }
 
+fn approvals(all: &[(ApprovalGate, Option<Approval>)], options: &Options) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", options.heading("Needs approval"));
+    for (gate, approval) in all {
+        out.push_str(&match approval {
+            Some(Approval { by, at, host }) => format!("  {gate}: approved by {by} on {host}, {}\n", when(*at)),
+            None => format!("  {}\n", options.paint(Paint::Change, &format!("{gate}: rehome approve {gate}"))),
+        });
+    }
+    out
+}
+
 fn undecided(unsettled: &[Unsettled], options: &Options) -> String {
     let all: Vec<_> = unsettled.iter().filter_map(|u| Some((u, u.reason.as_ref()?))).collect();
     if all.is_empty() {
@@ -75,7 +99,7 @@ fn undecided(unsettled: &[Unsettled], options: &Options) -> String {
     out
 }
 
-fn mailboxes(state: &State, options: &Options) -> String {
+fn mailboxes(state: &State, folders: &Folders, options: &Options) -> String {
     let verified = state.mailboxes.values().filter(|m| m.verified.is_some()).count();
     let all = state.mailboxes.len();
     let boxes = if all == 1 { "mailbox".to_owned() } else { "mailboxes".to_owned() };
@@ -88,8 +112,31 @@ fn mailboxes(state: &State, options: &Options) -> String {
     let width = rows.iter().take(shown).map(|(a, _)| a.unicode().chars().count()).max().unwrap_or(0);
     for (address, mailbox) in rows.into_iter().take(shown) {
         out.push_str(&format!("  {}  {}\n", pad(&address.unicode(), width), row(mailbox, options)));
+        if options.verbose {
+            out.push_str(&in_folders(folders.get(address), options));
+        }
     }
     out.push_str(&options.rest(all, 2));
+    out
+}
+
+/// A line for each folder: what became of its messages.
+fn in_folders(folders: Option<&BTreeMap<String, CopyCounts>>, options: &Options) -> String {
+    let Some(folders) = folders else { return String::new() };
+    let width = folders.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for (name, counts) in folders {
+        let mut parts = vec![format!("{} of {}", count(counts.copied + counts.present), count(counts.source))];
+        let words = |map: &BTreeMap<String, u64>, what: &str| -> Vec<String> {
+            map.iter().map(|(why, n)| format!("{} {what} ({why})", count(*n))).collect()
+        };
+        parts.extend(words(&counts.excluded, "left out"));
+        parts.extend(words(&counts.failed, "failed").iter().map(|text| options.paint(Paint::Bad, text)));
+        if counts.gone > 0 {
+            parts.push(format!("{} gone meanwhile", count(counts.gone)));
+        }
+        out.push_str(&format!("      {}  {}\n", pad(&clean(name), width), parts.join(", ")));
+    }
     out
 }
 

@@ -1,6 +1,6 @@
 //! What a run came to: a fold of its events.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use crate::{
     diag::{count, plural, size},
@@ -28,6 +28,8 @@ pub struct Summary {
     pub undone: Vec<(ActionId, String)>,
     /// Actions that still wait, with what for.
     pub waiting: Vec<(ActionId, String)>,
+    /// Gates that are shut, with why.
+    pub gates: BTreeMap<String, String>,
     /// Actions that failed.
     pub failures: Vec<Failure>,
     /// The last pass of every mailbox that was copied; octets are those of all its passes.
@@ -74,6 +76,12 @@ impl Summary {
             Event::ActionWaiting { action, reason } => {
                 self.waiting.retain(|(a, _)| a != action);
                 self.waiting.push((action.clone(), reason.clone()));
+            }
+            Event::GateShut { gate, reason, .. } => {
+                self.gates.insert(gate.clone(), reason.clone());
+            }
+            Event::GateOpened { gate, .. } => {
+                self.gates.remove(gate);
             }
             Event::ActionDone { action, adopted, .. } => {
                 self.done += 1;
@@ -142,6 +150,7 @@ pub fn summary_text(summary: &Summary, options: &Options) -> String {
     out.push_str(&failures(summary, options));
     out.push_str(&pairs("Taken back", &summary.undone, options));
     out.push_str(&pairs("Waiting", &summary.waiting, options));
+    out.push_str(&pairs("Gates", &summary.gates.iter().collect::<Vec<_>>(), options));
     if !summary.warnings.is_empty() {
         out.push_str(&format!("\n{}\n", options.heading("Warnings")));
         let all = &summary.warnings;
@@ -204,13 +213,13 @@ fn failures(summary: &Summary, options: &Options) -> String {
     out
 }
 
-fn pairs(title: &str, all: &[(ActionId, String)], options: &Options) -> String {
+fn pairs<A: Display, B: Display>(title: &str, all: &[(A, B)], options: &Options) -> String {
     if all.is_empty() {
         return String::new();
     }
     let mut out = format!("\n{}\n", options.heading(title));
-    for (action, reason) in all.iter().take(options.shown(all.len())) {
-        out.push_str(&options.wrap(2, &format!("{action}: {reason}")));
+    for (what, reason) in all.iter().take(options.shown(all.len())) {
+        out.push_str(&options.wrap(2, &format!("{what}: {reason}")));
     }
     out.push_str(&options.rest(all.len(), 2));
     out

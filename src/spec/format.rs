@@ -10,8 +10,19 @@ use super::tree::{self, Data, Node};
 use crate::diag::{Diagnostic, Diagnostics, SourceText};
 
 /// The parts at the top in the order in which they are read.
-const ORDER: [&str; 9] =
-    ["version", "platforms", "domains", "defaults", "accounts_from", "accounts", "redirections", "groups", "contacts"];
+const ORDER: [&str; 11] = [
+    "version",
+    "gates",
+    "hooks",
+    "platforms",
+    "domains",
+    "defaults",
+    "accounts_from",
+    "accounts",
+    "redirections",
+    "groups",
+    "contacts",
+];
 
 /// Puts a text in good form. Whether it is a valid spec does not matter, but it must be YAML.
 ///

@@ -9,8 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccessMethod, AclChoice, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, GroupSettings,
-    ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef, SlotId,
+    AccessMethod, AclChoice, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, Gates,
+    GroupSettings, HookPoint, ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile,
+    SecretRef, SlotId,
 };
 
 /// What should be.
@@ -33,6 +34,21 @@ pub struct Spec {
     pub groups: BTreeMap<Address, GroupSpec>,
     /// The external contacts, each with its platform.
     pub contacts: BTreeMap<Address, ContactSpec>,
+    /// What holds actions up although nothing is wrong.
+    #[serde(default, skip_serializing_if = "Gates::is_empty")]
+    pub gates: Gates,
+    /// Programs that are told what happens, and may forbid it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub hooks: BTreeMap<HookPoint, HookSpec>,
+}
+
+/// A program of the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookSpec {
+    /// The program and its arguments; relative paths start at the folder of the spec.
+    pub run: Vec<String>,
+    /// The longest that it may take, in seconds.
+    pub timeout: u64,
 }
 
 impl Spec {

@@ -1,10 +1,13 @@
 //! The binary as a user runs it.
 
+mod control;
 mod copy;
 mod dedup;
 mod exits;
 mod form;
+mod gates;
 mod guards;
+mod hooks;
 mod imports;
 mod interrupts;
 mod journal;

@@ -21,4 +21,5 @@ mod readme;
 mod sandbox_api;
 mod sandbox_mail;
 mod spec;
+mod trust;
 mod world;

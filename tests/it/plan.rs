@@ -2,11 +2,11 @@
 
 mod dependents;
 mod file;
-mod laws;
-mod model;
+pub mod laws;
+pub mod model;
 mod notes;
 mod report;
 mod runs;
 mod screens;
 mod strategies;
-mod world;
+pub mod world;

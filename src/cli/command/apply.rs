@@ -1,14 +1,17 @@
 //! `rehome apply` and `rehome resume`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{IsTerminal as _, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::plan::{make, print, read, state};
+use super::{
+    plan::{make, print, read, state},
+    steer,
+};
 use crate::{
     cli::{
         args::{ApplyArgs, Format, LookArgs, MARKDOWN_LIMIT},
@@ -18,28 +21,38 @@ use crate::{
         runner::{self, Ended, Job, Latest, Unfinished},
     },
     diag::Exit,
-    journal::Journal,
-    model::{Inventory, PlatformId},
+    journal::{Journal, Standing},
+    model::{ActionId, Inventory, PlatformId},
     plan::{self, Plan},
     provider::{Provider, Reader},
+    spec::Spec,
 };
 
 /// How many differences of a stale plan are shown without `-v`.
 const STALE_SHOWN: usize = 10;
+
+/// What is agreed to without being asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Consent {
+    /// The plan of a spec.
+    pub(super) auto_approve: bool,
+    /// A saved plan that is stale, as long as a new one would do the same.
+    pub(super) replan_if_equivalent: bool,
+}
 
 /// Does what a spec or a saved plan says.
 pub(super) async fn run(
     context: &Context,
     input: &Path,
     spec: Option<&Path>,
-    auto_approve: bool,
+    consent: Consent,
     args: &ApplyArgs,
     look: &LookArgs,
 ) -> Result<Exit, Failure> {
     if is_plan(input) {
-        saved(context, input, spec, args, look).await
+        saved(context, input, (spec, consent.replan_if_equivalent), args, look).await
     } else {
-        fresh(context, input, auto_approve, args, look).await
+        fresh(context, input, consent.auto_approve, args, look).await
     }
 }
 
@@ -85,7 +98,7 @@ fn nothing(context: &Context, plan: &Plan) -> Result<Exit, Failure> {
 async fn saved(
     context: &Context,
     file: &Path,
-    spec: Option<&Path>,
+    (spec, replan): (Option<&Path>, bool),
     args: &ApplyArgs,
     look: &LookArgs,
 ) -> Result<Exit, Failure> {
@@ -106,20 +119,73 @@ async fn saved(
     let platforms = context.providers(&spec)?;
     let inventory = context.observe(&spec, &readers(&platforms), look).await?;
     let workspace = context.workspace(&path);
-    let begun = match Journal::open_read_only(&workspace)? {
-        Some(journal) => journal.run_of(&plan.id)?.is_some(),
-        None => false,
-    };
+    let done = done_of(&workspace, &plan)?;
     // A plan that has begun has itself changed what it read; the journal, not the fingerprint, knows where it stands.
-    if !begun {
-        refuse_stale(context, &plan, &inventory)?;
+    match done {
+        Some(done) if replan => refuse_unless_same(context, &path, (&spec, &inventory), &plan, &done)?,
+        None if replan && !plan::stale(&plan, &inventory).is_empty() => {
+            refuse_unless_same(context, &path, (&spec, &inventory), &plan, &BTreeSet::new())?;
+        }
+        None => refuse_stale(context, &plan, &inventory)?,
+        Some(_) => {}
     }
     let job = Job::new(context, (&spec, &plan), &inventory, &platforms, workspace, args);
     finish(context, &plan, job.run().await?)
 }
 
-/// Goes on with the run that was interrupted; the plan is in the journal.
+/// The actions of a plan that are done; `None` when it was not begun.
+fn done_of(workspace: &Path, plan: &Plan) -> Result<Option<BTreeSet<ActionId>>, Failure> {
+    let Some(journal) = Journal::open_read_only(workspace)? else { return Ok(None) };
+    let Some(run) = journal.run_of(&plan.id)? else { return Ok(None) };
+    let progress = journal.progress(&run.id)?;
+    Ok(Some(progress.into_iter().filter(|(_, p)| p.standing == Standing::Done).map(|(id, _)| id).collect()))
+}
+
+/// Plans anew, and refuses the saved plan unless the new one does what is left of it. The saved one is then applied: it
+/// is what was reviewed, and every action still looks before it leaps.
+fn refuse_unless_same(
+    context: &Context,
+    path: &Path,
+    (spec, inventory): (&Spec, &Inventory),
+    saved: &Plan,
+    done: &BTreeSet<ActionId>,
+) -> Result<(), Failure> {
+    let again = || {
+        let help = "plan again and have the new plan reviewed";
+        Failure::new(Exit::Stale, "the plan is stale, and a new one would do something else").help(help)
+    };
+    if done.len() == saved.body.actions.len() {
+        return Ok(());
+    }
+    if let Some(run) = &saved.body.rollback_of {
+        let mut failure = again();
+        failure.errors = vec![format!("the plan is stale, and the way back of {run} is not planned anew by itself")];
+        return Err(failure);
+    }
+    let state = state(context, path)?;
+    let fresh =
+        plan::plan_part(spec, inventory, &state, saved.header.clone(), &saved.body.part).map_err(|unknown| {
+            Failure { errors: vec![format!("nobody knows {} any more", unknown.join(", "))], ..again() }
+        })?;
+    let differences = plan::divergences(saved, done, &fresh);
+    if differences.is_empty() {
+        tracing::info!(plan = saved.id.short(), "the plan is stale, and a new one does the same");
+        return Ok(());
+    }
+    let mut failure = again();
+    let shown = if context.global.verbose > 0 { differences.len() } else { differences.len().min(STALE_SHOWN) };
+    failure.errors.extend(differences.iter().take(shown).map(ToString::to_string));
+    if differences.len() > shown {
+        failure.errors.push(format!("... and {} more (use -v)", differences.len() - shown));
+    }
+    Err(failure)
+}
+
+/// Goes on with the run that was interrupted; the plan is in the journal. A live run is told to go on instead.
 pub(super) async fn resume(context: &Context, typed: &Path, args: &ApplyArgs) -> Result<Exit, Failure> {
+    if let Some(exit) = steer::resume(context, typed).await? {
+        return Ok(exit);
+    }
     let Unfinished { workspace, spec: path, plan } = match runner::latest(context, typed)? {
         Latest::Unfinished(run) => *run,
         Latest::Ended => {

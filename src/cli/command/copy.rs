@@ -8,7 +8,7 @@ use std::{
 use super::plan::{make, print};
 use crate::{
     cli::{
-        args::{ApplyArgs, CopyArgs, Format, LookArgs, MARKDOWN_LIMIT},
+        args::{ApplyArgs, CopyArgs, Format, FromArgs, LookArgs, MARKDOWN_LIMIT},
         context::Context,
         ending, endpoint,
         failure::Failure,
@@ -16,12 +16,13 @@ use crate::{
         runner::{self, Job},
     },
     diag::Exit,
-    imap::Parking,
+    imap::{Connector, Parking},
     journal::Journal,
     model::{
-        Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailLimits, PlatformId, PlatformKind, Profile, SecretRef,
-        State,
+        Address, Digest, Domain, Gates, ImapEndpoint, ImapSecurity, MailLimits, PlatformId, PlatformKind, Profile,
+        SecretRef, State,
     },
+    observe,
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
         Strategy, VerifyLevel,
@@ -81,6 +82,27 @@ pub(super) async fn run(context: Context, args: CopyArgs) -> Result<Exit, Failur
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
     let job = Job::new(context, (&spec, &plan), &inventory, &platforms, workspace, &apply);
     ending::tell(context, Job { resume, asked: Asked::Flags, ..job }.run().await?)
+}
+
+/// The way into one mailbox that flags name.
+pub(super) fn way_in(context: &Context, from: &FromArgs) -> Result<Option<Connector>, Failure> {
+    let Some(url) = &from.from else { return Ok(None) };
+    let way = match (&from.from_token, &from.from_password) {
+        (Some(token), _) => Way::Token(secret_ref("--from", "token", token)?),
+        (None, password) => Way::Password(secret_ref("--from", "password", password.as_deref().unwrap_or_default())?),
+    };
+    let side = side(context, "--from", url, way, from.insecure)?;
+    let (Way::Password(reference) | Way::Token(reference)) = &side.way;
+    let secret = context
+        .env
+        .secret(reference, Path::new("."))
+        .map_err(|e| Failure::caused(Exit::Denied, "the mailbox cannot be opened", &e))?;
+    let access = match platform(&side).admin {
+        Some(admin) => admin.method(),
+        None => return Ok(None),
+    };
+    let plain = context.allow_plain() || from.insecure;
+    Ok(Some(observe::connector(&side.endpoint, &access, &address(&side)?, secret, plain)))
 }
 
 pub(super) fn side(context: &Context, flag: &str, url: &str, way: Way, insecure: bool) -> Result<Side, Failure> {
@@ -211,6 +233,8 @@ fn spec(from: &Side, to: &Side, args: &CopyArgs) -> Result<Spec, Failure> {
         redirections: BTreeMap::new(),
         groups: BTreeMap::new(),
         contacts: BTreeMap::new(),
+        gates: Gates::default(),
+        hooks: BTreeMap::new(),
     };
     let body = serde_json::to_vec(&spec)
         .map_err(|e| Failure::caused(Exit::Failed, "cannot write the copy down as a spec", &e))?;

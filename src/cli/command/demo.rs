@@ -81,8 +81,15 @@ async fn walk(context: &Context, spec: &Path, sandbox: &Sandbox) -> Result<Exit,
     plan::run(context, &PlanArgs { out: Some(saved.clone()), ..planned(spec) }).await?;
     publish(context, sandbox)?;
     heading(context, &format!("rehome apply {}", saved.display()))?;
-    let exit =
-        apply::run(context, &saved, None, false, &ApplyArgs { parallel: 4, ..ApplyArgs::default() }, &look).await?;
+    let exit = apply::run(
+        context,
+        &saved,
+        None,
+        apply::Consent::default(),
+        &ApplyArgs { parallel: 4, ..ApplyArgs::default() },
+        &look,
+    )
+    .await?;
     if exit != Exit::Ok {
         return Ok(exit);
     }

@@ -11,17 +11,20 @@ use clap::{Args as ClapArgs, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::journal::{open, when};
+use super::{
+    copy,
+    journal::{open, when},
+};
 use crate::{
     cli::{
-        args::{Format, LookArgs, SpecArg},
+        args::{Format, FromArgs, LookArgs, SpecArg},
         context::Context,
         failure::Failure,
         mail,
     },
     copy::lasting_failure,
     diag::{self, Exit, size},
-    imap::{Fetched, Reader},
+    imap::{Connector, Fetched, Reader},
     journal::{
         Journal,
         ledger::{Decision, FailureKey, Ledger, Owner, Registered},
@@ -47,7 +50,12 @@ pub(in crate::cli) enum FailedCommand {
         csv: Option<PathBuf>,
     },
     /// One message: what is known of it, and its header as the source has it
-    Show(Select),
+    Show {
+        #[command(flatten)]
+        select: Select,
+        #[command(flatten)]
+        from: FromArgs,
+    },
     /// Try messages again in the next run
     Retry(Select),
     /// Leave messages out from now on; they are counted as ignored
@@ -84,7 +92,7 @@ pub(in crate::cli) struct Select {
 pub(super) async fn run(context: &Context, command: FailedCommand) -> Result<Exit, Failure> {
     match command {
         FailedCommand::List { spec, account, csv } => list(context, &spec.spec, account.as_deref(), csv.as_deref()),
-        FailedCommand::Show(select) => show(context, &select).await,
+        FailedCommand::Show { select, from } => show(context, &select, &from).await,
         FailedCommand::Retry(select) => decide(context, &select, &Decision::Retry),
         FailedCommand::Ignore { select, reason } => {
             let reason = reason.trim().to_owned();
@@ -298,13 +306,21 @@ fn decide(context: &Context, select: &Select, decision: &Decision) -> Result<Exi
     Ok(Exit::Ok)
 }
 
-async fn show(context: &Context, select: &Select) -> Result<Exit, Failure> {
+async fn show(context: &Context, select: &Select, from: &FromArgs) -> Result<Exit, Failure> {
     let rows = chosen(context, select)?;
     let [(owner, row)] = rows.as_slice() else {
         return Err(Failure::new(Exit::Invalid, format!("{} failed messages are like that", rows.len()))
             .help("name one by --folder and --uid"));
     };
-    let header = header(context, select, owner, row).await;
+    // What was typed wrongly is told as such; what then goes wrong with the server stands below the message.
+    let connector = match copy::way_in(context, from)? {
+        Some(connector) => Ok(connector),
+        None => way_of_spec(context, select, owner).await,
+    };
+    let header = match connector {
+        Ok(connector) => header(&connector, row).await,
+        Err(why) => Err(why),
+    };
     if context.global.format == Format::Json {
         let mut value = as_json(owner, row);
         if let Some(map) = value.as_object_mut() {
@@ -322,10 +338,12 @@ async fn show(context: &Context, select: &Select) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// The header as the source has it; the text says why it cannot be had.
-async fn header(context: &Context, select: &Select, owner: &Owner, row: &Registered) -> Result<String, String> {
+/// The way into the source, as the spec tells it; the text says why there is none.
+async fn way_of_spec(context: &Context, select: &Select, owner: &Owner) -> Result<Connector, String> {
     let words = |f: Failure| f.errors.join(": ");
-    let spec = context.load(&select.spec).map_err(|_| "there is no spec that tells how it is opened".to_owned())?;
+    let spec = context.load(&select.spec).map_err(|_| {
+        "there is no spec that tells how it is opened; name the source by --from and --from-password".to_owned()
+    })?;
     let readers = context.readers(&spec).map_err(words)?;
     let look = LookArgs { no_logins: true, no_dns: true };
     let inventory = context.observe(&spec, &readers, &look).await.map_err(words)?;
@@ -333,7 +351,11 @@ async fn header(context: &Context, select: &Select, owner: &Owner, row: &Registe
     let source = observe::source_of(&spec, &inventory, &account)
         .filter(|source| source.platform == owner.platform)
         .ok_or("the spec gives no way to open it")?;
-    let connector = mail::connector(context, &spec, &inventory, &source).map_err(|e| diag::chain(&e).join(": "))?;
+    mail::connector(context, &spec, &inventory, &source).map_err(|e| diag::chain(&e).join(": "))
+}
+
+/// The header as the source has it; the text says why it cannot be had.
+async fn header(connector: &Connector, row: &Registered) -> Result<String, String> {
     let mut reader = connector.connect().await.map_err(|e| diag::chain(&e).join(": "))?;
     let text = read_header(&mut reader, &row.folder, row.failure.uid_validity, row.failure.uid).await;
     reader.logout().await;

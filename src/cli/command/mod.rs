@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod apply;
+mod approve;
 mod copy;
 pub(super) mod dedup;
 mod demo;
@@ -22,8 +23,10 @@ mod sandbox;
 mod sandbox_spec;
 mod shell;
 mod status;
+mod steer;
 mod validate;
 mod verify;
+mod watch;
 
 use super::{args::Command, context::Context, failure::Failure};
 use crate::diag::Exit;
@@ -42,11 +45,16 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
             drift::run(&context, &spec.spec, detailed_exitcode, no_dns).await
         }
         Command::Protect { accounts, release, spec } => protect::run(&context, &spec, &accounts, release),
-        Command::Apply { input, spec, auto_approve, apply, look } => {
-            apply::run(&context, &input, spec.as_deref(), auto_approve, &apply, &look).await
+        Command::Apply { input, spec, auto_approve, replan_if_equivalent, apply, look } => {
+            let consent = apply::Consent { auto_approve, replan_if_equivalent };
+            apply::run(&context, &input, spec.as_deref(), consent, &apply, &look).await
         }
         Command::Resume { spec, apply } => apply::resume(&context, &spec.spec, &apply).await,
-        Command::Status { spec } => status::run(&context, &spec.spec),
+        Command::Approve { what, spec } => approve::run(&context, &spec, &what),
+        Command::Status { spec, watch: true } => watch::run(&context, &spec.spec).await,
+        Command::Status { spec, watch: false } => status::run(&context, &spec.spec),
+        Command::Pause { spec } => steer::pause(&context, &spec.spec).await,
+        Command::Limits(args) => steer::limits(&context, &args).await,
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
         Command::Dns { command } => dns::run(&context, command).await,
         Command::Explain { code } => explain::run(&context, code.as_deref()),

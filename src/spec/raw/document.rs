@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::{
     account::{AccountEntry, Defaults},
     domain::Domain,
+    gate::Gates,
+    hook::Hooks,
     leaf::{List, Named, Number, OneOrMany},
     platform::Platform,
     read::{Read, Reader, record},
@@ -46,6 +48,10 @@ record! {
         "groups" => groups: Named<Group>,
         /// External contacts of a platform's directory, by address.
         "contacts" => contacts: Named<Contact>,
+        /// What holds actions up although nothing is wrong.
+        "gates" => gates: Gates,
+        /// Programs that are told what happens, and may forbid it.
+        "hooks" => hooks: Hooks,
     }
 }
 

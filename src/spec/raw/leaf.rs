@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::read::{Read, Reader, listed, suggest};
 use crate::{
     model::{
-        AclChoice, Address, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity, PlatformKind, Right,
+        AclChoice, Address, ApprovalGate, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity,
+        PlatformKind, Right,
     },
     spec::{
         place::At,
@@ -165,6 +166,9 @@ words! {
     AclChoice, "a choice about rights":
         "leave" => Self::Leave, "report" => Self::Report, "copy" => Self::Copy;
     SourceFate, "what becomes of a source": "keep" => Self::Keep, "reset" => Self::Reset;
+    ApprovalGate, "a class of actions":
+        "domain" => Self::Domain, "account" => Self::Account, "dependent" => Self::Dependent, "copy" => Self::Copy,
+        "verify" => Self::Verify, "cutover" => Self::Cutover, "retire" => Self::Retire, "rollback" => Self::Rollback;
     DnsTopic, "a DNS check":
         "mx" => Self::Mx, "spf" => Self::Spf, "dkim" => Self::Dkim, "dmarc" => Self::Dmarc,
         "autodiscover" => Self::Autodiscover, "autoconfig" => Self::Autoconfig, "ownership" => Self::Ownership;

@@ -8,7 +8,7 @@ use crate::{
     model::{self, Address, PlatformId},
     spec::{
         place::{At, Locate as _, Place},
-        raw::{Account, Contact, Defaults, Domain, Group, Platform, Redirection},
+        raw::{Account, Contact, Defaults, Domain, Gates, Group, Hooks, Platform, Redirection},
     },
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Written<'a> {
     pub redirections: BTreeMap<Address, (&'a Place, &'a Redirection)>,
     pub groups: BTreeMap<Address, (&'a Place, &'a Group)>,
     pub contacts: BTreeMap<Address, (&'a Place, &'a Contact)>,
+    pub gates: Option<&'a At<Gates>>,
+    pub hooks: Option<&'a At<Hooks>>,
 }
 
 impl<'a> Written<'a> {
@@ -34,6 +36,18 @@ impl<'a> Written<'a> {
                 match all.defaults {
                     Some(first) => problems.push(twice("`defaults`", &defaults.place, &first.place)),
                     None => all.defaults = Some(defaults),
+                }
+            }
+            if let Some(gates) = &d.gates {
+                match all.gates {
+                    Some(first) => problems.push(twice("`gates`", &gates.place, &first.place)),
+                    None => all.gates = Some(gates),
+                }
+            }
+            if let Some(hooks) = &d.hooks {
+                match all.hooks {
+                    Some(first) => problems.push(twice("`hooks`", &hooks.place, &first.place)),
+                    None => all.hooks = Some(hooks),
                 }
             }
             for (name, platform) in d.platforms.iter().flat_map(|n| &n.value.0) {

@@ -9,6 +9,8 @@ mod claims;
 mod collect;
 mod domains;
 mod filter;
+mod gates;
+mod hooks;
 mod limits;
 mod loops;
 mod no_control_plane;
@@ -65,6 +67,8 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
         redirections: BTreeMap::new(),
         groups: BTreeMap::new(),
         contacts: BTreeMap::new(),
+        gates: gates::build(&written),
+        hooks: hooks::build(&written, problems),
     };
     let mut world = World { written, spec };
     domains::build(&mut world, problems);

@@ -131,3 +131,32 @@ fn every_format_of_a_plan_can_be_read() {
     let again = world.run(&["apply", "rehome.yaml", "--auto-approve", "--format", "json"]).ends(0);
     assert!(serde_json::from_str::<serde_json::Value>(&again.out).is_ok(), "{again}");
 }
+
+fn alias_at_the_source(world: &World, change: impl Fn(&mut std::collections::BTreeSet<Address>)) {
+    let john = Address::parse("john.smith@blue.example").unwrap();
+    world.edit(|w| {
+        let accounts = &mut w.hosted.get_mut(EXCHANGE).unwrap().accounts;
+        change(&mut accounts.values_mut().find(|a| a.address == john).unwrap().aliases);
+    });
+}
+
+#[test]
+fn a_stale_plan_is_applied_only_if_a_new_one_would_do_the_same() {
+    let world = World::demo();
+    saved(&world);
+    let sales = Address::parse("sales@blue.example").unwrap();
+    alias_at_the_source(&world, |aliases| assert!(aliases.remove(&sales)));
+    let other = world.run(&["apply", "plan.json", "--replan-if-equivalent"]).ends(5);
+    assert!(other.err.contains("the plan is stale, and a new one would do something else"), "{other}");
+    assert!(other.err.contains("no longer: ") && other.err.contains("sales@blue.example"), "{other}");
+    // It comes back, and with it one that the plan has nothing to do with.
+    let stray = Address::parse("stray@amber.example").unwrap();
+    alias_at_the_source(&world, |aliases| {
+        aliases.insert(sales.clone());
+        aliases.insert(stray.clone());
+    });
+    world.run(&["apply", "plan.json"]).ends(5);
+    world.run(&["apply", "plan.json", "--replan-if-equivalent", "--until", "account"]).ends(7);
+    // What is done is not compared; what is left is.
+    world.run(&["apply", "plan.json", "--replan-if-equivalent"]).ends(0);
+}

@@ -69,17 +69,14 @@ fn check(world: &World, action: &Action, precondition: &Precondition) {
     }
 }
 
-fn perform(world: &mut World, action: &Action) {
+/// Does one action.
+pub fn perform(world: &mut World, action: &Action) {
     match &action.work {
-        Work::Platform { platform, change } => {
-            if change.password().is_some() {
-                remember_password(world, platform, change);
+        Work::Platform { platform, change: made } => {
+            if made.password().is_some() {
+                remember_password(world, platform, made);
             }
-            mailboxes(world, platform, change);
-            let view = world.inventory.platforms.get_mut(platform).unwrap();
-            if !accounts(view, change) && !dependents(view, change) {
-                domains(view, change);
-            }
+            change(world, platform, made);
         }
         Work::DomainReady { platform, domain } => {
             let view = world.inventory.platforms.get_mut(platform).unwrap();
@@ -97,6 +94,15 @@ fn perform(world: &mut World, action: &Action) {
     }
 }
 
+/// Makes one change of a platform.
+pub fn change(world: &mut World, platform: &PlatformId, change: &Change) {
+    mailboxes(world, platform, change);
+    let view = world.inventory.platforms.get_mut(platform).unwrap();
+    if !accounts(view, change) && !dependents(view, change) {
+        domains(view, change);
+    }
+}
+
 fn remember_password(world: &mut World, platform: &PlatformId, change: &Change) {
     if let Change::AccountCreate { address, .. } | Change::AccountPassword { address, .. } = change {
         world.state.passwords.insert((platform.clone(), address.clone()));
@@ -105,18 +111,25 @@ fn remember_password(world: &mut World, platform: &PlatformId, change: &Change) 
 
 type Statuses = BTreeMap<rehome::model::FolderPath, rehome::model::FolderStatus>;
 
-fn statuses(world: &World, platform: &PlatformId, address: &Address) -> Statuses {
+/// The folders of a mailbox.
+pub fn statuses(world: &World, platform: &PlatformId, address: &Address) -> Statuses {
     let view = &world.inventory.mailboxes[&(platform.clone(), address.clone())];
     view.folders.iter().filter_map(|(path, f)| Some((path.clone(), f.status?))).collect()
 }
 
-fn copy(world: &mut World, work: &MailWork) {
+/// Brings the target what the source has.
+pub fn carry(world: &mut World, work: &MailWork) {
     let from = (work.source.platform.clone(), work.source.address.clone());
     let to = (work.target.platform.clone(), work.target.address.clone());
     let source = world.inventory.mailboxes.get(&from).unwrap_or_else(|| panic!("no mailbox {from:?}")).clone();
     assert!(world.inventory.mailboxes.contains_key(&to), "no mailbox {to:?}");
-    let copied = statuses(world, &from.0, &from.1);
     world.inventory.mailboxes.insert(to, source);
+}
+
+fn copy(world: &mut World, work: &MailWork) {
+    let from = (work.source.platform.clone(), work.source.address.clone());
+    carry(world, work);
+    let copied = statuses(world, &from.0, &from.1);
     let known = world.state.mailboxes.entry(work.account.clone()).or_default();
     assert_eq!(work.pass, known.passes + 1, "passes are counted");
     known.passes = work.pass;

@@ -6,8 +6,8 @@ use rehome::{
     journal::{Run, Unsettled},
     model::{ActionId, CopyCounts, Event, MailboxState, PlanId, RunId, State, Verified},
     report::{
-        Checked, Options, Standing, Summary, event_line, findings_json, findings_markdown, findings_text, status_text,
-        summary_text,
+        Checked, Folders, Options, Standing, Summary, event_line, findings_json, findings_markdown, findings_text,
+        status_text, summary_text,
     },
 };
 
@@ -192,7 +192,7 @@ fn status_shows_first_what_is_not_proved() {
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
     let proof = Verified { at: at("2026-01-02T03:04:05Z"), messages: 12, seen: Default::default() };
     let mut state = State::default();
-    let nothing = Standing { state: &state, latest: None, unsettled: &[] };
+    let nothing = Standing { state: &state, latest: None, unsettled: &[], approvals: &[], folders: &Folders::new() };
     assert_snapshot!(status_text(&nothing, &Options::default()), @"No plan was applied from here yet.");
     let mailbox = |verified| MailboxState { passes: 2, counts: Some(counts()), verified, ..MailboxState::default() };
     state.mailboxes.insert(a("ann"), mailbox(Some(proof)));
@@ -217,7 +217,8 @@ fn status_shows_first_what_is_not_proved() {
         undo: false,
         reason: Some("an account of another name took the slot".to_owned()),
     };
-    let standing = Standing { state: &state, latest: Some(&run), unsettled: &[open] };
+    let standing =
+        Standing { state: &state, latest: Some(&run), unsettled: &[open], approvals: &[], folders: &Folders::new() };
     assert_snapshot!(status_text(&standing, &Options::default()), @r"
     run-000004 of plan aaaaaaaaaaaa began 2026-01-02 03:04:05Z and has not ended. `rehome resume` goes on.
 
@@ -235,7 +236,13 @@ fn status_shows_first_what_is_not_proved() {
       boss@mydomain.ovh
     ");
     let ended = Run { ended: Some(run.started), exit: Some(3), ..run };
-    let standing = Standing { state: &State::default(), latest: Some(&ended), unsettled: &[] };
+    let standing = Standing {
+        state: &State::default(),
+        latest: Some(&ended),
+        unsettled: &[],
+        approvals: &[],
+        folders: &Folders::new(),
+    };
     assert_snapshot!(status_text(&standing, &Options::default()), @r"
     run-000004 of plan aaaaaaaaaaaa ended 2026-01-02 03:04:05Z with 3 (partly applied; can be resumed).
     `rehome resume` goes on with it, `rehome plan` looks afresh.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rehome::{
     model::{
         AccountView, Address, Capabilities, CreateBy, Delivery, Domain, DomainType, DomainView, FolderPath,
-        FolderStatus, FolderView, GroupSupport, Inventory, LoginView, MailLimits, MailboxView, Note, ObjectState,
-        PasswordSource, PlatformId, PlatformKind, PlatformView, Profile, RedirectSupport, Right, SecretRef,
-        ServiceState, ServiceView, Slot, SlotId, State,
+        FolderStatus, FolderView, Gates, GroupSupport, Inventory, LoginView, MailLimits, MailboxView, Note,
+        ObjectState, PasswordSource, PlatformId, PlatformKind, PlatformView, Profile, RedirectSupport, Right,
+        SecretRef, ServiceState, ServiceView, Slot, SlotId, State,
     },
     plan::{Header, Plan, plan},
     spec::{
@@ -218,6 +218,8 @@ impl World {
                 redirections: BTreeMap::new(),
                 groups: BTreeMap::new(),
                 contacts: BTreeMap::new(),
+                gates: Gates::default(),
+                hooks: BTreeMap::new(),
             },
             inventory: Inventory::default(),
             state: State::default(),

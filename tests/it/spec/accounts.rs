@@ -424,3 +424,27 @@ fn a_filter_that_can_take_nothing_is_told_where_it_is_written() {
     }
     assert!(told.contains("`a` and `b` would both become `X`"), "{told}");
 }
+
+#[test]
+fn gates_are_read_and_their_mistakes_told() {
+    let gates = "gates: { window: [Sat-Sun 8:00-20:00 UTC, 22:00-06:00 Europe/Paris], approval: [retire, cutover] }\n";
+    let spec = accepted(&format!("{BASE}{gates}")).spec;
+    let windows: Vec<_> = spec.gates.windows.iter().map(ToString::to_string).collect();
+    assert_eq!(windows, ["Sat,Sun 08:00-20:00 UTC", "22:00-06:00 Europe/Paris"]);
+    assert_eq!(spec.gates.approval.iter().map(|g| g.word()).collect::<Vec<_>>(), ["cutover", "retire"]);
+    assert!(accepted(BASE).spec.gates.is_empty());
+    let told = refused_below("gates: { window: [25:00-06:00 UTC, 22:00-06:00 Europa/Paris], approval: [retired] }\n");
+    assert_eq!(told.matches("spec::bad-window").count(), 2, "{told}");
+    assert!(told.contains("did you mean `retire`?"), "{told}");
+}
+
+#[test]
+fn hooks_are_read_and_their_mistakes_told() {
+    let spec = accepted(&format!("{BASE}hooks: {{ before-action: {{ run: [./ask, -v] }} }}\n")).spec;
+    let hook = &spec.hooks[&rehome::model::HookPoint::BeforeAction];
+    assert_eq!((hook.run.join(" "), hook.timeout), ("./ask -v".to_owned(), 60));
+    let told =
+        refused_below("hooks: { after-run: { timeout: 5 }, on-failure: { run: [x], timeout: 0 }, after-all: {} }\n");
+    assert_eq!(told.matches("spec::bad-hook").count(), 2, "{told}");
+    assert!(told.contains("`hooks` has no key `after-all`"), "{told}");
+}
