@@ -4,6 +4,7 @@ mod acks;
 mod args;
 mod command;
 mod context;
+mod cutover;
 mod ending;
 mod endpoint;
 mod env;
@@ -14,6 +15,7 @@ mod mail;
 mod names;
 mod runner;
 mod screen;
+mod zones;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -93,7 +93,9 @@ impl<'a> Job<'a> {
         let passwords = Keys { env: &self.context.env, spec: self.spec };
         let readers: BTreeMap<PlatformId, Arc<dyn Reader>> =
             self.platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect();
-        let names = Names { spec: self.spec, readers: &readers, servers: self.context.dns_servers()? };
+        let servers = self.context.dns_servers()?;
+        let writers = self.context.zone_writers(self.spec, self.plan, &servers)?;
+        let names = Names { spec: self.spec, readers: &readers, servers, writers };
         let options = Options {
             acks,
             no_wait: self.args.no_wait,
@@ -103,6 +105,7 @@ impl<'a> Job<'a> {
             cancel: interrupt.gentle.clone(),
             stop_now: interrupt.hard.clone(),
             poll: self.context.poll(),
+            clock: self.context.clock(),
             ..Options::default()
         };
         let mut summary = apply::run(apply::Context {

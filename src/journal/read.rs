@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Entry, Journal, JournalError, Progress, Record, Records, Run, Unsettled,
+    Entry, Journal, JournalError, Progress, Record, Records, Run, Unsettled, cutover,
     replay::{self, Standing},
     store::Store,
 };
@@ -35,6 +35,7 @@ impl Journal {
                 mailboxes: mailboxes(store, conn, None)?,
                 protected,
                 passwords,
+                lowered_ttls: cutover::lowered(conn).map_err(|e| store.sql(e))?,
             })
         })
     }

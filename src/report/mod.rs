@@ -14,6 +14,7 @@ mod html;
 mod markdown;
 mod pace;
 mod phrase;
+mod records;
 mod rows;
 mod spec_text;
 mod status;

@@ -2,6 +2,7 @@
 
 mod crash;
 mod desk;
+mod moves;
 mod outcome;
 mod recovery;
 mod world;

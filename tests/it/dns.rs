@@ -6,6 +6,7 @@ mod daemons;
 mod real;
 mod scripted;
 mod spf;
+mod updates;
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 

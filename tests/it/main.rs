@@ -18,3 +18,4 @@ mod sandbox_api;
 mod sandbox_mail;
 mod spec;
 mod world;
+mod zones;

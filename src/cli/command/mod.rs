@@ -2,6 +2,7 @@
 
 mod apply;
 mod copy;
+mod cutover;
 mod demo;
 mod diff;
 mod dns;
@@ -45,6 +46,7 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         }
         Command::Resume { spec, apply } => apply::resume(&context, &spec.spec, &apply).await,
         Command::Status { spec } => status::run(&context, &spec.spec),
+        Command::Cutover { command } => cutover::run(&context, command),
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
         Command::Dns { command } => dns::run(&context, command).await,
         Command::Explain { code } => explain::run(&context, code.as_deref()),

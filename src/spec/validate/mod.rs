@@ -18,6 +18,7 @@ mod provisional;
 mod rights;
 mod strategy;
 mod template;
+mod zones;
 
 use std::{collections::BTreeMap, path::Path};
 
