@@ -19,6 +19,7 @@ use super::{
 use crate::{
     apply::Clock,
     diag::{self, Exit},
+    imap::Parking,
     model::{Credentials, Inventory, PlatformId},
     observe::{Look, Observation, SecretProblem, server_address},
     provider::{self, Patience, PlatformConfig, Provider, ProviderError, Reader},
@@ -39,13 +40,15 @@ pub(super) struct Context {
     pub(super) color: bool,
     /// How wide answers may be.
     pub(super) width: usize,
+    /// Where connections to mailboxes stay between a look and a copy, for a command that renames nothing.
+    pub(super) parking: Option<Parking>,
 }
 
 impl Context {
     /// The surroundings of a command typed in a shell.
     pub(super) fn new(global: Global, env: Env) -> Self {
         let color = screen::colored(global.color);
-        Self { global, env, color, width: screen::columns() }
+        Self { global, env, color, width: screen::columns(), parking: None }
     }
 
     /// Writes an answer to stdout. A reader that has gone away is no error.
@@ -183,6 +186,7 @@ impl Context {
             dns_servers: self.dns_servers()?,
             allow_plain: self.allow_plain(),
             parallel: LOOKS,
+            parking: self.parking.clone(),
         };
         Ok(eyes.observe().await)
     }

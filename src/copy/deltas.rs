@@ -5,12 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     CopyError, flags,
     link::Link,
-    store::{Meta, StoreErrorKind},
+    store::{FlagGroup, Meta, StoreErrorKind},
 };
 use crate::journal::ledger::{FolderRow, Lease, MessageRow};
-
-/// How many messages one STORE names.
-const BATCH: usize = 200;
 
 /// Whether a message that was delivered has other flags at the source than it had when they were last carried over.
 pub(super) fn differs(meta: &Meta, row: &MessageRow) -> bool {
@@ -56,22 +53,21 @@ pub(super) async fn carry(
         }
         rows.push(row);
     }
-    for (wanted, uids) in groups {
-        for part in uids.chunks(BATCH) {
-            set(target, name, part, &wanted).await?;
-        }
+    let groups: Vec<FlagGroup> = groups.into_iter().map(|(wanted, uids)| (uids, wanted)).collect();
+    if !groups.is_empty() {
+        set(target, name, &groups).await?;
     }
     let at = (folder.id, folder.source_validity);
     target.context.ledger(move |l| l.settle(lease, at, None, &rows)).await
 }
 
 /// Sets flags; repeating it does no harm, so a lost connection is simply made again.
-async fn set(target: &mut Link<'_>, folder: &str, uids: &[u32], wanted: &BTreeSet<String>) -> Result<(), CopyError> {
+async fn set(target: &mut Link<'_>, folder: &str, groups: &[FlagGroup]) -> Result<(), CopyError> {
     let mut tries = target.tries(format!("setting flags in `{folder}`"));
     loop {
         target.context.go_on()?;
         target.open(folder).await?;
-        match target.change().await?.set_flags(uids, wanted).await {
+        match target.change().await?.set_flags(groups).await {
             Ok(()) => return Ok(()),
             Err(error) => {
                 if error.kind == StoreErrorKind::Lost {

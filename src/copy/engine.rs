@@ -1,18 +1,18 @@
 //! One pass over a whole mailbox.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyError, CopyErrorClass, Resources, Side, filter,
+    CopyError, Resources, filter,
     folder::FolderPass,
     folders::{self, Prepared},
+    lanes::{Lane, Task, surveyed},
     link::{Context, Link, Tuning},
     mapping::{Learned, included},
     pace::Pace,
@@ -24,8 +24,8 @@ use super::{
 use crate::{
     journal::ledger::{FolderId, FolderRow, Lease, Ledger},
     model::{
-        Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, LeftOut,
-        MailFilter, PlatformId,
+        Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, MailFilter,
+        PlatformId,
     },
 };
 
@@ -33,8 +33,9 @@ use crate::{
 /// what is done by then needs no more of them.
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// Servers that take longer than this for a login and a listing are worth several connections from the start.
-const FAR: Duration = Duration::from_millis(100);
+/// Servers that take longer than this for a listing, and a login where one is needed, are worth several connections from
+/// the start.
+const FAR: Duration = Duration::from_millis(25);
 
 /// What a pass works on.
 pub(super) struct Job<'a> {
@@ -64,10 +65,8 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     };
     let (account, id) = (job.account.clone(), job.source_id.clone());
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;
-    let mut first = Lane {
-        source: Link::new(&context, Side::Source, Arc::clone(&job.source)),
-        target: Link::new(&context, Side::Target, Arc::clone(&job.target)),
-    };
+    let lane = |extra| Lane::new(&context, (&job.source, &job.target), extra);
+    let mut first = lane(false);
     let begun = tokio::time::Instant::now();
     let (listing, there) = tokio::join!(first.source.list(), first.target.list());
     let (listing, there) = (listing?, there?);
@@ -92,14 +91,9 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     };
     pass.load(&job.source_id.0, &there).await?;
     pass.settle_doubts(&mut first, &listing, &there).await?;
-    let prepared = pass.prepare(&mut first, &listing, &there).await?;
-    let further = || Lane {
-        source: Link::new(&context, Side::Source, Arc::clone(&job.source)),
-        target: Link::new(&context, Side::Target, Arc::clone(&job.target)),
-    };
-    pass.folders((&mut first, further), patience, &listing, &there, &prepared).await?;
+    let prepared = pass.folders(&mut first, || lane(true), patience, (&listing, &there)).await?;
     pass.views(&views)?;
-    pass.subscribe(&mut first, &listing, &there, &prepared).await?;
+    pass.subscribe(&mut first.target, (&listing, &there), &prepared, false).await?;
     pass.finish()
 }
 
@@ -144,30 +138,24 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A pair of connections that copies one folder after the other.
-struct Lane<'c> {
-    source: Link<'c>,
-    target: Link<'c>,
+/// The HIGHESTMODSEQ up to which a folder was copied to its end, where only later changes need to be asked for.
+fn complete_until(row: &FolderRow) -> Option<u64> {
+    let status = row.status.filter(|s| row.adopt_below == 0 && s.uid_validity == row.source_validity);
+    status.filter(|_| row.counts.is_some()).and_then(|s| s.highest_modseq)
 }
 
 pub(super) struct Pass<'p, 'c> {
     pub(super) shared: Shared<'c>,
-    filter: &'p MailFilter,
-    report: Mutex<CopyReport>,
+    pub(super) filter: &'p MailFilter,
+    pub(super) report: Mutex<CopyReport>,
     /// What the ledger knows, by source path.
-    rows: BTreeMap<FolderPath, FolderRow>,
+    pub(super) rows: BTreeMap<FolderPath, FolderRow>,
     /// Folders that are at the target as earlier passes left them.
     same: BTreeSet<FolderPath>,
     /// Nothing at the target is what earlier passes filled.
-    replaced: bool,
+    pub(super) replaced: bool,
     /// Folders that the target's user took away, and that are not made again.
     pub(super) left_alone: Mutex<BTreeSet<FolderPath>>,
-}
-
-/// What a lane has to do.
-pub(super) struct Task<'l> {
-    pub(super) folder: &'l Listed,
-    pub(super) status: FolderStatus,
 }
 
 impl<'c> Pass<'_, 'c> {
@@ -248,7 +236,12 @@ impl<'c> Pass<'_, 'c> {
         Ok(())
     }
 
-    async fn prepare(&self, lane: &mut Lane<'c>, listing: &Listing, there: &Listing) -> Result<Prepared, CopyError> {
+    pub(super) async fn prepare(
+        &self,
+        target: &mut Link<'c>,
+        listing: &Listing,
+        there: &Listing,
+    ) -> Result<Prepared, CopyError> {
         let renamed = self.filter.renames(listing.folders.iter().map(|f| &f.path));
         // A name that the filter gives counts until the folder is filled.
         let stays = |r: &&FolderRow| r.target_validity > 0 || !renamed.contains_key(&r.path);
@@ -259,84 +252,13 @@ impl<'c> Pass<'_, 'c> {
         };
         let removed: BTreeSet<FolderPath> = self.rows.values().filter(gone).map(|r| r.path.clone()).collect();
         let learned = Learned { known, renamed, ..Learned::default() };
-        let out = folders::prepare(self.shared.lease, &mut lane.target, listing, there, self.filter, learned, &removed)
-            .await?;
+        let out = folders::prepare(self.shared.lease, target, listing, there, self.filter, learned, &removed).await?;
         for folder in listing.folders.iter().filter(|f| f.selectable && included(self.filter, &f.path)) {
             if let Some(remark) = out.pairs.get(&folder.path).and_then(|p| p.remark.clone()) {
                 self.remark(remark);
             }
         }
         Ok(out)
-    }
-
-    async fn folders(
-        &self,
-        (first, further): (&mut Lane<'c>, impl Fn() -> Lane<'c>),
-        patience: Duration,
-        listing: &Listing,
-        there: &Listing,
-        prepared: &Prepared,
-    ) -> Result<(), CopyError> {
-        let mut tasks: Vec<Task<'_>> = Vec::new();
-        let selectable = || listing.folders.iter().filter(|f| f.selectable);
-        self.shared.tally().total = selectable().filter_map(|f| f.status).map(|s| u64::from(s.messages)).sum();
-        for folder in selectable() {
-            self.shared.context.go_on()?;
-            let Some(status) = self.source_status(&mut first.source, folder).await? else { continue };
-            if !included(self.filter, &folder.path) {
-                self.add(&folder.path, tally::excluded(status, &LeftOut::Folder.to_string()))?;
-                continue;
-            }
-            lock(&self.report).seen.insert(folder.path.clone(), status);
-            if let Some(counts) = self.settled(folder, status) {
-                self.add(&folder.path, counts)?;
-            } else {
-                tasks.push(Task { folder, status });
-            }
-        }
-        // What people look at first comes first; then the largest, so that the lanes end together.
-        tasks.sort_by_key(|t| (!t.folder.path.is_inbox(), std::cmp::Reverse(t.status.messages), &t.folder.path));
-        let lanes = self.shared.context.tuning.lanes.min(tasks.len());
-        let queue = Mutex::new(VecDeque::from(tasks));
-        let work = async |lane: &mut Lane<'c>, extra: bool| -> Result<(), CopyError> {
-            loop {
-                self.shared.context.go_on()?;
-                if extra && (lane.source.is_surplus() || lane.target.is_surplus()) {
-                    return Ok(());
-                }
-                let Some(task) = lock(&queue).pop_front() else { return Ok(()) };
-                let out = self.task(lane, &task, (listing, there), prepared).await;
-                if out.is_err() {
-                    self.shared.context.cancel.cancel();
-                }
-                self.add(&task.folder.path, out?)?;
-            }
-        };
-        let more = (1..lanes).map(|n| {
-            let (queue, work, further) = (&queue, &work, &further);
-            async move {
-                tokio::time::sleep(patience * u32::try_from(n).unwrap_or(u32::MAX)).await;
-                if lock(queue).is_empty() {
-                    return Ok(());
-                }
-                let mut lane = further();
-                let (source, target) = tokio::join!(lane.source.connect_extra(), lane.target.connect_extra());
-                match source.and_then(|there| Ok(there && target?)) {
-                    Ok(true) => work(&mut lane, true).await,
-                    Ok(false) => Ok(()),
-                    // The server allows no more connections, or is busy: the first lane does it all.
-                    Err(error) => {
-                        tracing::debug!(%error, "no further connection");
-                        Ok(())
-                    }
-                }
-            }
-        });
-        let (first, more) = tokio::join!(work(first, false), join_all(more));
-        let errors: Vec<CopyError> = std::iter::once(first).chain(more).filter_map(Result::err).collect();
-        // One lane fails, and the others are interrupted by it.
-        let worst = errors.into_iter().min_by_key(|e| e.class() == CopyErrorClass::Interrupted);
-        worst.map_or(Ok(()), Err)
     }
 
     /// Folders that only show what others hold: nothing of them is copied, and all of it is counted.
@@ -353,14 +275,14 @@ impl<'c> Pass<'_, 'c> {
     }
 
     /// The sums of a folder in which nothing happened since the last complete pass.
-    fn settled(&self, folder: &Listed, status: FolderStatus) -> Option<CopyCounts> {
+    pub(super) fn settled(&self, folder: &Listed, status: FolderStatus) -> Option<CopyCounts> {
         let row = self.rows.get(&folder.path).filter(|_| self.same.contains(&folder.path))?;
         let counts = tally::unchanged(row, status).filter(|c| self.filter.still_leaves_out(&c.excluded))?;
         self.shared.tally().done += counts.source;
         Some(counts)
     }
 
-    async fn task(
+    pub(super) async fn task(
         &self,
         lane: &mut Lane<'c>,
         task: &Task<'_>,
@@ -373,7 +295,7 @@ impl<'c> Pass<'_, 'c> {
         }
     }
 
-    fn add(&self, path: &FolderPath, counts: CopyCounts) -> Result<(), CopyError> {
+    pub(super) fn add(&self, path: &FolderPath, counts: CopyCounts) -> Result<(), CopyError> {
         if !counts.balances() {
             return Err(CopyError::Unbalanced {
                 account: self.shared.context.account.clone(),
@@ -389,7 +311,11 @@ impl<'c> Pass<'_, 'c> {
     }
 
     /// The status of a source folder. One that the server does not open is said to have failed, never passed over.
-    async fn source_status(&self, source: &mut Link<'c>, folder: &Listed) -> Result<Option<FolderStatus>, CopyError> {
+    pub(super) async fn source_status(
+        &self,
+        source: &mut Link<'c>,
+        folder: &Listed,
+    ) -> Result<Option<FolderStatus>, CopyError> {
         let status = match folder.status {
             Some(status) => Some(status),
             None => source.status(&folder.name).await?,
@@ -429,9 +355,10 @@ impl<'c> Pass<'_, 'c> {
                 return self.refused(&mut lane.source, folder, &text).await;
             }
         }
+        let since = complete_until(&row);
         let (met, opened) = tokio::join!(
             self.meet_target(&mut lane.target, &mut row, &pair.target, there),
-            lane.source.refresh(&folder.name)
+            surveyed(&mut lane.source, task, since)
         );
         met.and(opened)?;
         let mut elsewhere = BTreeSet::new();
@@ -447,7 +374,18 @@ impl<'c> Pass<'_, 'c> {
             name: folder.name.clone(),
             target_name: pair.target.clone(),
         };
-        let (mut row, counts) = pass.run().await?;
+        let (row, counts) = pass.run().await?;
+        self.complete(row, status, counts).await
+    }
+
+    /// Puts down that a folder was copied to its end.
+    pub(super) async fn complete(
+        &self,
+        mut row: FolderRow,
+        status: FolderStatus,
+        counts: CopyCounts,
+    ) -> Result<CopyCounts, CopyError> {
+        let lease = self.shared.lease;
         // A pass that left failures behind is not complete: the next one tries them again.
         row.status = counts.failed.is_empty().then_some(status);
         row.counts = Some(counts.clone());
@@ -459,16 +397,21 @@ impl<'c> Pass<'_, 'c> {
         Ok(counts)
     }
 
-    async fn subscribe(
+    /// Subscribes what the source's user subscribed: the folders that are new, or the others, of which some may have been
+    /// left alone in this pass.
+    pub(super) async fn subscribe(
         &self,
-        lane: &mut Lane<'c>,
-        listing: &Listing,
-        there: &Listing,
+        target: &mut Link<'c>,
+        (listing, there): (&Listing, &Listing),
         prepared: &Prepared,
+        new: bool,
     ) -> Result<(), CopyError> {
         let left_alone = lock(&self.left_alone).clone();
         let mut names = Vec::new();
         for folder in listing.folders.iter().filter(|f| f.subscribed && included(self.filter, &f.path)) {
+            if self.is_new(&folder.path) != new {
+                continue;
+            }
             let Some(pair) = prepared.pairs.get(&folder.path) else { continue };
             let done = find(there, &pair.target).is_some_and(|f| f.subscribed);
             let absent = !folder.selectable || prepared.refused.contains_key(&folder.path);
@@ -480,10 +423,10 @@ impl<'c> Pass<'_, 'c> {
             return Ok(());
         }
         // All at once first; what that does not settle is asked for one by one.
-        let done = match lane.target.change().await?.folders(FolderVerb::Subscribe, &names).await {
+        let done = match target.change().await?.folders(FolderVerb::Subscribe, &names).await {
             Ok(done) => done,
             Err(_) => {
-                lane.target.disconnect();
+                target.disconnect();
                 Vec::new()
             }
         };
@@ -491,7 +434,7 @@ impl<'c> Pass<'_, 'c> {
             if done {
                 continue;
             }
-            if let Some(text) = folders::subscribe(&mut lane.target, name).await? {
+            if let Some(text) = folders::subscribe(target, name).await? {
                 self.remark(format!("the target does not subscribe `{name}`: {text}"));
             }
         }

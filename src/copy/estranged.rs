@@ -4,15 +4,25 @@ use std::collections::BTreeMap;
 
 use super::{
     CopyError,
-    engine::{Pass, Task, lock},
+    engine::{Pass, lock},
+    lanes::Task,
     link::Link,
     recovery,
-    store::{Listed, Listing, Meta, find},
+    store::{Listed, Listing, Meta, Opened, find},
 };
 use crate::{
     journal::ledger::{FolderRow, MessageState},
     model::{CopyCounts, FailedMessage, FolderStatus},
 };
+
+fn status_of(opened: &Opened) -> FolderStatus {
+    FolderStatus {
+        uid_validity: opened.uid_validity,
+        uid_next: opened.uid_next,
+        messages: opened.messages,
+        ..FolderStatus::default()
+    }
+}
 
 impl<'c> Pass<'_, 'c> {
     /// A folder that the target will not have: each of its messages fails.
@@ -51,18 +61,10 @@ impl<'c> Pass<'_, 'c> {
         name: &str,
         there: &Listing,
     ) -> Result<(), CopyError> {
-        let listed = find(there, name);
-        let status = match listed.and_then(|f| f.status) {
+        let listed = find(there, name).and_then(|f| f.status);
+        let status = match listed {
             Some(status) => status,
-            None => {
-                let opened = target.refresh(name).await?;
-                FolderStatus {
-                    uid_validity: opened.uid_validity,
-                    uid_next: opened.uid_next,
-                    messages: opened.messages,
-                    ..FolderStatus::default()
-                }
-            }
+            None => status_of(&target.refresh(name).await?),
         };
         let lease = self.shared.lease;
         if row.target_validity == 0 {
@@ -74,6 +76,11 @@ impl<'c> Pass<'_, 'c> {
             return self.shared.context.ledger(move |l| l.save_folder(lease, &saved)).await;
         }
         if self.is_same(row, Some(status)).await? {
+            return Ok(());
+        }
+        // The listing is older than what was found of windows in doubt.
+        let now = status_of(&target.refresh(name).await?);
+        if self.is_same(row, Some(now)).await? {
             return Ok(());
         }
         let lost = recovery::rematch(self.shared.context, lease, target, row, name).await?;

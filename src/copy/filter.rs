@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{CopyError, engine::Shared, link::Context, store::Meta};
+use super::{CopyError, engine::Shared, link::Context, store::Meta, tally::FolderTally};
 use crate::{
     journal::ledger::{Decision, Failure, FolderRow, MessageRow, MessageState, Registered},
     model::{CopyCounts, Event, FailedMessage, FolderPath, IGNORED, MailFilter},
@@ -195,6 +195,21 @@ pub(super) async fn register(
     let kept = kept.iter().map(|uid| (validity, *uid)).collect();
     let (lease, folder) = (shared.lease, row.path.clone());
     shared.context.ledger(move |l| l.register(lease, &folder, &tried, &kept)).await
+}
+
+/// Brings the two halves of a folder together: its sums, and what failed in it.
+pub(super) async fn close(
+    shared: &Shared<'_>,
+    row: &FolderRow,
+    read: FolderTally,
+    sent: FolderTally,
+) -> Result<CopyCounts, CopyError> {
+    let mut counts = read.counts;
+    counts.add(&sent.counts);
+    let failed: Vec<FailedMessage> = read.failed.into_iter().chain(sent.failed).collect();
+    register(shared, row, &failed, &read.kept).await?;
+    shared.tally().failed.extend(failed);
+    Ok(counts)
 }
 
 /// Tells what a folder came to, and which of its messages failed.

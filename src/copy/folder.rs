@@ -47,15 +47,18 @@ pub(super) struct FolderPass<'p, 'c> {
 }
 
 /// What the reading half hands to the sending half.
-enum Item {
+pub(super) enum Item {
     /// Messages that were delivered and have other flags now.
     Flags(Vec<(Meta, MessageRow)>),
     /// Messages to be delivered, and their part of the memory.
     Window(Vec<Read>, Held),
 }
 
+/// What comes from the reading half.
+pub(super) type Items = mpsc::Receiver<Item>;
+
 /// What a source tells of a folder that was copied to its end before.
-struct Changed {
+pub(super) struct Changed {
     /// The sums of that pass.
     counts: CopyCounts,
     /// What is new or has other flags since.
@@ -83,24 +86,11 @@ impl FolderPass<'_, '_> {
             items,
             tally: FolderTally::default(),
         };
-        let sending = Sending {
-            shared: self.shared,
-            target: &mut *self.target,
-            name: self.target_name,
-            row: self.row,
-            received,
-            over: Vec::new(),
-            tally: FolderTally::default(),
-        };
+        let sending = Sending::new(self.shared, self.target, self.target_name, self.row, received);
         // Each half ends by itself when the other one does, so that no append is cut off in the middle.
         let (read, sent) = tokio::join!(reading.run(known, &opened), sending.run());
         let (row, sent) = sent?;
-        let read = read?;
-        let mut counts = read.counts;
-        counts.add(&sent.counts);
-        let failed: Vec<_> = read.failed.into_iter().chain(sent.failed).collect();
-        filter::register(self.shared, &row, &failed, &read.kept).await?;
-        self.shared.tally().failed.extend(failed);
+        let counts = filter::close(self.shared, &row, read?, sent).await?;
         Ok((row, counts))
     }
 
@@ -124,18 +114,21 @@ impl FolderPass<'_, '_> {
 }
 
 /// The reading half.
-struct Reading<'p, 'c> {
-    shared: &'p Shared<'c>,
-    source: &'p mut Link<'c>,
-    name: String,
-    row: FolderRow,
-    elsewhere: BTreeSet<u32>,
-    items: mpsc::Sender<Item>,
-    tally: FolderTally,
+pub(super) struct Reading<'p, 'c> {
+    pub(super) shared: &'p Shared<'c>,
+    pub(super) source: &'p mut Link<'c>,
+    /// The folder's name at the source, as it is sent.
+    pub(super) name: String,
+    pub(super) row: FolderRow,
+    /// Messages that are copied from another folder.
+    pub(super) elsewhere: BTreeSet<u32>,
+    pub(super) items: mpsc::Sender<Item>,
+    pub(super) tally: FolderTally,
 }
 
 impl Reading<'_, '_> {
-    async fn run(mut self, known: Option<Changed>, opened: &Opened) -> Result<FolderTally, CopyError> {
+    /// Reads what is to be copied, and gives the sums of what is not.
+    pub(super) async fn run(mut self, known: Option<Changed>, opened: &Opened) -> Result<FolderTally, CopyError> {
         let context = self.shared.context;
         let (id, validity) = (self.row.id, self.row.source_validity);
         if let Some(Changed { counts, metas, rows }) = known {
@@ -256,12 +249,12 @@ impl Reading<'_, '_> {
 }
 
 /// The sending half.
-struct Sending<'p, 'c> {
+pub(super) struct Sending<'p, 'c> {
     shared: &'p Shared<'c>,
     target: &'p mut Link<'c>,
     name: String,
     row: FolderRow,
-    received: mpsc::Receiver<Item>,
+    received: Items,
     /// What is over and not on disk yet.
     over: Vec<Settled>,
     tally: FolderTally,
@@ -282,8 +275,20 @@ enum Next {
     End,
 }
 
-impl Sending<'_, '_> {
-    async fn run(mut self) -> Result<(FolderRow, FolderTally), CopyError> {
+impl<'p, 'c> Sending<'p, 'c> {
+    /// The sending half of a folder; `name` is the folder's name at the target, as it is sent.
+    pub(super) fn new(
+        shared: &'p Shared<'c>,
+        target: &'p mut Link<'c>,
+        name: String,
+        row: FolderRow,
+        received: Items,
+    ) -> Self {
+        Self { shared, target, name, row, received, over: Vec::new(), tally: FolderTally::default() }
+    }
+
+    /// Sends what comes, and gives the folder's row and the sums of what was sent.
+    pub(super) async fn run(mut self) -> Result<(FolderRow, FolderTally), CopyError> {
         let result = self.all().await;
         let flushed = self.flush().await;
         result.and(flushed).map(|()| (self.row, self.tally))
@@ -474,7 +479,7 @@ impl Sending<'_, '_> {
 struct Prepare<'s, 'c> {
     shared: &'s Shared<'c>,
     row: &'s FolderRow,
-    received: &'s mut mpsc::Receiver<Item>,
+    received: &'s mut Items,
     over: &'s mut Vec<Settled>,
     tally: &'s mut FolderTally,
     sorter: &'s mut Sorter,

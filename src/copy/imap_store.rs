@@ -15,8 +15,8 @@ use super::{
     pace::LOCKOUT,
     slots::{Door, Permit},
     store::{
-        Answer, Appended, Change, Fetch, Fetched, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal,
-        Store, StoreError, StoreErrorKind, Why,
+        Answer, Appended, Change, Fetch, Fetched, FlagGroup, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing,
+        Refusal, Store, StoreError, StoreErrorKind, Why,
     },
 };
 use crate::{
@@ -50,13 +50,13 @@ impl ImapStore {
     }
 
     async fn looking(&self, permit: Permit) -> Result<Box<dyn Look>, StoreError> {
-        let reader = self.connector.connect().await.inspect_err(|e| self.notice(e))?;
-        Ok(Box::new(Looking { reader, names: Arc::clone(&self.names), link: self.link(), permit }))
+        let client = self.connector.connect().await.inspect_err(|e| self.notice(e))?;
+        Ok(Box::new(Session { client, names: Arc::clone(&self.names), link: self.link(), permit }))
     }
 
     async fn changing(&self, permit: Permit) -> Result<Box<dyn Change>, StoreError> {
-        let writer = self.connector.connect_writer().await.inspect_err(|e| self.notice(e))?;
-        Ok(Box::new(Changing { writer, names: Arc::clone(&self.names), link: self.link(), permit }))
+        let client = self.connector.connect_writer().await.inspect_err(|e| self.notice(e))?;
+        Ok(Box::new(Session { client, names: Arc::clone(&self.names), link: self.link(), permit }))
     }
 
     /// What is measured of the link; a server on this machine needs no measuring.
@@ -118,47 +118,101 @@ fn wire(names: &Names, folder: &str) -> WireName {
     known.unwrap_or_else(|| WireName::encode(folder))
 }
 
-/// Everything that reads. What it opens it examines, unless it is part of a connection for changes.
-struct Looking {
-    reader: Reader,
+/// One connection: a [`Reader`], which cannot change anything, or a [`Writer`].
+struct Session<C> {
+    client: C,
     names: Names,
     link: Option<Compression>,
     /// Counts the connection.
     permit: Permit,
 }
 
+/// What both kinds of clients can do.
 #[async_trait]
-impl Look for Looking {
+trait Client: Send + Sync {
+    /// The half that reads.
+    fn reader(&mut self) -> &mut Reader;
+
+    /// Opens a folder for what the client is for.
+    async fn open(&mut self, name: &WireName) -> Result<imap::Selected, ImapError>;
+
+    /// Opens a folder and lists it, where that goes together.
+    async fn survey(&mut self, name: &WireName, since: Option<u64>) -> Result<Surveyed, ImapError>;
+}
+
+type Surveyed = (imap::Selected, Option<Vec<imap::MessageMeta>>);
+
+#[async_trait]
+impl Client for Reader {
+    fn reader(&mut self) -> &mut Reader {
+        self
+    }
+
+    async fn open(&mut self, name: &WireName) -> Result<imap::Selected, ImapError> {
+        self.examine(name).await
+    }
+
+    async fn survey(&mut self, name: &WireName, since: Option<u64>) -> Result<Surveyed, ImapError> {
+        Reader::survey(self, name, since).await
+    }
+}
+
+#[async_trait]
+impl Client for Writer {
+    fn reader(&mut self) -> &mut Reader {
+        self
+    }
+
+    async fn open(&mut self, name: &WireName) -> Result<imap::Selected, ImapError> {
+        self.select(name).await
+    }
+
+    async fn survey(&mut self, name: &WireName, _since: Option<u64>) -> Result<Surveyed, ImapError> {
+        Ok((self.select(name).await?, None))
+    }
+}
+
+#[async_trait]
+impl<C: Client> Look for Session<C> {
     async fn list(&mut self) -> Result<Listing, StoreError> {
-        list(&mut self.reader, &self.names).await
+        list(self.client.reader(), &self.names).await
     }
 
     async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
-        Ok(self.reader.status(&wire(&self.names, folder)).await?)
+        Ok(self.client.reader().status(&wire(&self.names, folder)).await?)
     }
 
     async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
-        Ok(opened(self.reader.examine(&wire(&self.names, folder)).await?))
+        Ok(opened(self.client.open(&wire(&self.names, folder)).await?))
+    }
+
+    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError> {
+        let (selected, listed) = self.client.survey(&wire(&self.names, folder), since).await?;
+        Ok((opened(selected), listed.map(metas)))
     }
 
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
-        Ok(metas(self.reader.fetch_meta(UidRange { first, last }).await?))
+        Ok(metas(self.client.reader().fetch_meta(UidRange { first, last }).await?))
     }
 
     async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
-        Ok(metas(self.reader.fetch_some(uids).await?))
+        Ok(metas(self.client.reader().fetch_some(uids).await?))
     }
 
     async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
-        changed(&mut self.reader, since).await
+        let reader = self.client.reader();
+        if reader.selected().is_none_or(|s| s.highest_modseq.is_none()) {
+            return Ok(None);
+        }
+        Ok(Some(metas(reader.fetch_changed(UidRange::ALL, since).await?)))
     }
 
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
-        Ok(self.reader.fetch_labels().await?)
+        Ok(self.client.reader().fetch_labels().await?)
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
-        bodies(&mut self.reader, self.link.as_ref(), uids).await
+        bodies(self.client.reader(), self.link.as_ref(), uids).await
     }
 
     fn is_surplus(&self) -> bool {
@@ -167,8 +221,8 @@ impl Look for Looking {
 }
 
 async fn list(reader: &mut Reader, names: &Names) -> Result<Listing, StoreError> {
-    let space = reader.namespace().await?.into_iter().next();
     let folders = reader.list().await?;
+    let space = reader.namespace().await?.into_iter().next();
     let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
     names.extend(folders.iter().map(|f| (f.wire_name.clone(), f.name.clone())));
     let listed = folders.iter().find_map(|f| f.delimiter);
@@ -198,13 +252,6 @@ fn metas(metas: Vec<imap::MessageMeta>) -> Vec<Meta> {
         size: m.size.unwrap_or_default(),
     };
     metas.into_iter().map(meta).collect()
-}
-
-async fn changed(reader: &mut Reader, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
-    if reader.selected().is_none_or(|s| s.highest_modseq.is_none()) {
-        return Ok(None);
-    }
-    Ok(Some(metas(reader.fetch_changed(UidRange::ALL, since).await?)))
 }
 
 async fn bodies(reader: &mut Reader, link: Option<&Compression>, uids: &[u32]) -> Fetch {
@@ -249,58 +296,10 @@ fn listed_folder(folder: imap::Listed) -> Listed {
     }
 }
 
-/// The same and everything that changes.
-struct Changing {
-    writer: Writer,
-    names: Names,
-    link: Option<Compression>,
-    /// Counts the connection.
-    permit: Permit,
-}
-
 #[async_trait]
-impl Look for Changing {
-    async fn list(&mut self) -> Result<Listing, StoreError> {
-        list(&mut self.writer, &self.names).await
-    }
-
-    async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
-        Ok(self.writer.status(&wire(&self.names, folder)).await?)
-    }
-
-    async fn open(&mut self, folder: &str) -> Result<Opened, StoreError> {
-        Ok(opened(self.writer.select(&wire(&self.names, folder)).await?))
-    }
-
-    async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
-        Ok(metas(self.writer.fetch_meta(UidRange { first, last }).await?))
-    }
-
-    async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
-        Ok(metas(self.writer.fetch_some(uids).await?))
-    }
-
-    async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
-        changed(&mut self.writer, since).await
-    }
-
-    async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
-        Ok(self.writer.fetch_labels().await?)
-    }
-
-    async fn bodies(&mut self, uids: &[u32]) -> Fetch {
-        bodies(&mut self.writer, self.link.as_ref(), uids).await
-    }
-
-    fn is_surplus(&self) -> bool {
-        self.permit.is_surplus()
-    }
-}
-
-#[async_trait]
-impl Change for Changing {
+impl Change for Session<Writer> {
     async fn create(&mut self, folder: &str) -> Result<(), StoreError> {
-        self.writer.create(&wire(&self.names, folder)).await?;
+        self.client.create(&wire(&self.names, folder)).await?;
         Ok(())
     }
 
@@ -310,24 +309,24 @@ impl Change for Changing {
             FolderVerb::Create => FolderCommand::Create,
             FolderVerb::Subscribe => FolderCommand::Subscribe,
         };
-        Ok(self.writer.folders(verb, &names).await?)
+        Ok(self.client.folders(verb, &names).await?)
     }
 
     async fn subscribe(&mut self, folder: &str) -> Result<(), StoreError> {
-        Ok(self.writer.subscribe(&wire(&self.names, folder)).await?)
+        Ok(self.client.subscribe(&wire(&self.names, folder)).await?)
     }
 
     async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {
         let name = wire(&self.names, folder);
         let items: Vec<AppendMessage> = messages.iter().map(message).collect();
-        if let Err(error) = compress(&mut self.writer, self.link.as_ref()).await {
+        if let Err(error) = compress(self.client.reader(), self.link.as_ref()).await {
             return Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error.into()) };
         }
         let began = Instant::now();
-        let report = self.writer.append_many(&name, &items).await;
+        let report = self.client.append_many(&name, &items).await;
         if let (Some(link), None) = (&self.link, &report.error) {
             let octets = items.iter().map(|m| m.body.len()).sum();
-            link.note(self.writer.is_compressed(), octets, began.elapsed());
+            link.note(self.client.is_compressed(), octets, began.elapsed());
         }
         let closed = report.error.as_ref().is_some_and(closed_by_server);
         let whole = report.mode == AppendMode::Multi && messages.len() > 1;
@@ -352,16 +351,17 @@ impl Change for Changing {
         Answer { results, error }
     }
 
-    async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError> {
-        Ok(self.writer.store_flags(uids, StoreMode::Replace, flags.iter().map(String::as_str)).await?)
+    async fn set_flags(&mut self, groups: &[FlagGroup]) -> Result<(), StoreError> {
+        let groups = groups.iter().map(|(uids, flags)| (uids.as_slice(), flags.iter().map(String::as_str)));
+        Ok(self.client.store_all(StoreMode::Replace, groups).await?)
     }
 
     fn append_limit(&self) -> Option<u64> {
-        self.writer.capabilities().append_limit()
+        self.client.capabilities().append_limit()
     }
 
     fn takes_nul(&self) -> bool {
-        self.writer.capabilities().binary()
+        self.client.capabilities().binary()
     }
 }
 

@@ -137,8 +137,16 @@ pub(super) struct Link<'a> {
     store: Arc<dyn Store>,
     connection: Option<Connection>,
     opened: Option<(String, Opened)>,
+    /// What came along when the folder was opened.
+    listed: Option<Listed>,
     /// How many connections were made; a new one is trusted anew.
     pub(super) generation: u64,
+}
+
+/// Messages of the folder that is open: all, or what changed since a HIGHESTMODSEQ.
+struct Listed {
+    since: Option<u64>,
+    metas: Vec<Meta>,
 }
 
 enum Connection {
@@ -157,7 +165,7 @@ impl Connection {
 
 impl<'a> Link<'a> {
     pub(super) fn new(context: &'a Context<'a>, side: Side, store: Arc<dyn Store>) -> Self {
-        Self { context, side, store, connection: None, opened: None, generation: 0 }
+        Self { context, side, store, connection: None, opened: None, listed: None, generation: 0 }
     }
 
     pub(super) fn place(&self) -> String {
@@ -209,6 +217,7 @@ impl<'a> Link<'a> {
     /// Forgets the connection; the next command makes a new one.
     pub(super) fn disconnect(&mut self) {
         self.connection = None;
+        self.listed = None;
     }
 
     /// Makes the connection if there is none, once.
@@ -291,13 +300,39 @@ impl<'a> Link<'a> {
     /// Opens a folder, again if it is open, so that what arrived meanwhile is seen.
     pub(super) async fn refresh(&mut self, folder: &str) -> Result<Opened, CopyError> {
         let mut tries = self.tries(format!("opening `{folder}`"));
-        let opened = loop {
+        loop {
             let out = async { self.looking().await?.open(folder).await }.await;
             match out {
-                Ok(opened) => break opened,
+                Ok(opened) => return self.enter(folder, opened, None),
                 Err(error) => self.again(&mut tries, error).await?,
             }
-        };
+        }
+    }
+
+    /// Opens a folder, again if it is open, and lists it in the same round trip where that can be done: all of it, or
+    /// what changed since a HIGHESTMODSEQ. [`Link::scan`] and [`Link::changed`] give what came along.
+    pub(super) async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<Opened, CopyError> {
+        if let Some((_, opened)) = self.opened.as_ref().filter(|(name, _)| name == folder)
+            && self.listed.as_ref().is_some_and(|listed| listed.since == since)
+        {
+            // It was done ahead.
+            return Ok(opened.clone());
+        }
+        let mut tries = self.tries(format!("opening `{folder}`"));
+        loop {
+            let out = async { self.looking().await?.survey(folder, since).await }.await;
+            match out {
+                Ok((opened, metas)) => {
+                    return self.enter(folder, opened, metas.map(|metas| Listed { since, metas }));
+                }
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// Takes note of the folder that is open now.
+    fn enter(&mut self, folder: &str, opened: Opened, listed: Option<Listed>) -> Result<Opened, CopyError> {
+        self.listed = listed;
         let before = self.opened.replace((folder.to_owned(), opened.clone()));
         match before.filter(|(name, _)| name == folder) {
             Some((name, was)) if was.uid_validity != opened.uid_validity => Err(CopyError::Renumbered {
@@ -316,6 +351,9 @@ impl<'a> Link<'a> {
         let mut tries = self.tries(format!("reading the list of messages in `{folder}`"));
         loop {
             self.open(folder).await?;
+            if let Some(listed) = self.listed.take_if(|l| l.since.is_none() && first <= 1 && last.is_none()) {
+                return Ok(listed.metas);
+            }
             let out = async { self.looking().await?.scan(first, last).await }.await;
             match out {
                 // `n:*` also names the last message when it lies below n (RFC 9051 9, seq-range).
@@ -361,6 +399,9 @@ impl<'a> Link<'a> {
         let mut tries = self.tries(format!("asking what changed in `{folder}`"));
         loop {
             self.open(folder).await?;
+            if let Some(listed) = self.listed.take_if(|l| l.since == Some(since)) {
+                return Ok(Some(listed.metas));
+            }
             let out = async { self.looking().await?.changed(since).await }.await;
             match out {
                 Ok(metas) => return Ok(metas),

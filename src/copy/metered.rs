@@ -20,8 +20,8 @@ use super::{
     clock::{Clock, minute},
     pace::Pace,
     store::{
-        Answer, Appended, Change, Fetch, Fetched, FolderVerb, Listing, Look, Meta, Opened, Outgoing, Store, StoreError,
-        StoreErrorKind,
+        Answer, Appended, Change, Fetch, Fetched, FlagGroup, FolderVerb, Listing, Look, Meta, Opened, Outgoing, Store,
+        StoreError, StoreErrorKind,
     },
 };
 use crate::{
@@ -258,6 +258,10 @@ impl<C: Look + ?Sized> Look for Connection<C> {
         self.inner.open(folder).await
     }
 
+    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError> {
+        self.inner.survey(folder, since).await
+    }
+
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
         self.inner.scan(first, last).await
     }
@@ -336,8 +340,8 @@ impl Change for Connection<dyn Change> {
         answer
     }
 
-    async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError> {
-        self.inner.set_flags(uids, flags).await
+    async fn set_flags(&mut self, groups: &[FlagGroup]) -> Result<(), StoreError> {
+        self.inner.set_flags(groups).await
     }
 
     fn append_limit(&self) -> Option<u64> {

@@ -17,7 +17,8 @@
 //! | `network`, `slots` | what the copies of a process share towards the servers |
 //! | `metered`, `pace`, `clock` | limits by the day and the second, and patience |
 //! | `link`, `reading`, `sending`, `locate` | one connection, one window, one search |
-//! | `folder`, `deltas`, `recovery`, `folders`, `estranged`, `engine` | one folder, one pass |
+//! | `folder`, `deltas`, `recovery`, `folders`, `estranged` | one folder |
+//! | `flow`, `lanes`, `engine` | many folders side by side, one pass |
 //! | `verify` | the proof, by another client |
 
 mod clock;
@@ -28,9 +29,11 @@ mod error;
 mod estranged;
 mod filter;
 mod flags;
+mod flow;
 mod folder;
 mod folders;
 mod imap_store;
+mod lanes;
 mod link;
 mod locate;
 mod metered;

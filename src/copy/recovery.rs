@@ -130,12 +130,15 @@ pub(super) async fn rematch(
     let metas = if opened.messages == 0 { Vec::new() } else { target.scan(name, 1, None).await? };
     let contents = target.contents(name, &metas).await?;
     let mut pool = Pool::new(contents.iter().map(|c| (c.uid, c.digest)));
+    let read: BTreeSet<u32> = contents.iter().map(|c| c.uid).collect();
+    // What cannot be read belongs to somebody: else an equal message of the source would be taken to be there already.
+    let mut unread = metas.iter().map(|m| m.uid).filter(|uid| !read.contains(uid));
     let (id, validity) = (row.id, row.source_validity);
     let rows = context.ledger(move |l| l.messages(id, validity)).await?;
     let mut lost = 0;
     let mut out = Vec::new();
     for message in rows.into_values().filter(|m| m.state.is_delivered()) {
-        let uid = message.digest.and_then(|d| pool.take(d));
+        let uid = message.digest.and_then(|d| pool.take(d)).or_else(|| unread.next());
         lost += u64::from(uid.is_none());
         out.push(MessageRow { target: uid.map(|uid| (opened.uid_validity, uid)), ..message });
     }

@@ -18,6 +18,11 @@ pub(super) struct Parts {
     span: u32,
 }
 
+/// Whether a folder of so many messages is listed in one part.
+pub(super) fn is_small(messages: u32) -> bool {
+    messages <= 2 * PART
+}
+
 impl Parts {
     /// The parts of a folder that was just opened.
     pub(super) fn of(opened: &Opened) -> Self {
@@ -25,7 +30,7 @@ impl Parts {
         // UIDs can lie far apart: a part is as wide as the folder is thin.
         let thin = u64::from(last.unwrap_or(0)) / u64::from(opened.messages.max(1));
         let span = u32::try_from(thin.max(1).saturating_mul(u64::from(PART))).unwrap_or(u32::MAX);
-        let small = opened.messages <= 2 * PART;
+        let small = is_small(opened.messages);
         Self { next: (opened.messages > 0).then_some(1), last: last.filter(|_| !small), span }
     }
 

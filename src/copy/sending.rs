@@ -9,7 +9,7 @@ use super::{
     CopyError, flags,
     link::{Content, Link, envelope_of},
     locate::{Range, Wanted, locate},
-    store::{Answer, Appended, Outgoing, Refusal, StoreError, StoreErrorKind, Why, digest},
+    store::{Answer, Appended, Meta, Outgoing, Refusal, StoreError, StoreErrorKind, Why, digest},
     window::halves,
 };
 
@@ -304,14 +304,16 @@ async fn believe(
     let content = |i: usize| parcels.get(i).map(|p| digest(&p.out.body));
     let alone = |i: usize| parcels.iter().filter(|p| Some(digest(&p.out.body)) == content(i)).count() == 1;
     let Some((i, uid)) = named.iter().find(|(i, _)| alone(*i)).or(named.last()) else { return Ok(true) };
-    let Some(sent) = content(*i) else { return Ok(true) };
-    let mut metas = target.some(&place.folder, &[*uid]).await?;
-    if metas.is_empty() {
+    let (Some(sent), Some(parcel)) = (content(*i), parcels.get(*i)) else { return Ok(true) };
+    let Outgoing { flags, date, body } = parcel.out.clone();
+    let meta = Meta { uid: *uid, flags, date, size: body.len() };
+    let mut there = target.contents(&place.folder, &[meta]).await?;
+    if there.is_empty() {
         // Not every server shows at once what the same connection appended.
         target.refresh(&place.folder).await?;
-        metas = target.some(&place.folder, &[*uid]).await?;
+        let metas = target.some(&place.folder, &[*uid]).await?;
+        there = target.contents(&place.folder, &metas).await?;
     }
-    let there = target.contents(&place.folder, &metas).await?;
     if there.first().is_some_and(|c| c.digest == sent) {
         place.trust = Trust::Proved(generation);
         return Ok(true);

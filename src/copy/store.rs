@@ -50,6 +50,10 @@ pub(super) trait Look: Send + Sync {
     /// Opens a folder, or looks again when it is open; what arrived meanwhile can be seen afterwards.
     async fn open(&mut self, folder: &str) -> Result<Opened, StoreError>;
 
+    /// Opens a folder and lists its messages at once: all, or what is new or has other flags since a HIGHESTMODSEQ. The
+    /// list is `None` where the store cannot do both at once; nothing follows from that.
+    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError>;
+
     /// The messages of the open folder from one UID to another, ascending.
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError>;
 
@@ -86,8 +90,8 @@ pub(super) trait Change: Look {
     /// Appends messages in order. One result per message, in order.
     async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer;
 
-    /// Replaces the flags of messages of the open folder.
-    async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError>;
+    /// Replaces the flags of messages of the open folder, for each group of messages by its own.
+    async fn set_flags(&mut self, groups: &[FlagGroup]) -> Result<(), StoreError>;
 
     /// The largest message the store takes, where it says.
     fn append_limit(&self) -> Option<u64>;
@@ -138,6 +142,9 @@ pub(super) struct Opened {
     /// The flags that can be stored, where the store says and the folder is open for changes.
     pub(super) permanent: Option<Arc<BTreeSet<String>>>,
 }
+
+/// Messages, by ascending UID, that get the same flags.
+pub(super) type FlagGroup = (Vec<u32>, BTreeSet<String>);
 
 /// What is known of a message without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]

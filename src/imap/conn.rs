@@ -22,6 +22,7 @@ use super::{
     error::{ImapError, ImapErrorKind, throttled},
     frame::{Framer, Piece},
     output::{Out, Output},
+    quirks::{Quirk, Quirks},
     response::{Response, Status, StatusKind},
     token::Frame,
 };
@@ -47,6 +48,16 @@ struct Open {
     command: &'static str,
     /// Whether a literal went with it before the server could object to what stands before it.
     unasked: bool,
+    /// Nobody waits for its answer, which is taken note of when it comes.
+    aside: Option<Aside>,
+}
+
+/// What follows from the refusal of a command that nobody waits for.
+pub(super) enum Aside {
+    /// Nothing: whoever wants to know asks again.
+    Nothing,
+    /// The server is known by it.
+    Teaches(Quirks, Quirk),
 }
 
 /// A connection.
@@ -54,6 +65,8 @@ pub(super) struct Conn {
     pub(super) endpoint: String,
     pub(super) capabilities: Capabilities,
     pub(super) alerts: VecDeque<String>,
+    /// The name spaces of the account's own folders, once the server has told them: prefix and delimiter of each.
+    pub(super) namespaces: Option<Vec<(Vec<u8>, Option<char>)>>,
     stream: Box<dyn Stream>,
     /// The longest time in which nothing may move.
     pub(super) idle: Duration,
@@ -162,6 +175,7 @@ impl Conn {
             endpoint,
             capabilities: Capabilities::default(),
             alerts: VecDeque::new(),
+            namespaces: None,
             stream,
             idle,
             input: BytesMut::with_capacity(INPUT),
@@ -191,7 +205,12 @@ impl Conn {
     }
 
     pub(super) fn is_usable(&self) -> bool {
-        self.dead.is_none() && self.open.is_empty()
+        self.dead.is_none() && self.is_settled()
+    }
+
+    /// Whether nobody waits for an answer.
+    fn is_settled(&self) -> bool {
+        self.open.iter().all(|open| open.aside.is_some())
     }
 
     /// Whether octets were read that belong to no response yet.
@@ -211,7 +230,8 @@ impl Conn {
 
     /// Makes sure that the next command starts from a known state.
     pub(super) fn check(&mut self, command: &'static str) -> Result<(), ImapError> {
-        if self.dead.is_none() && !(self.open.is_empty() && self.output.is_empty()) {
+        let clear = self.is_settled() && (self.output.is_empty() || !self.open.is_empty());
+        if self.dead.is_none() && !clear {
             // Somebody stopped waiting for an answer that is still under way.
             self.dead = Some("an earlier command was abandoned".to_owned());
         }
@@ -234,8 +254,22 @@ impl Conn {
         tail.extend_from_slice(b"\r\n");
         self.output.push(Out::Text(tail.freeze()));
         self.output.push(Out::End(tag));
-        self.open.push_back(Open { tag, command: command.name, unasked: command.unasked });
+        self.open.push_back(Open { tag, command: command.name, unasked: command.unasked, aside: None });
         tag
+    }
+
+    /// Queues a command that goes out together with the next one, and whose answer nobody waits for.
+    pub(super) fn queue_aside(&mut self, command: Command, aside: Aside) {
+        self.queue(command);
+        if let Some(open) = self.open.back_mut() {
+            open.aside = Some(aside);
+        }
+    }
+
+    /// The command that somebody waits for.
+    fn awaited(&self) -> &'static str {
+        let open = self.open.iter().find(|open| open.aside.is_none()).or(self.open.front());
+        open.map_or("idle", |open| open.command)
     }
 
     /// Runs one command to its tagged OK. Everything untagged goes to `each`.
@@ -278,12 +312,16 @@ impl Conn {
 
     /// The next answer while commands are open.
     pub(super) async fn step(&mut self) -> Result<Step, ImapError> {
-        let command = self.open.front().map_or("idle", |o| o.command);
+        let command = self.awaited();
         if let Some(reason) = &self.dead {
             return Err(self.error(command, ImapErrorKind::Unusable(reason.clone())));
         }
         match self.response(command).await? {
             Response::Tagged { tag, status } => self.settle(&tag, status),
+            Response::Namespace(spaces) => {
+                self.namespaces = Some(spaces);
+                Ok(Step::Untagged(Response::Other))
+            }
             Response::Continue(text) => {
                 if self.output.go_on() {
                     return Ok(Step::Untagged(Response::Other));
@@ -306,7 +344,7 @@ impl Conn {
         let number = tag.strip_prefix(self.prefix.as_str()).and_then(|n| n.parse::<u64>().ok());
         let place = number.and_then(|n| self.open.iter().position(|o| o.tag == n));
         let Some(open) = place.and_then(|at| self.open.remove(at)) else {
-            let command = self.open.front().map_or("idle", |o| o.command);
+            let command = self.awaited();
             return Err(self.broken(command, ImapErrorKind::Protocol(format!("an answer to the unknown tag {tag:?}"))));
         };
         let unsent = self.output.sent < open.tag;
@@ -315,7 +353,10 @@ impl Conn {
                 let text = "it was accepted before it was sent to its end".to_owned();
                 return Err(self.broken(open.command, ImapErrorKind::Protocol(text)));
             }
-            return Ok(Step::Tagged { tag: open.tag, result: Ok(Done { code: status.code }) });
+            return Ok(match open.aside {
+                None => Step::Tagged { tag: open.tag, result: Ok(Done { code: status.code }) },
+                Some(_) => Step::Untagged(Response::Other),
+            });
         }
         if unsent && self.output.is_waiting() {
             self.output.refuse();
@@ -330,7 +371,12 @@ impl Conn {
             self.dead = Some(text);
         }
         let kind = refusal(status);
-        Ok(Step::Tagged { tag: open.tag, result: Err(self.error(open.command, kind)) })
+        match open.aside {
+            Some(Aside::Teaches(quirks, quirk)) => quirks.learn(quirk),
+            Some(Aside::Nothing) => {}
+            None => return Ok(Step::Tagged { tag: open.tag, result: Err(self.error(open.command, kind)) }),
+        }
+        Ok(Step::Untagged(Response::Other))
     }
 
     /// The next response, whatever it is. Reads and writes at the same time.

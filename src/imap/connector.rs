@@ -10,6 +10,7 @@ use super::{
     conn::{Command, Conn, Stream, refusal},
     error::{ImapError, ImapErrorKind, TlsProblem},
     login::{self, Login},
+    parking::Parking,
     quirks::{Quirk, Quirks},
     reader::Reader,
     response::{Response, StatusKind},
@@ -58,6 +59,8 @@ pub struct Connector {
     pub limits: MailLimits,
     /// What was measured of the way to the server.
     pub compression: Compression,
+    /// Connections that may be used instead of a new one.
+    pub parking: Parking,
 }
 
 impl Connector {
@@ -73,6 +76,7 @@ impl Connector {
             quirks: Quirks::default(),
             limits: MailLimits::default(),
             compression: Compression::default(),
+            parking: Parking::default(),
         }
     }
 
@@ -88,6 +92,9 @@ impl Connector {
     /// # Errors
     /// `Unreachable`, `Tls`, `Auth`, and whatever else a server can do; see [`ImapErrorKind`].
     pub async fn connect(&self) -> Result<Reader, ImapError> {
+        if let Some(reader) = self.parking.take(self) {
+            return Ok(reader);
+        }
         let conn = self.open().await?;
         Ok(Reader::new(conn, self.quirks.clone()))
     }
@@ -141,7 +148,7 @@ impl Connector {
         if conn.capabilities.has("X-GM-EXT-1") {
             self.quirks.learn(Quirk::Gmail);
         }
-        login::introduce(&mut conn, &self.quirks).await?;
+        login::introduce(&mut conn, &self.quirks);
         conn.idle = self.timeouts.idle;
         Ok(conn)
     }

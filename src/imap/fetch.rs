@@ -270,7 +270,7 @@ impl Reader {
 }
 
 /// Items of one message can come in several answers, and change in between: what comes later holds.
-fn merge(have: &mut FetchLine, new: FetchLine) {
+pub(super) fn merge(have: &mut FetchLine, new: FetchLine) {
     have.uid = new.uid.or(have.uid);
     have.flags = new.flags.or(have.flags.take());
     have.internal_date = new.internal_date.or(have.internal_date.take());
@@ -279,7 +279,7 @@ fn merge(have: &mut FetchLine, new: FetchLine) {
     have.labels = new.labels.or(have.labels.take());
 }
 
-fn meta(uid: u32, line: FetchLine) -> MessageMeta {
+pub(super) fn meta(uid: u32, line: FetchLine) -> MessageMeta {
     MessageMeta {
         uid,
         flags_missing: line.flags.is_none(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::{
-    conn::{Command, Step},
+    conn::{Aside, Command, Step},
     error::{ImapError, ImapErrorKind},
     name::WireName,
     quirks::Quirk,
@@ -62,7 +62,8 @@ pub struct Namespace {
 }
 
 impl Reader {
-    /// The name spaces of the account's own folders; none where the server does not tell.
+    /// The name spaces of the account's own folders; none where the server does not tell. After [`Reader::list`] the
+    /// answer is there already.
     ///
     /// # Errors
     /// When the server does not answer OK, or answers what cannot be read.
@@ -70,24 +71,30 @@ impl Reader {
         if !self.conn.capabilities.namespace() {
             return Ok(Vec::new());
         }
+        if self.conn.namespaces.is_none() {
+            self.ask_namespace().await?;
+        }
+        let space = |(prefix, delimiter): &(Vec<u8>, Option<char>)| Namespace {
+            prefix: WireName::from_wire(prefix.clone()).decoded(),
+            delimiter: *delimiter,
+        };
+        Ok(self.conn.namespaces.iter().flatten().map(space).collect())
+    }
+
+    async fn ask_namespace(&mut self) -> Result<(), ImapError> {
         let command = Command::new(&self.conn, "NAMESPACE", "");
-        let mut found = None;
         let mut odd = None;
-        let mut each = |response| match response {
-            Response::Namespace(spaces) => found = Some(spaces),
-            Response::Malformed { name: "NAMESPACE", words } => odd = Some(words),
-            _ => {}
+        let mut each = |response| {
+            if let Response::Malformed { name: "NAMESPACE", words } = response {
+                odd = Some(words);
+            }
         };
         self.conn.run(command, &mut each).await?;
-        let Some(spaces) = found else {
+        if self.conn.namespaces.is_none() {
             let text = odd.map_or_else(|| "no answer".to_owned(), |words| format!("an odd answer: {words:?}"));
             return Err(self.conn.error("NAMESPACE", ImapErrorKind::Protocol(text)));
-        };
-        let space = |(prefix, delimiter): (Vec<u8>, Option<char>)| Namespace {
-            prefix: WireName::from_wire(prefix).decoded(),
-            delimiter,
-        };
-        Ok(spaces.into_iter().map(space).collect())
+        }
+        Ok(())
     }
 
     /// Every folder with its numbers.
@@ -104,6 +111,12 @@ impl Reader {
     /// As [`Reader::list`].
     pub async fn list_with(&mut self, detail: ListDetail) -> Result<Vec<Listed>, ImapError> {
         let items = (detail != ListDetail::Names).then(|| self.status_items(detail == ListDetail::Sizes));
+        if self.conn.capabilities.namespace() && self.conn.namespaces.is_none() {
+            // Whoever lists folders also wants to know how names are formed: one round trip for both.
+            self.conn.check("LIST")?;
+            let command = Command::new(&self.conn, "NAMESPACE", "");
+            self.conn.queue_aside(command, Aside::Nothing);
+        }
         let extended = self.conn.capabilities.list_extended() && !self.quirks.knows(Quirk::ListOptionsRefused);
         let mut found = if extended { self.list_extended(items.as_deref()).await? } else { None };
         if found.is_none() {

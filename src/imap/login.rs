@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::{
     capability::Capabilities,
     code::Code,
-    conn::{Command, Conn, Done},
+    conn::{Aside, Command, Conn, Done},
     connector::capability,
     error::{ImapError, ImapErrorKind},
     hint::Hint,
@@ -259,18 +259,13 @@ async fn relearn(conn: &mut Conn, done: Done, learned: Option<Vec<String>>) -> R
     }
 }
 
-/// Says who we are where that is offered; some servers open no mailbox for the nameless.
-pub(super) async fn introduce(conn: &mut Conn, quirks: &Quirks) -> Result<(), ImapError> {
+/// Says who we are where that is offered; some servers open no mailbox for the nameless. It goes out with the next
+/// command, and its answer is not waited for.
+pub(super) fn introduce(conn: &mut Conn, quirks: &Quirks) {
     if !conn.capabilities.id() || quirks.knows(Quirk::IdRefused) {
-        return Ok(());
+        return;
     }
     let args = format!(r#" ("name" "rehome" "version" "{}")"#, env!("CARGO_PKG_VERSION"));
     let command = Command::new(conn, "ID", &args);
-    match conn.run(command, &mut |_| ()).await {
-        Err(e) if e.is_refusal() => {
-            quirks.learn(Quirk::IdRefused);
-            Ok(())
-        }
-        other => other.map(|_| ()),
-    }
+    conn.queue_aside(command, Aside::Teaches(quirks.clone(), Quirk::IdRefused));
 }

@@ -18,8 +18,8 @@
 //! | `frame`, `token`, `response`, `code` | octets to responses, without input or output |
 //! | `name`, `date`, `uid`, `capability` | the small languages inside responses |
 //! | `output`, `conn`, `compress` | one connection: commands out, responses in, compressed where it pays |
-//! | `tls`, `sasl`, `login`, `connector` | from an endpoint to a connection that is logged in |
-//! | `reader`, `list`, `fetch` | looking |
+//! | `tls`, `sasl`, `login`, `connector`, `parking` | from an endpoint to a connection that is logged in |
+//! | `reader`, `list`, `fetch`, `survey` | looking |
 //! | `writer`, `append` | changing |
 //! | `quirks`, `hint` | what is learned about a server, and what its words ask for |
 
@@ -43,11 +43,13 @@ mod name;
 #[cfg(test)]
 mod oracle;
 mod output;
+mod parking;
 mod quirks;
 mod quota;
 mod reader;
 mod response;
 mod sasl;
+mod survey;
 mod tls;
 mod token;
 mod uid;
@@ -66,6 +68,7 @@ pub use hint::Hint;
 pub use list::{ListDetail, Listed, Namespace};
 pub use login::{Credential, Login};
 pub use name::WireName;
+pub use parking::Parking;
 pub use quirks::{Quirk, Quirks};
 pub use quota::Quota;
 pub use reader::{Reader, Selected};

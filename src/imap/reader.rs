@@ -5,7 +5,7 @@ use std::{collections::VecDeque, fmt};
 use super::{
     capability::Capabilities,
     code::Code,
-    conn::{Command, Conn},
+    conn::{Command, Conn, Done},
     error::{ImapError, ImapErrorKind},
     name::WireName,
     quirks::Quirks,
@@ -100,13 +100,21 @@ impl Reader {
     }
 
     pub(super) async fn open(&mut self, verb: &'static str, name: &WireName) -> Result<Selected, ImapError> {
-        self.selected = None;
-        let mut command = Command::new(&self.conn, verb, "").string(sendable(&self.conn, verb, name)?);
-        if self.conn.capabilities.condstore() {
-            command = command.text(" (CONDSTORE)");
-        }
-        let mut seen = Opening { read_only: verb == "EXAMINE", ..Opening::default() };
+        let command = self.opening(verb, name)?;
+        let mut seen = Opening::of(verb);
         let done = self.conn.run(command, &mut |response| seen.take(response)).await?;
+        self.finish(verb, seen, done)
+    }
+
+    /// The command that opens a folder. Whichever was open is not any more.
+    pub(super) fn opening(&mut self, verb: &'static str, name: &WireName) -> Result<Command, ImapError> {
+        self.selected = None;
+        let command = Command::new(&self.conn, verb, "").string(sendable(&self.conn, verb, name)?);
+        Ok(if self.conn.capabilities.condstore() { command.text(" (CONDSTORE)") } else { command })
+    }
+
+    /// Takes note of a folder that the server opened.
+    pub(super) fn finish(&mut self, verb: &'static str, mut seen: Opening, done: Done) -> Result<Selected, ImapError> {
         if let Some(code) = done.code {
             seen.code(code);
         }
@@ -153,7 +161,7 @@ pub(super) fn sendable<'n>(conn: &Conn, verb: &'static str, name: &'n WireName) 
 
 /// What a server says while it opens a folder.
 #[derive(Default)]
-struct Opening {
+pub(super) struct Opening {
     read_only: bool,
     uid_validity: Option<u32>,
     uid_next: Option<u32>,
@@ -165,7 +173,11 @@ struct Opening {
 }
 
 impl Opening {
-    fn take(&mut self, response: Response) {
+    pub(super) fn of(verb: &str) -> Self {
+        Self { read_only: verb == "EXAMINE", ..Self::default() }
+    }
+
+    pub(super) fn take(&mut self, response: Response) {
         match response {
             Response::Exists(n) => self.exists = Some(n),
             Response::Flags(flags) => self.flags = flags,

@@ -1,6 +1,7 @@
 //! Changing a mailbox. Nothing here deletes.
 
 use std::{
+    collections::VecDeque,
     fmt,
     ops::{Deref, DerefMut},
 };
@@ -14,6 +15,9 @@ use super::{
     response::Response,
     uid::chunks,
 };
+
+/// STORE commands under way at the same time.
+const STORES: usize = 32;
 
 /// A connection for looking and changing.
 pub struct Writer {
@@ -168,20 +172,54 @@ impl Writer {
         mode: StoreMode,
         flags: impl IntoIterator<Item = &'f str>,
     ) -> Result<(), ImapError> {
+        self.store_all(mode, [(uids, flags)]).await
+    }
+
+    /// Stores flags of several groups of messages of the folder that is open, all in flight together.
+    ///
+    /// # Errors
+    /// As [`Writer::store_flags`]: of several refusals the first one, when all were answered.
+    pub async fn store_all<'u, 'f, F: IntoIterator<Item = &'f str>>(
+        &mut self,
+        mode: StoreMode,
+        groups: impl IntoIterator<Item = (&'u [u32], F)>,
+    ) -> Result<(), ImapError> {
         let conn = &mut self.reader.conn;
         if self.reader.selected.is_none() {
             return Err(conn.error("UID STORE", ImapErrorKind::Invalid("no folder is open".to_owned())));
         }
-        let list = flag_list(flags).map_err(|text| conn.error("UID STORE", ImapErrorKind::Invalid(text)))?;
         let item = match mode {
             StoreMode::Add => "+FLAGS.SILENT",
             StoreMode::Replace => "FLAGS.SILENT",
         };
-        for chunk in chunks(uids, 1000, 3000) {
-            let command = Command::new(conn, "UID STORE", &format!(" {} {item} {list}", chunk.set));
-            conn.run(command, &mut |_| ()).await?;
+        let mut waiting = VecDeque::new();
+        for (uids, flags) in groups {
+            let list = flag_list(flags).map_err(|text| conn.error("UID STORE", ImapErrorKind::Invalid(text)))?;
+            waiting.extend(chunks(uids, 1000, 3000).into_iter().map(|chunk| format!(" {} {item} {list}", chunk.set)));
         }
-        Ok(())
+        conn.check("UID STORE")?;
+        let (mut open, mut refused) = (0, None);
+        loop {
+            while open < STORES
+                && let Some(args) = waiting.pop_front()
+            {
+                let command = Command::new(conn, "UID STORE", &args);
+                conn.queue(command);
+                open += 1;
+            }
+            if open == 0 {
+                return refused.map_or(Ok(()), Err);
+            }
+            let Step::Tagged { result, .. } = conn.step().await? else { continue };
+            open -= 1;
+            match result {
+                Ok(_) => {}
+                Err(e) if e.is_refusal() => {
+                    refused.get_or_insert(e);
+                }
+                Err(e) => return Err(e),
+            }
+        }
     }
 
     /// Says goodbye. What fails here changes nothing any more.

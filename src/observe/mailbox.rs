@@ -1,7 +1,7 @@
 //! One mailbox over IMAP: login, folders, numbers, space.
 
 use crate::{
-    imap::{Connector, ImapError, ImapErrorKind, Login},
+    imap::{Connector, ImapError, ImapErrorKind, Login, Parking},
     model::{AccessMethod, Address, FolderView, ImapEndpoint, LoginView, MailboxView, PlatformId, Secret},
 };
 
@@ -38,10 +38,10 @@ pub fn connector(
 }
 
 /// Makes the attempt. Every failure is data: the planner decides what it means.
-pub(super) async fn look(attempt: Attempt) -> ((PlatformId, Address), MailboxView) {
+pub(super) async fn look(attempt: Attempt, parking: Option<&Parking>) -> ((PlatformId, Address), MailboxView) {
     let view = match attempt.way {
         Err(reason) => MailboxView::unseen(LoginView::NotTried { reason }),
-        Ok(connector) => match into(&connector).await {
+        Ok(connector) => match into(&connector, parking).await {
             Ok(view) => view,
             Err(error) => MailboxView::unseen(login_failed(&error)),
         },
@@ -49,17 +49,16 @@ pub(super) async fn look(attempt: Attempt) -> ((PlatformId, Address), MailboxVie
     (attempt.key, view)
 }
 
-async fn into(connector: &Connector) -> Result<MailboxView, ImapError> {
+async fn into(connector: &Connector, parking: Option<&Parking>) -> Result<MailboxView, ImapError> {
     let mut reader = connector.connect().await?;
     let mut view = MailboxView::unseen(LoginView::Accepted);
     view.capabilities.clone_from(reader.capabilities().as_set());
     view.append_limit = reader.capabilities().append_limit();
-    let spaces = reader.namespace().await?;
-    if let Some(space) = spaces.first() {
+    let listed = reader.list().await?;
+    if let Some(space) = reader.namespace().await?.first() {
         view.prefix.clone_from(&space.prefix);
         view.delimiter = space.delimiter;
     }
-    let listed = reader.list().await?;
     if view.delimiter.is_none() {
         view.delimiter = listed.iter().find_map(|f| f.delimiter);
     }
@@ -91,7 +90,10 @@ async fn into(connector: &Connector) -> Result<MailboxView, ImapError> {
     if view.used_octets.is_none() {
         view.used_octets = sum_of_sizes(&view);
     }
-    reader.logout().await;
+    match parking {
+        Some(parking) => parking.park(connector, reader),
+        None => reader.logout().await,
+    }
     Ok(view)
 }
 

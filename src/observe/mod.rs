@@ -22,6 +22,7 @@ pub use scope::scope;
 
 use crate::{
     dns,
+    imap::Parking,
     model::{Address, Domain, Inventory, MailboxView, PlatformId, PlatformView, Secret, SecretRef, SpfCost},
     plan,
     provider::{ProviderError, Reader},
@@ -49,6 +50,8 @@ pub struct Look<'a> {
     pub allow_plain: bool,
     /// How many mailboxes are opened at the same time.
     pub parallel: usize,
+    /// Where connections stay for what follows at once; else they are closed.
+    pub parking: Option<Parking>,
 }
 
 /// What was seen, and what could not be seen at all.
@@ -110,8 +113,11 @@ impl Look<'_> {
                 doors.push(self.unlock(door, &seen.inventory, &mut problems));
             }
         }
-        let views: Vec<((PlatformId, Address), MailboxView)> =
-            stream::iter(doors).map(mailbox::look).buffer_unordered(self.parallel.max(1)).collect().await;
+        let views: Vec<((PlatformId, Address), MailboxView)> = stream::iter(doors)
+            .map(|door| mailbox::look(door, self.parking.as_ref()))
+            .buffer_unordered(self.parallel.max(1))
+            .collect()
+            .await;
         seen.inventory.mailboxes.extend(views);
         self.look_for_oversized(&mut seen.inventory).await;
         seen.secrets.extend(problems);

@@ -163,12 +163,14 @@ fn what_may_not_be_written_is_told_with_the_record_to_publish() {
     world.leaves_more_to_do();
     world.respec("manage: ovh-zone,", "manage: ovh-zone, records: [dkim], dmarc: \"v=DMARC1; p=reject\",");
     let shown = world.run(&["plan", "rehome.yaml"]).ends(0).out;
-    assert!(shown.contains("`records` leaves autodiscover to you"), "{shown}");
+    assert!(shown.contains("`records` leaves dmarc to you"), "{shown}");
+    assert!(shown.contains("_autodiscover._tcp.blue.example. SRV 0 0 443 pro1.mail.ovh.net."), "{shown}");
     assert!(shown.contains("_dmarc.blue.example. TXT \"v=DMARC1; p=reject\""), "{shown}");
     assert!(!shown.contains("set records"), "{shown}");
     world.respec("records: [dkim]", "records: [dkim, dmarc]");
     apply(&world, &[]).ends(4);
-    apply(&world, &["--ack", "dmarc-tightening"]).ends(0);
+    // Mail programs are still sent to the old host, which nobody may correct here, and the check says so.
+    apply(&world, &["--ack", "dmarc-tightening"]).ends(8);
     assert_eq!(served(&world, "_dmarc.blue.example", RecordType::Txt), ["v=DMARC1; p=reject"]);
 }
 
@@ -275,6 +277,38 @@ fn a_cancelled_move_does_not_happen() {
     let ended = world.run(&["resume", "rehome.yaml", "--no-wait"]).ends(3);
     assert!(ended.err.contains("tester cancelled the move"), "{ended}");
     assert_eq!(served(&world, ZONE, RecordType::Mx).len(), 4);
+}
+
+#[test]
+fn whoever_still_sends_from_the_old_platform_is_judged_too() {
+    let world = parallel("{ approve: false }");
+    world.respec("verify: [mx]", "verify: [spf]");
+    let told = |world: &World| world.run(&["verify", "rehome.yaml", "--what", "dns"]).out;
+    assert!(!told(&world).contains("spf-source-denied"), "the old platform may send");
+    edit_zone(&world, |rows| {
+        rows.iter_mut()
+            .filter(|r| r.field_type == "SPF")
+            .for_each(|r| r.target = "\"v=spf1 ip4:198.51.100.7 -all\"".to_owned());
+    });
+    let out = told(&world);
+    assert!(out.contains("spf-source-denied") && out.contains("ip4:198.51.100.7 include:mx.ovh.com -all"), "{out}");
+    // The same record is what a plan would publish.
+    world.respec("records: [mx]", "records: [spf]");
+    let plan = world.run(&["plan", "rehome.yaml"]).ends(0).out;
+    assert!(plan.contains("+ blue.example. 3600 IN TXT \"v=spf1 ip4:198.51.100.7 include:mx.ovh.com -all\""), "{plan}");
+}
+
+#[test]
+fn an_spf_record_that_receivers_would_stop_at_is_not_planned() {
+    let world = parallel("{ approve: false }");
+    world.respec("records: [mx]", "records: [spf]");
+    let many: Vec<String> = (0..10).map(|n| format!("a:h{n}.partner.example")).collect();
+    edit_zone(&world, |rows| {
+        let text = format!("\"v=spf1 {} -all\"", many.join(" "));
+        rows.iter_mut().filter(|r| r.field_type == "SPF").for_each(|r| r.target.clone_from(&text));
+    });
+    let plan = world.run(&["plan", "rehome.yaml"]);
+    assert!(plan.out.contains("spf-merge-too-dear") && !plan.out.contains("set records"), "{plan}");
 }
 
 /// The rows of an answer around a word.

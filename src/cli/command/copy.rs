@@ -16,6 +16,7 @@ use crate::{
         runner::{self, Job},
     },
     diag::Exit,
+    imap::Parking,
     journal::Journal,
     model::{
         Address, Digest, Domain, ImapEndpoint, ImapSecurity, MailLimits, PlatformId, PlatformKind, Profile, SecretRef,
@@ -41,7 +42,9 @@ enum Way {
 }
 
 /// Plans the copy, and makes it unless it is a dry run.
-pub(super) async fn run(context: &Context, args: CopyArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(context: Context, args: CopyArgs) -> Result<Exit, Failure> {
+    // The platforms of a copy by hand change nothing but mail: each session stays with its mailbox.
+    let context = &Context { parking: Some(Parking::default()), ..context };
     let way = |flag, password: &Option<String>, token: &Option<String>| match (password, token) {
         (_, Some(token)) => secret_ref(flag, "token", token).map(Way::Token),
         (password, None) => secret_ref(flag, "password", password.as_deref().unwrap_or_default()).map(Way::Password),

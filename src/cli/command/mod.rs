@@ -52,7 +52,7 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Explain { code } => explain::run(&context, code.as_deref()),
         Command::Journal { command } => journal::run(&context, command),
         Command::Failed { command } => failed::run(&context, command).await,
-        Command::Copy(args) => copy::run(&context, args).await,
+        Command::Copy(args) => copy::run(context, args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::Demo { keep, seed } => demo::run(&context, keep, seed).await,
         Command::Platforms => platforms::run(&context),

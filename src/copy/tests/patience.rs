@@ -22,8 +22,8 @@ use crate::{
         metered::{Meter, Metered},
         pace::Pace,
         store::{
-            Answer, Appended, Change, Fetch, FolderVerb, Listing, Look, Meta, Opened, Outgoing, Refusal, Store,
-            StoreError, StoreErrorKind, Why,
+            Answer, Appended, Change, Fetch, FlagGroup, FolderVerb, Listing, Look, Meta, Opened, Outgoing, Refusal,
+            Store, StoreError, StoreErrorKind, Why,
         },
         window::WindowSize,
     },
@@ -110,6 +110,11 @@ impl<C: Look + ?Sized> Look for Connection<C> {
         self.0.open(folder).await
     }
 
+    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError> {
+        self.1.check()?;
+        self.0.survey(folder, since).await
+    }
+
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
         self.1.check()?;
         self.0.scan(first, last).await
@@ -162,9 +167,9 @@ impl Change for Connection<dyn Change> {
         Answer { results: vec![one; messages.len()], error: None }
     }
 
-    async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError> {
+    async fn set_flags(&mut self, groups: &[FlagGroup]) -> Result<(), StoreError> {
         self.1.check()?;
-        self.0.set_flags(uids, flags).await
+        self.0.set_flags(groups).await
     }
 
     fn append_limit(&self) -> Option<u64> {

@@ -216,3 +216,17 @@ async fn a_copy_in_doubt_that_cannot_be_read_is_not_sent_again() {
     };
     live_through(shape).await.unwrap();
 }
+
+#[tokio::test]
+async fn what_landed_late_does_not_make_a_folder_look_renumbered() {
+    let shape = Shape {
+        inbox: vec![0, 0, 5, 0, 0, 4, 3, 5],
+        other: vec![],
+        there: vec![],
+        uidplus: false,
+        lies: false,
+        single: true,
+        troubles: vec![Trouble::Cut { nth: 2, landing: Landing::Late, dead: true }, Trouble::Poison(5)],
+    };
+    live_through(shape).await.unwrap();
+}

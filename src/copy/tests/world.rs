@@ -9,8 +9,8 @@ use async_trait::async_trait;
 
 use crate::{
     copy::store::{
-        Answer, Appended, Change, Fetch, Fetched, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing, Refusal,
-        Store, StoreError, StoreErrorKind, Why,
+        Answer, Appended, Change, Fetch, Fetched, FlagGroup, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing,
+        Refusal, Store, StoreError, StoreErrorKind, Why,
     },
     imap::{Body, InternalDate},
     model::{FolderPath, FolderStatus},
@@ -311,6 +311,12 @@ impl Look for Connection {
         })
     }
 
+    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError> {
+        let opened = self.open(folder).await?;
+        let metas = if since.is_none() { Some(self.scan(1, None).await?) } else { None };
+        Ok((opened, metas))
+    }
+
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
         self.alive()?;
         let open = self.open.clone().unwrap();
@@ -428,12 +434,12 @@ impl Change for Connection {
         answer
     }
 
-    async fn set_flags(&mut self, uids: &[u32], flags: &BTreeSet<String>) -> Result<(), StoreError> {
+    async fn set_flags(&mut self, groups: &[FlagGroup]) -> Result<(), StoreError> {
         self.alive()?;
         let open = self.open.clone().unwrap();
         self.world.with(|w| {
-            w.changes += 1;
-            for uid in uids {
+            w.changes += groups.len() as u64;
+            for (uid, flags) in groups.iter().flat_map(|(uids, flags)| uids.iter().map(move |uid| (uid, flags))) {
                 if let Some(message) = w.folders.get_mut(&open).unwrap().messages.get_mut(uid) {
                     message.flags.clone_from(flags);
                 }
