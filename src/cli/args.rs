@@ -1,10 +1,14 @@
 //! What can be typed. Every flag can also be set by `REHOME_<FLAG>`.
 
+mod cutover;
 mod dns;
 
 use std::path::PathBuf;
 
-pub(super) use self::dns::{CheckArgs, DnsCommand, SpfArgs};
+pub(super) use self::{
+    cutover::CutoverCommand,
+    dns::{CheckArgs, DnsCommand, SpfArgs},
+};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -260,6 +264,11 @@ pub(super) enum Command {
     },
     /// Show or change the limits of the live run
     Limits(LimitsArgs),
+    /// The move of an MX: where it stands, and a person's word about it
+    Cutover {
+        #[command(subcommand)]
+        command: CutoverCommand,
+    },
     /// Prove that all mail is there and DNS is right; changes nothing
     Verify {
         #[command(flatten)]

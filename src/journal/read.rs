@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Approval, Entry, HookDue, Journal, JournalError, Progress, Record, Records, Run, Unsettled,
+    Approval, Entry, HookDue, Journal, JournalError, Progress, Record, Records, Run, Unsettled, cutover,
     replay::{self, Standing},
     store::Store,
 };
@@ -37,6 +37,7 @@ impl Journal {
                 mailboxes: mailboxes(store, conn, None)?,
                 protected,
                 passwords,
+                lowered_ttls: cutover::lowered(conn).map_err(|e| store.sql(e))?,
             })
         })
     }

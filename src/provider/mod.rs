@@ -8,6 +8,8 @@ mod config;
 mod imap_host;
 mod ovh;
 mod submission;
+mod updates;
+mod zone;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,6 +19,7 @@ use thiserror::Error;
 pub use capability::{capabilities_of, supports};
 pub use config::PlatformConfig;
 pub use submission::{Submission, submission_of};
+pub use zone::{Authorities, UpdateConfig, ZoneWriter, open_ovh_zone, open_updates};
 
 use crate::model::{Address, Capabilities, Change, Domain, ImapEndpoint, PlatformKind, PlatformView, Secret};
 
@@ -135,6 +138,8 @@ pub enum ErrorClass {
     Unreachable,
     /// The connection failed after a mutating request was sent: the change may have been made.
     InDoubt,
+    /// It is not what it was when the plan was made; nothing was changed.
+    Stale,
     /// It takes longer than was waited.
     Timeout,
     /// The adapter cannot do this on its platform.

@@ -15,6 +15,7 @@ mod html;
 mod markdown;
 mod pace;
 mod phrase;
+mod records;
 mod rows;
 mod spec_text;
 mod status;

@@ -9,6 +9,7 @@ mod real;
 mod scripted;
 mod secure;
 mod spf;
+mod updates;
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 

@@ -23,3 +23,4 @@ mod sandbox_mail;
 mod spec;
 mod trust;
 mod world;
+mod zones;

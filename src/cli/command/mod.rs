@@ -3,6 +3,7 @@
 mod apply;
 mod approve;
 mod copy;
+mod cutover;
 pub(super) mod dedup;
 mod demo;
 mod diff;
@@ -55,6 +56,7 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Status { spec, watch: false } => status::run(&context, &spec.spec),
         Command::Pause { spec } => steer::pause(&context, &spec.spec).await,
         Command::Limits(args) => steer::limits(&context, &args).await,
+        Command::Cutover { command } => cutover::run(&context, command),
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
         Command::Dns { command } => dns::run(&context, command).await,
         Command::Explain { code } => explain::run(&context, code.as_deref()),

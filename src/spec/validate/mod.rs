@@ -21,6 +21,7 @@ mod resolvers;
 mod rights;
 mod strategy;
 mod template;
+mod zones;
 
 use std::{collections::BTreeMap, path::Path};
 
