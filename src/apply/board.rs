@@ -16,6 +16,8 @@ use crate::{
 enum Lane {
     Platform(PlatformId),
     Swap(Domain),
+    /// One change at a time: a refresh must not come between two halves of another.
+    Zone(Domain),
     /// As many at once as the run allows.
     Mail,
 }
@@ -330,7 +332,8 @@ fn lanes(actions: &[Action], unit: &[usize]) -> BTreeSet<Lane> {
             let work = match &action.work {
                 Work::Platform { platform, .. } => Some(Lane::Platform(platform.clone())),
                 Work::Copy(_) | Work::VerifyMail(_) | Work::VerifyDns { .. } => Some(Lane::Mail),
-                Work::DomainReady { .. } => None,
+                Work::Zone(change) => Some(Lane::Zone(change.domain.clone())),
+                Work::DomainReady { .. } | Work::Cutover(_) => None,
             };
             let swap = action.swap.as_ref().map(|address| Lane::Swap(address.domain().clone()));
             work.into_iter().chain(swap)

@@ -2,11 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -18,11 +20,11 @@ use crate::{
     diag::Finding,
     journal::{Journal, Lease},
     model::{
-        Address, CopyReport, DnsTopic, Domain, EventSink, FolderPath, FolderStatus, MailWork, PasswordSource,
-        PlatformId, Secret, Verified,
+        Address, CopyReport, CutoverWork, DnsTopic, Domain, EventSink, FolderPath, FolderStatus, MailWork,
+        PasswordSource, PlatformId, Secret, Verified,
     },
     plan::Plan,
-    provider::{ErrorClass, Provider},
+    provider::{ErrorClass, Provider, ZoneWriter},
 };
 
 /// Everything a run needs.
@@ -72,6 +74,8 @@ pub struct Options {
     pub gatekeeper: Arc<dyn Gatekeeper>,
     /// Calls the programs of the user.
     pub hooks: Arc<dyn Hooks>,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
 impl Default for Options {
@@ -88,6 +92,7 @@ impl Default for Options {
             poll: Duration::from_secs(30),
             gatekeeper: Arc::new(NoGatekeeper),
             hooks: Arc::new(NoHooks),
+            clock: Clock::default(),
         }
     }
 }
@@ -178,4 +183,60 @@ pub trait Dns: Send + Sync {
     /// Every check has a finding, also those that went well; what could not be found out is
     /// [`Severity::Unknown`](crate::diag::Severity::Unknown).
     async fn check(&self, platform: &PlatformId, domain: &Domain, topics: &BTreeSet<DnsTopic>) -> Vec<Finding>;
+
+    /// Who writes the zone of a domain; nobody unless the spec says so.
+    fn writer(&self, _domain: &Domain) -> Option<&dyn ZoneWriter> {
+        None
+    }
+
+    /// Whether what a move of an MX waits for is seen at every authoritative server, and at every resolver it names.
+    async fn sight(&self, _work: &CutoverWork) -> CutoverSight {
+        CutoverSight::Unknown("nobody looks at DNS in this run".to_owned())
+    }
+}
+
+/// What one look at the MX of a domain that moves found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CutoverSight {
+    /// Every server has it.
+    There {
+        /// For how many seconds it has to be so at least, where something else than the TTL asks for it.
+        more: u32,
+    },
+    /// A server still has what was there before, which begins the wait anew.
+    Behind(String),
+    /// Some server did not answer, so nothing is known.
+    Unknown(String),
+    /// The records are neither those before nor those after the move.
+    Changed(String),
+}
+
+/// Tells the time. Waits are reckoned with it; tests and rehearsals bring their own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// A clock of one's own.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    /// That of this machine.
+    fn default() -> Self {
+        Self::new(Timestamp::now)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
 }

@@ -63,6 +63,8 @@ impl Executor<'_> {
                 let ending = self.change(action, platform, change, progress).await?;
                 Ok(Report::new(at, ending))
             }
+            Work::Zone(change) => Ok(Report::new(at, self.zone(action, change, progress).await?)),
+            Work::Cutover(work) => Ok(Report::new(at, self.cutover(action, work).await?)),
             Work::DomainReady { platform, domain } => {
                 Ok(Report::new(at, self.domain_ready(action, platform, domain).await?))
             }

@@ -20,6 +20,7 @@
 mod board;
 mod change;
 mod context;
+mod cutover;
 mod ending;
 mod executor;
 mod gate;
@@ -30,10 +31,13 @@ mod precondition;
 mod summary;
 mod undo;
 mod walk;
+mod zone;
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-pub use context::{Context, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords};
+pub use context::{
+    Clock, Context, CutoverSight, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords,
+};
 pub use gate::{Gatekeeper, Held, NoGatekeeper};
 pub use hook::{Hooks, NoHooks};
 pub use summary::{Failure, RunSummary, Stopped};
@@ -191,7 +195,7 @@ fn finish(ctx: &Context<'_>, run: &Run, summary: &mut RunSummary, interrupted: b
     summary.pending = pending;
     summary.done.extend(done);
     summary.exit = summary.decide(interrupted, ctx.options.until.is_some());
-    let mut changes = ctx.plan.body.actions.iter().filter(|a| matches!(a.work, Work::Platform { .. }));
+    let mut changes = ctx.plan.body.actions.iter().filter(|a| matches!(a.work, Work::Platform { .. } | Work::Zone(_)));
     if changes.any(|a| matches!(stands(&a.id), Standing::Open | Standing::Undoing)) {
         return Ok(());
     }

@@ -126,6 +126,8 @@ impl RunSummary {
             Exit::Waiting
         } else if !self.failed.is_empty() && all(ErrorClass::Denied) {
             Exit::Denied
+        } else if !self.failed.is_empty() && all(ErrorClass::Stale) {
+            Exit::Stale
         } else if !self.failed.is_empty() && all(ErrorClass::Unreachable) {
             Exit::Unreachable
         } else if self.done.is_empty() && self.done_before == 0 {

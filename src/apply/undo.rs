@@ -35,6 +35,8 @@ impl Executor<'_> {
                         break;
                     }
                 }
+                // Records are in no swap: nothing that frees an address waits for them.
+                Undo::Zone(_) => {}
                 Undo::Manual(how) | Undo::Irreversible(how) => {
                     return Ok((reports, Some(format!("{} stays done: {how}", action.id))));
                 }

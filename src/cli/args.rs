@@ -1,14 +1,22 @@
 //! What can be typed. Every flag can also be set by `REHOME_<FLAG>`.
 
+mod cutover;
 mod dns;
 
 use std::path::PathBuf;
 
-pub(super) use self::dns::{CheckArgs, DnsCommand, SpfArgs};
+pub(super) use self::{
+    cutover::CutoverCommand,
+    dns::{CheckArgs, DnsCommand, SpfArgs},
+};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::{command::failed::FailedCommand, filter::FilterArgs};
+use super::{
+    command::{dedup::DedupArgs, failed::FailedCommand},
+    filter::FilterArgs,
+};
+use crate::model::AclChoice;
 
 /// Moves mail addresses between mail platforms declaratively.
 #[derive(Debug, Parser)]
@@ -256,6 +264,11 @@ pub(super) enum Command {
     },
     /// Show or change the limits of the live run
     Limits(LimitsArgs),
+    /// The move of an MX: where it stands, and a person's word about it
+    Cutover {
+        #[command(subcommand)]
+        command: CutoverCommand,
+    },
     /// Prove that all mail is there and DNS is right; changes nothing
     Verify {
         #[command(flatten)]
@@ -277,6 +290,21 @@ pub(super) enum Command {
         /// The code, such as `spf-lookups` [default: list them all]
         code: Option<String>,
     },
+    /// The record of a migration, pages and settings for its users
+    Report {
+        /// The run, such as `run-000001` [default: the last]
+        run: Option<String>,
+        /// The spec whose journal it is
+        #[arg(long, default_value = ".", env = "REHOME_SPEC")]
+        spec: PathBuf,
+        /// Write the record as HTML and Markdown, a page for each user and settings for mail programs into this folder
+        /// [default: the record alone, on stdout]
+        #[arg(long, value_name = "DIR", env = "REHOME_OUT")]
+        out: Option<PathBuf>,
+        /// Only the record, from the journal alone: no platform is asked where its users' mail programs connect
+        #[arg(long, env = "REHOME_RECORD_ONLY")]
+        record_only: bool,
+    },
     /// The record of every intent and outcome
     Journal {
         #[command(subcommand)]
@@ -289,6 +317,8 @@ pub(super) enum Command {
     },
     /// Copy one mailbox to another, without a spec
     Copy(CopyArgs),
+    /// Find messages that a folder holds more than once; set them aside when asked to, and bring them back
+    Dedup(DedupArgs),
     /// A mail world on this machine to rehearse in
     Sandbox(SandboxArgs),
     /// The whole way on a sandbox in this process: validate, plan, apply, verify, and an empty second plan
@@ -504,11 +534,34 @@ pub(super) struct CopyArgs {
     /// Read every message of both sides again afterwards, and compare
     #[arg(long, env = "REHOME_VERIFY")]
     pub(super) verify: bool,
+    /// The rights that others have on folders
+    #[arg(long, value_enum, default_value_t = AclArg::Leave, env = "REHOME_ACL")]
+    pub(super) acl: AclArg,
     /// Allow connections without TLS to other machines
     #[arg(long, env = "REHOME_INSECURE")]
     pub(super) insecure: bool,
     #[command(flatten)]
     pub(super) filter: FilterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AclArg {
+    /// Do not ask for them
+    Leave,
+    /// Tell what the source tells
+    Report,
+    /// Give them at the target too
+    Copy,
+}
+
+impl From<AclArg> for AclChoice {
+    fn from(arg: AclArg) -> Self {
+        match arg {
+            AclArg::Leave => Self::Leave,
+            AclArg::Report => Self::Report,
+            AclArg::Copy => Self::Copy,
+        }
+    }
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -17,6 +17,7 @@ use super::{
     screen,
 };
 use crate::{
+    apply::Clock,
     diag::{self, Exit},
     imap::Parking,
     model::{Credentials, Inventory, PlatformId},
@@ -91,6 +92,17 @@ impl Context {
         Ok(out)
     }
 
+    /// Opens every platform for reading, and takes where mailboxes are from the spec and the platform alone: what users
+    /// are told must not depend on the way that this machine takes (`REHOME_IMAP_...`).
+    pub(super) fn readers_for_users(&self, spec: &Spec) -> Result<BTreeMap<PlatformId, Arc<dyn Reader>>, Failure> {
+        let mut out: BTreeMap<PlatformId, Arc<dyn Reader>> = BTreeMap::new();
+        for (id, config) in self.configs(spec)? {
+            let imap = spec.platforms.get(&id).and_then(|p| p.imap.clone());
+            out.insert(id, Arc::from(provider::open_reader(&PlatformConfig { imap, ..config })?));
+        }
+        Ok(out)
+    }
+
     /// Opens every platform for changes. Only `apply` and `resume` do.
     pub(super) fn providers(&self, spec: &Spec) -> Result<BTreeMap<PlatformId, Arc<dyn Provider>>, Failure> {
         let configs = self.configs(spec)?;
@@ -101,7 +113,7 @@ impl Context {
         Ok(out)
     }
 
-    fn configs(&self, spec: &Spec) -> Result<BTreeMap<PlatformId, PlatformConfig>, Failure> {
+    pub(super) fn configs(&self, spec: &Spec) -> Result<BTreeMap<PlatformId, PlatformConfig>, Failure> {
         let mut problems = Vec::new();
         let mut out = BTreeMap::new();
         for (id, wish) in &spec.platforms {
@@ -218,7 +230,7 @@ impl Context {
     }
 
     /// How long tasks of platforms may take, and how often they are looked at.
-    fn patience(&self) -> Patience {
+    pub(super) fn patience(&self) -> Patience {
         let first = self.env.get("REHOME_TASK_PAUSE_MILLIS").and_then(|n| n.parse().ok()).map(Duration::from_millis);
         let usual = Patience::default();
         Patience { first_pause: first.unwrap_or(usual.first_pause), ..usual }
@@ -228,6 +240,12 @@ impl Context {
     pub(super) fn poll(&self) -> Duration {
         let millis = self.env.get("REHOME_POLL_MILLIS").and_then(|n| n.parse().ok());
         millis.map_or(Duration::from_secs(30), Duration::from_millis)
+    }
+
+    /// The clock of waits. `REHOME_AHEAD_SECONDS` sets it ahead, to rehearse in a sandbox what takes hours.
+    pub(super) fn clock(&self) -> Clock {
+        let ahead = self.env.get("REHOME_AHEAD_SECONDS").and_then(|n| n.parse().ok()).unwrap_or(0);
+        Clock::new(move || jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead))
     }
 
     /// How long a connection that vanished may still deliver what it had received.

@@ -58,6 +58,7 @@ pub(super) fn exit_of(class: ErrorClass) -> Exit {
         ErrorClass::Denied => Exit::Denied,
         ErrorClass::Unreachable | ErrorClass::Throttled | ErrorClass::Timeout => Exit::Unreachable,
         ErrorClass::InDoubt => Exit::Decide,
+        ErrorClass::Stale => Exit::Stale,
         ErrorClass::Refused | ErrorClass::NotFound | ErrorClass::Conflict | ErrorClass::Unsupported => Exit::Failed,
     }
 }

@@ -5,6 +5,7 @@ mod args;
 mod command;
 mod context;
 mod control;
+mod cutover;
 mod ending;
 mod endpoint;
 mod env;
@@ -17,6 +18,7 @@ mod mail;
 mod names;
 mod runner;
 mod screen;
+mod zones;
 
 use std::{ffi::OsString, process::ExitCode};
 

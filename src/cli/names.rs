@@ -7,16 +7,17 @@ use std::{
 
 use async_trait::async_trait;
 
+use super::cutover;
 use crate::{
-    apply::Dns,
+    apply::{CutoverSight, Dns},
     diag::{self, Finding, Severity},
     dns::{
-        self, Client, Servers,
-        audit::{Audit, Wire},
+        self, Client, Nameserver, Servers,
+        audit::{Audit, Wire, compare},
     },
-    model::{DnsTopic, DnsView, Domain, ExpectedRecord, PlatformId},
+    model::{CutoverWork, DnsTopic, DnsView, Domain, ExpectedRecord, PlatformId},
     observe,
-    provider::{ProviderError, Reader, Scope},
+    provider::{ProviderError, Reader, Scope, ZoneWriter},
     spec::Spec,
 };
 
@@ -28,6 +29,8 @@ pub(super) struct Names<'a> {
     pub(super) readers: &'a BTreeMap<PlatformId, Arc<dyn Reader>>,
     /// Servers to ask instead of each domain's own.
     pub(super) servers: Vec<std::net::SocketAddr>,
+    /// Who writes which zone; nobody for commands that only look.
+    pub(super) writers: BTreeMap<Domain, Box<dyn ZoneWriter>>,
 }
 
 #[async_trait]
@@ -37,6 +40,15 @@ impl Dns for Names<'_> {
             Ok((expected, view)) => dns::check(domain, topics, &expected, &view),
             Err(unknown) => vec![*unknown],
         }
+    }
+
+    fn writer(&self, domain: &Domain) -> Option<&dyn ZoneWriter> {
+        self.writers.get(domain).map(AsRef::as_ref)
+    }
+
+    async fn sight(&self, work: &CutoverWork) -> CutoverSight {
+        let servers = observe::dns_servers(self.spec, &work.switch.domain, &self.servers);
+        cutover::sight(work, &servers).await
     }
 }
 
@@ -63,6 +75,32 @@ impl Names<'_> {
         Ok((expected, view))
     }
 
+    /// The resolvers that the spec names for a domain.
+    fn resolvers(&self, domain: &Domain) -> Vec<Nameserver> {
+        let named = self.spec.domains.get(domain).map(|d| d.dns.resolvers.as_slice()).unwrap_or_default();
+        named.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// What the platform that a domain leaves wants, as long as mail may still be sent from there: its own words, else
+    /// those of its data file. What cannot be read is not judged.
+    async fn leaving(&self, domain: &Domain) -> Vec<ExpectedRecord> {
+        let Some(migrate) = self.spec.domains.get(domain).and_then(|d| d.migrate.as_ref()) else { return Vec::new() };
+        let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
+        let seen = match self.readers.get(&migrate.from) {
+            Some(reader) => reader.observe(&scope).await.ok(),
+            None => None,
+        };
+        let told = seen.and_then(|view| view.domains.get(domain).map(|d| d.expected.clone())).unwrap_or_default();
+        if !told.is_empty() {
+            return told;
+        }
+        let Some(kind) = self.spec.platforms.get(&migrate.from).map(|p| p.kind) else { return Vec::new() };
+        let Some(data) = dns::platform(kind.word()) else { return Vec::new() };
+        let mut records = data.expected(domain, &DnsView::default());
+        records.retain(|r| !r.value.contains('*'));
+        records
+    }
+
     /// The same, and what needs the records of others: what SPF costs and whom it lets in, hosts behind mail servers,
     /// policies. Of these only what is wrong is told; what nobody could tell is a note, for the verdict rests on the
     /// domain's own servers.
@@ -79,15 +117,27 @@ impl Names<'_> {
         let mut findings = dns::check(domain, topics, &expected, &view);
         let client = Client { authority: false, ..Client::default() };
         let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let world = if servers.is_empty() { Servers::system(client) } else { Ok(Servers::new(client, servers)) };
+        let resolvers = self.resolvers(domain);
+        let world = if !resolvers.is_empty() {
+            Ok(Servers::new(client, resolvers.clone()))
+        } else if servers.is_empty() {
+            Servers::system(client)
+        } else {
+            Ok(Servers::new(client, servers))
+        };
         let Ok(world) = world else { return findings };
         if view.failure.is_some() {
             return findings;
         }
+        if !resolvers.is_empty() {
+            let told = world.ask_each(&dns::questions(domain, &expected, topics)).await;
+            findings.extend(compare(&view, &told));
+        }
+        let leaving = self.leaving(domain).await;
         let audit = Audit {
             domain,
             expected: &expected,
-            leaving: &[],
+            leaving: &leaving,
             view: &view,
             dns: &world,
             web: Some(&Wire),

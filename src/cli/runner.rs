@@ -99,7 +99,9 @@ impl<'a> Job<'a> {
         let passwords = Keys { env: &self.context.env, spec: self.spec };
         let readers: BTreeMap<PlatformId, Arc<dyn Reader>> =
             self.platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect();
-        let names = Names { spec: self.spec, readers: &readers, servers: self.context.dns_servers()? };
+        let servers = self.context.dns_servers()?;
+        let writers = self.context.zone_writers(self.spec, self.plan, &servers)?;
+        let names = Names { spec: self.spec, readers: &readers, servers, writers };
         let options = Options {
             acks,
             no_wait: self.args.no_wait,
@@ -111,6 +113,7 @@ impl<'a> Job<'a> {
             poll: self.context.poll(),
             gatekeeper: Arc::new(doorman),
             hooks: Arc::new(Programs::of(self.spec)),
+            clock: self.context.clock(),
             ..Options::default()
         };
         let mut summary = apply::run(apply::Context {
@@ -198,6 +201,14 @@ struct RehearsedCrash {
     after: bool,
     /// The write, from 1.
     nth: u64,
+}
+
+/// Arms what `REHOME_REHEARSE_CRASH` asks for in a ledger that is used without a run.
+pub(super) fn rehearse_death(context: &Context, ledger: &Ledger) -> Result<(), Failure> {
+    if let Some(crash) = RehearsedCrash::asked_for(context)? {
+        crash.arm_ledger(ledger);
+    }
+    Ok(())
 }
 
 impl RehearsedCrash {

@@ -35,6 +35,15 @@ pub fn plural(n: usize, noun: &str) -> String {
     format!("{} {noun}{s}", count(n as u64))
 }
 
+/// A time as people say it, in its largest whole unit: `5 minutes`, `2 hours`, `90 seconds`.
+#[must_use]
+pub fn duration(seconds: u64) -> String {
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let whole = units.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
+    let (n, noun) = whole.map_or((seconds, "second"), |(unit, noun)| (seconds / unit, noun));
+    plural(usize::try_from(n).unwrap_or(usize::MAX), noun)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

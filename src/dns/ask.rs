@@ -1,12 +1,19 @@
 //! One way to ask, whoever answers.
 
-use std::net::SocketAddr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
 use hickory_resolver::system_conf::read_system_conf;
 
-use super::lookup::Client;
-use crate::model::{Question, Verdict};
+use super::{lookup::Client, nameserver::Nameserver};
+use crate::model::{DnsView, Question, ServerView, Verdict};
+
+/// Questions that one server gets at a time.
+const AT_ONCE: usize = 2;
 
 /// Something that answers questions: a server, the system's resolvers, or a recorded world.
 ///
@@ -21,14 +28,14 @@ pub trait Lookups: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct Servers {
     client: Client,
-    addresses: Vec<SocketAddr>,
+    servers: Vec<Nameserver>,
 }
 
 impl Servers {
     /// These servers, asked in this order.
     #[must_use]
-    pub fn new(client: Client, addresses: Vec<SocketAddr>) -> Self {
-        Self { client, addresses }
+    pub fn new<S: Into<Nameserver>>(client: Client, servers: Vec<S>) -> Self {
+        Self { client, servers: servers.into_iter().map(Into::into).collect() }
     }
 
     /// The resolvers that this machine uses.
@@ -38,14 +45,26 @@ impl Servers {
     pub fn system(client: Client) -> Result<Self, String> {
         let (config, _) =
             read_system_conf().map_err(|e| format!("the resolvers of this machine cannot be found: {e}"))?;
-        let addresses = config.name_servers().iter().map(|s| SocketAddr::new(s.ip, 53)).collect();
+        let addresses: Vec<SocketAddr> = config.name_servers().iter().map(|s| SocketAddr::new(s.ip, 53)).collect();
         Ok(Self::new(Client { authority: false, ..client }, addresses))
     }
 
-    /// Who is asked, for people.
+    /// Who is asked.
     #[must_use]
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn servers(&self) -> &[Nameserver] {
+        &self.servers
+    }
+
+    /// Asks each server every question, and writes down who said what.
+    pub async fn ask_each(&self, questions: &BTreeSet<Question>) -> DnsView {
+        let asked = stream::iter(&self.servers).map(|server| async move {
+            let answers = stream::iter(questions)
+                .map(|question| async move { (question.clone(), self.client.lookup(server.clone(), question).await) })
+                .buffer_unordered(AT_ONCE);
+            (server.to_string(), ServerView { answers: answers.collect().await, ..ServerView::default() })
+        });
+        let servers: BTreeMap<String, ServerView> = asked.buffer_unordered(16).collect().await;
+        DnsView { servers, ..DnsView::default() }
     }
 }
 
@@ -53,8 +72,8 @@ impl Servers {
 impl Lookups for Servers {
     async fn lookup(&self, question: &Question) -> Verdict {
         let mut last = Verdict::Unreachable { reason: "there is no server to ask".to_owned() };
-        for address in &self.addresses {
-            last = self.client.lookup(*address, question).await;
+        for server in &self.servers {
+            last = self.client.lookup(server.clone(), question).await;
             if last.is_known() || last == Verdict::Bogus {
                 break;
             }

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, io, net::SocketAddr, time::Duration};
 
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},
-    rr::{DNSClass, RData, Record, RecordType as WireType},
+    rr::{DNSClass, RData, Record, RecordType as WireType, rdata::opt::EdnsOption},
     serialize::binary::{BinDecodable, BinEncodable},
 };
 use tokio::{
@@ -16,11 +16,15 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{empty, wire};
+use super::{
+    empty,
+    nameserver::{Nameserver, Way},
+    wire,
+};
 use crate::model::{Question, Verdict};
 
 /// The largest datagram that is asked for; larger ones get lost on the way (RFC 9715).
-const PAYLOAD: u16 = 1232;
+pub(super) const PAYLOAD: u16 = 1232;
 /// How far aliases are followed.
 const ALIASES: usize = 8;
 
@@ -69,7 +73,8 @@ impl From<Silence> for Verdict {
 
 impl Client {
     /// Asks one server one question. Aliases are followed as far as this server knows them.
-    pub async fn lookup(&self, server: SocketAddr, question: &Question) -> Verdict {
+    pub async fn lookup(&self, server: impl Into<Nameserver>, question: &Question) -> Verdict {
+        let server = server.into();
         let mut at = question.clone();
         if let Some(name) = wire::name(&at.name) {
             at.name = wire::text(&name);
@@ -80,7 +85,7 @@ impl Client {
             if !seen.insert(at.name.clone()) || seen.len() > ALIASES {
                 return Verdict::Loop;
             }
-            let message = match self.exchange(server, &at).await {
+            let message = match self.exchange_with(&server, &at, false).await {
                 Ok(message) => message,
                 Err(silence) => return silence.into(),
             };
@@ -94,7 +99,7 @@ impl Client {
                         format!("{} is an alias of {}, which this server does not serve", question.name, at.name);
                     return Verdict::Unreachable { reason };
                 }
-                Read::Verdict(Verdict::ServFail) if !self.authority => return self.doubted(server, &at).await,
+                Read::Verdict(Verdict::ServFail) if !self.authority => return self.doubted(&server, &at).await,
                 Read::Verdict(verdict) => return verdict,
                 Read::Alias { target, ttl } => {
                     slowest = slowest.max(ttl);
@@ -105,19 +110,23 @@ impl Client {
     }
 
     /// Asks one server one question and gives the whole answer, checked to be one to this question.
-    pub(super) async fn exchange(&self, server: SocketAddr, question: &Question) -> Result<Message, Silence> {
-        self.exchange_with(server, question, false).await
+    pub(super) async fn exchange(
+        &self,
+        server: impl Into<Nameserver>,
+        question: &Question,
+    ) -> Result<Message, Silence> {
+        self.exchange_with(&server.into(), question, false).await
     }
 
     /// What a resolver's failure means. When it answers as soon as it need not check signatures, and fails again when it
     /// has to, the signatures are what is wrong (RFC 4035 3.2.2, 5.5).
-    async fn doubted(&self, server: SocketAddr, question: &Question) -> Verdict {
+    async fn doubted(&self, server: &Nameserver, question: &Question) -> Verdict {
         let fine = |m: &Message| matches!(m.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
         let unchecked = self.exchange_with(server, question, true).await.is_ok_and(|m| fine(&m));
         if !unchecked {
             return Verdict::ServFail;
         }
-        match self.exchange(server, question).await {
+        match self.exchange_with(server, question, false).await {
             Ok(message) if message.metadata.response_code == ResponseCode::ServFail => Verdict::Bogus,
             Ok(message) => match read(&message, question, self.authority) {
                 Read::Verdict(verdict) => verdict,
@@ -127,13 +136,29 @@ impl Client {
         }
     }
 
+    /// Sends a message as it is and gives the answer to it.
+    pub(super) async fn send(&self, server: &Nameserver, request: &Message) -> Result<Message, Silence> {
+        let Way::Plain(address) = server.0 else { return self.over_tls(&server.0, request).await };
+        let mut outcome = self.over_udp(address, request).await;
+        if matches!(outcome, Err(Silence::Timeout)) {
+            outcome = self.over_udp(address, request).await;
+        }
+        match outcome {
+            Ok(message) if message.metadata.truncation => self.over_tcp(address, request).await,
+            other => other,
+        }
+    }
+
     async fn exchange_with(
         &self,
-        server: SocketAddr,
+        server: &Nameserver,
         question: &Question,
         unchecked: bool,
     ) -> Result<Message, Silence> {
         let request = |edns| self.request(question, edns, unchecked);
+        let Way::Plain(server) = server.0 else {
+            return self.over_tls(&server.0, &padded(request(true)?)?).await;
+        };
         let mut outcome = Err(Silence::Timeout);
         for edns in [true, true, false] {
             outcome = self.over_udp(server, &request(edns)?).await;
@@ -190,6 +215,16 @@ impl Client {
         }
     }
 
+    /// Over a way that is protected, and that has no datagrams which could be lost or cut.
+    async fn over_tls(&self, way: &Way, request: &Message) -> Result<Message, Silence> {
+        let bytes = timeout(self.timeout, way.exchange(&encode(request)?)).await.map_err(|_| Silence::Timeout)??;
+        let message = decode(&bytes)?;
+        if answers(&message, request) {
+            return Ok(message);
+        }
+        Err(Silence::Malformed("the answer is to another question".to_owned()))
+    }
+
     async fn over_tcp(&self, server: SocketAddr, request: &Message) -> Result<Message, Silence> {
         let told = |e: Silence| match e {
             Silence::Unreachable(reason) => {
@@ -204,6 +239,18 @@ impl Client {
         }
         Err(Silence::Malformed("the answer is to another question".to_owned()))
     }
+}
+
+/// Filled up to a multiple of 128 octets, so that its length does not tell the name (RFC 8467 4.1).
+fn padded(mut request: Message) -> Result<Message, Silence> {
+    /// The number of the option (RFC 7830 3), and the octets of its head.
+    const PADDING: (u16, usize) = (12, 4);
+    let length = encode(&request)?.len() + PADDING.1;
+    let missing = length.next_multiple_of(128) - length;
+    if let Some(edns) = request.edns.as_mut() {
+        edns.options_mut().insert(EdnsOption::Unknown(PADDING.0, vec![0; missing]));
+    }
+    Ok(request)
 }
 
 async fn tcp(server: SocketAddr, request: Vec<u8>) -> io::Result<Vec<u8>> {

@@ -1,4 +1,4 @@
-//! F1: expected records and answers to findings (pure), and the lookups.
+//! F1: expected records and answers to findings (pure), the lookups, and signed updates of zones.
 //!
 //! Looking and judging are apart. [`observe`] asks each authoritative server of a domain by itself and writes down what
 //! it said, word for word; [`check`] holds that against what a platform wants and touches nothing. A question that
@@ -10,16 +10,22 @@ mod check;
 pub mod codes;
 mod diff;
 mod discover;
+mod dnssec;
 mod empty;
 mod lookup;
+mod nameserver;
 mod observe;
 mod platforms;
 pub mod spf;
+mod update;
 mod wire;
 
 pub use ask::{Lookups, Servers};
 pub use check::{check, merge_spf};
 pub use diff::{Row, Standing, diff};
+pub use dnssec::{AnchorError, Anchors, Proof, Validator};
 pub use lookup::Client;
+pub use nameserver::{Nameserver, NameserverError};
 pub use observe::{observe, questions};
 pub use platforms::{Platform, platform, platform_words};
+pub use update::{UpdateError, Updater};

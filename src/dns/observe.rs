@@ -11,6 +11,7 @@ use hickory_proto::{op::ResponseCode, rr::RData};
 use super::{
     discover::{self, Server},
     lookup::Client,
+    wire,
 };
 use crate::model::{DnsTopic, DnsView, Domain, ExpectedRecord, Question, RecordType, ServerView, Verdict};
 
@@ -37,21 +38,34 @@ impl Client {
         topics: &BTreeSet<DnsTopic>,
         servers: &[SocketAddr],
     ) -> DnsView {
-        let found = if servers.is_empty() {
-            discover::servers(domain).await
-        } else {
-            Ok(servers.iter().map(|a| Server { label: a.to_string(), address: *a }).collect())
-        };
-        let servers = match found {
+        let servers = match Self::servers_of(domain, servers).await {
             Ok(servers) => servers,
-            Err(failure) => return DnsView { servers: BTreeMap::new(), failure: Some(failure) },
+            Err(failure) => return DnsView { failure: Some(failure), ..DnsView::default() },
         };
-        let questions = questions(domain, expected, topics);
+        self.ask_servers(domain, questions(domain, expected, topics), servers).await
+    }
+
+    /// Asks each authoritative server of a domain these questions. Without servers, those that the delegation names.
+    pub async fn ask_each(&self, domain: &Domain, questions: &BTreeSet<Question>, servers: &[SocketAddr]) -> DnsView {
+        match Self::servers_of(domain, servers).await {
+            Ok(servers) => self.ask_servers(domain, questions.clone(), servers).await,
+            Err(failure) => DnsView { failure: Some(failure), ..DnsView::default() },
+        }
+    }
+
+    async fn servers_of(domain: &Domain, named: &[SocketAddr]) -> Result<Vec<Server>, String> {
+        if named.is_empty() {
+            return discover::servers(domain).await;
+        }
+        Ok(named.iter().map(|a| Server { label: a.to_string(), address: *a }).collect())
+    }
+
+    async fn ask_servers(&self, domain: &Domain, questions: BTreeSet<Question>, servers: Vec<Server>) -> DnsView {
         let views = stream::iter(servers).map(|server| {
             let questions = &questions;
             async move { (server.label, self.ask(server.address, domain, questions).await) }
         });
-        DnsView { servers: views.buffer_unordered(16).collect().await, failure: None }
+        DnsView { servers: views.buffer_unordered(16).collect().await, ..DnsView::default() }
     }
 
     /// Whether a server is a resolver: it offers recursion, and has no authority for the domain.
@@ -71,10 +85,15 @@ impl Client {
                 view.authoritative = (message.metadata.authoritative || !self.authority)
                     && matches!(message.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
                 // Of a domain inside a zone, the SOA comes along with "no such record".
-                view.serial = message.answers.iter().chain(&message.authorities).find_map(|r| match &r.data {
-                    RData::SOA(soa) => Some(soa.serial),
+                let soa = message.answers.iter().chain(&message.authorities).find_map(|r| match &r.data {
+                    RData::SOA(soa) => Some((r, soa)),
                     _ => None,
                 });
+                if let Some((record, soa)) = soa {
+                    view.serial = Some(soa.serial);
+                    view.negative_ttl = Some(record.ttl.min(soa.minimum));
+                    view.zone = Some(wire::text(&record.name));
+                }
             }
             // A server that is silent once is not asked ten times more.
             Err(silence) => {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use hickory_proto::rr::{Name, RData, RecordType as WireType};
+use hickory_proto::rr::{Name, RData, RecordType as WireType, rdata};
 
 use crate::model::RecordType;
 
@@ -111,6 +111,26 @@ pub(super) fn present(data: &RData) -> Option<String> {
     })
 }
 
+/// The data of a record from its presentation form; `None` when it is none of that type, or of a type that is not
+/// written. Text is plain: no escapes are read, so a backslash is refused.
+pub(super) fn data(rtype: RecordType, value: &str) -> Option<RData> {
+    let words: Vec<&str> = value.split_ascii_whitespace().collect();
+    Some(match (rtype, words.as_slice()) {
+        (RecordType::A, [one]) => RData::A(rdata::A(one.parse().ok()?)),
+        (RecordType::Aaaa, [one]) => RData::AAAA(rdata::AAAA(one.parse().ok()?)),
+        (RecordType::Cname, [one]) => RData::CNAME(rdata::CNAME(name(one)?)),
+        (RecordType::Mx, [preference, host]) => RData::MX(rdata::MX::new(preference.parse().ok()?, name(host)?)),
+        (RecordType::Srv, [priority, weight, port, host]) => {
+            RData::SRV(rdata::SRV::new(priority.parse().ok()?, weight.parse().ok()?, port.parse().ok()?, name(host)?))
+        }
+        // A character string holds at most 255 octets (RFC 1035 3.3).
+        (RecordType::Txt, _) if !value.contains('\\') => {
+            RData::TXT(rdata::TXT::from_bytes(value.as_bytes().chunks(255).collect()))
+        }
+        _ => return None,
+    })
+}
+
 /// Text as it is; octets that are no text, and those that could steer a terminal, as `\ddd`.
 fn printable(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
@@ -139,6 +159,24 @@ mod tests {
     fn text_that_could_steer_a_terminal_is_shown_as_numbers() {
         assert_eq!(printable("v=spf1 ü".as_bytes()), "v=spf1 ü");
         assert_eq!(printable(b"a\x1b[2J\xff"), "a\\027[2J\\255");
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        let long = "a".repeat(600);
+        for (rtype, value) in [
+            (RecordType::Mx, "1 mx0.mail.ovh.net"),
+            (RecordType::Srv, "0 0 443 pro1.mail.ovh.net"),
+            (RecordType::Cname, "_x.a-b.example"),
+            (RecordType::Txt, "v=spf1 include:\"odd\" ~all"),
+            (RecordType::Txt, long.as_str()),
+            (RecordType::Aaaa, "2001:db8::1"),
+        ] {
+            assert_eq!(present(&data(rtype, value).unwrap()).as_deref(), Some(value));
+        }
+        for (rtype, value) in [(RecordType::Mx, "mx0"), (RecordType::Txt, "\\255"), (RecordType::Soa, "x")] {
+            assert!(data(rtype, value).is_none());
+        }
     }
 
     #[test]

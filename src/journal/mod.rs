@@ -7,6 +7,7 @@
 //! Calls block for as long as a disk needs to make a few hundred bytes durable. They are made from async code as they
 //! are: waiting for them is the point.
 
+mod cutover;
 mod error;
 mod fault;
 mod lease;
@@ -22,6 +23,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+pub use cutover::{CutoverWord, Said};
 pub use error::JournalError;
 pub use fault::FaultPoint;
 pub use lease::Lease;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Approval, Entry, HookDue, Journal, JournalError, Progress, Record, Records, Run, Unsettled,
+    Approval, Entry, HookDue, Journal, JournalError, Progress, Record, Records, Run, Unsettled, cutover,
     replay::{self, Standing},
     store::Store,
 };
@@ -37,6 +37,7 @@ impl Journal {
                 mailboxes: mailboxes(store, conn, None)?,
                 protected,
                 passwords,
+                lowered_ttls: cutover::lowered(conn).map_err(|e| store.sql(e))?,
             })
         })
     }
@@ -100,6 +101,27 @@ impl Journal {
     /// Those of every read.
     pub fn entries(&self, run: &RunId) -> Result<Vec<Entry>, JournalError> {
         self.store.read(|conn| entries(&self.store, conn, Some(run)))
+    }
+
+    /// SHA-256 of the entries of a run, in hexadecimal: of the lines that the `sqlite3` shell prints for
+    /// `SELECT seq, action, attempt, kind, at, payload FROM entry WHERE run = '...' ORDER BY seq`, so that anybody can
+    /// compute it again.
+    ///
+    /// # Errors
+    /// Those of every read.
+    pub fn digest(&self, run: &RunId) -> Result<String, JournalError> {
+        use sha2::{Digest as _, Sha256};
+        let lines = self.store.read(|conn| {
+            let sql = "SELECT seq || '|' || action || '|' || attempt || '|' || kind || '|' || at || '|' || payload
+                       FROM entry WHERE run = ?1 ORDER BY seq";
+            rows(&self.store, conn, sql, [&run.0], |r| r.get::<_, String>(0).map_err(|e| self.store.sql(e)))
+        })?;
+        let mut hash = Sha256::new();
+        for line in lines {
+            hash.update(line.as_bytes());
+            hash.update(b"\n");
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// How far each action of a run came.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::{Entry, Record, Resolution, Run};
-use crate::model::{ActionId, Address, MailboxState, PlanId, PlanOutcome, PlatformId, RunId, State};
+use crate::model::{ActionId, Address, Domain, MailboxState, PlanId, PlanOutcome, PlatformId, RunId, State};
 
 /// Where an action stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -175,6 +175,8 @@ pub struct Records {
     pub protected: BTreeSet<Address>,
     /// The accounts whose password was set.
     pub passwords: BTreeSet<(PlatformId, Address)>,
+    /// The TTLs that MX records had before they were lowered for a move that has not ended.
+    pub lowered_ttls: BTreeMap<Domain, u32>,
 }
 
 /// Folds a journal into what the planner needs to know of it.
@@ -211,6 +213,7 @@ pub fn replay(records: Records) -> Result<State, ReplayError> {
         open_run,
         protected: records.protected,
         passwords: records.passwords,
+        lowered_ttls: records.lowered_ttls,
     })
 }
 

@@ -268,7 +268,7 @@ impl Journal {
     }
 
     /// The one way to write: faults, lease, transaction.
-    fn write<T>(
+    pub(super) fn write<T>(
         &self,
         lease: &Lease,
         f: impl FnOnce(&Transaction<'_>) -> Result<T, JournalError>,

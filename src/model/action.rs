@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ActionId, Address, Change, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId};
+use super::{
+    AclChoice, ActionId, Address, Change, CutoverWork, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId, ZoneChange,
+};
 
 /// The stages that a plan shows in order. Edges, not phases, make it safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -82,6 +84,10 @@ pub enum Work {
         /// The change.
         change: Change,
     },
+    /// Changes a DNS zone.
+    Zone(ZoneChange),
+    /// Waits before or after the MX of a domain moves.
+    Cutover(CutoverWork),
     /// Waits until a platform has accepted a domain.
     DomainReady {
         /// The platform.
@@ -118,6 +124,9 @@ pub struct MailWork {
     /// What is left out.
     #[serde(default)]
     pub filter: MailFilter,
+    /// What is done about the rights of others.
+    #[serde(default, skip_serializing_if = "AclChoice::is_leave")]
+    pub acl: AclChoice,
     /// What the source held when the plan was made.
     pub estimate: Option<MailEstimate>,
 }
@@ -169,6 +178,8 @@ pub enum Undo {
         /// The change.
         change: Change,
     },
+    /// By this change of a DNS zone.
+    Zone(ZoneChange),
     /// Nothing was changed.
     Nothing,
     /// Only by a person; the text says how.

@@ -82,6 +82,10 @@ pub enum DnsTopic {
 }
 
 impl DnsTopic {
+    /// Every topic, in order.
+    pub const ALL: [Self; 7] =
+        [Self::Mx, Self::Spf, Self::Dkim, Self::Dmarc, Self::Autodiscover, Self::Autoconfig, Self::Ownership];
+
     /// The word used in a spec.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -203,6 +207,22 @@ pub struct DnsView {
     pub servers: BTreeMap<String, ServerView>,
     /// Why no server could be asked, when none could.
     pub failure: Option<String>,
+    /// What the SPF record that a plan would publish costs receivers; `None` where nobody has counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spf: Option<SpfCost>,
+}
+
+/// What an SPF record costs whoever evaluates it (RFC 7208 4.6.4).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SpfCost {
+    /// The record.
+    pub record: String,
+    /// Terms that cost a lookup, those of included records too.
+    pub lookups: usize,
+    /// Those among them that find nothing.
+    pub voids: usize,
+    /// Whether every included record could be read.
+    pub complete: bool,
 }
 
 /// What one server answered.
@@ -212,7 +232,52 @@ pub struct ServerView {
     pub authoritative: bool,
     /// The SOA serial it serves.
     pub serial: Option<u32>,
+    /// For how many seconds resolvers may remember that something is not there: the smaller of the SOA's own TTL and
+    /// its last field (RFC 2308 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative_ttl: Option<u32>,
+    /// The name of the zone that holds the domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// Its answers.
     #[serde(with = "pairs")]
     pub answers: BTreeMap<Question, Verdict>,
+}
+
+/// How strict a DMARC record is: what becomes of mail that fails, at the domain and below it (`p` and `sp`), from 0 for
+/// `none` to 2 for `reject`. `None` when it is no DMARC record, or has no policy (RFC 9989 4.7).
+#[must_use]
+pub fn dmarc_strictness(record: &str) -> Option<(u8, u8)> {
+    let mut tags = record.split(';').map(|tag| tag.split_once('=').map(|(k, v)| (k.trim(), v.trim())));
+    if tags.next()?? != ("v", "DMARC1") {
+        return None;
+    }
+    let tags: BTreeMap<String, &str> = tags.flatten().map(|(k, v)| (k.to_ascii_lowercase(), v)).collect();
+    let strictness = |tag: &str| match tags.get(tag)?.to_ascii_lowercase().as_str() {
+        "none" => Some(0),
+        "quarantine" => Some(1),
+        "reject" => Some(2),
+        _ => None,
+    };
+    let own = strictness("p")?;
+    Some((own, strictness("sp").unwrap_or(own)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_as_strict_as_it_says() {
+        for (record, strictness) in [
+            ("v=DMARC1; p=none", Some((0, 0))),
+            ("v=DMARC1;p=reject;sp=quarantine;", Some((2, 1))),
+            ("v = DMARC1 ; P=Quarantine; rua=mailto:a@x.org", Some((1, 1))),
+            ("v=DMARC1; rua=mailto:a@x.org", None),
+            ("v=dmarc1; p=none", None),
+            ("v=spf1 -all", None),
+        ] {
+            assert_eq!(dmarc_strictness(record), strictness, "{record}");
+        }
+    }
 }

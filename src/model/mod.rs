@@ -17,6 +17,7 @@ mod limits;
 mod mail;
 mod secret;
 mod state;
+mod zone;
 
 pub use action::*;
 pub use address::*;
@@ -32,3 +33,4 @@ pub use limits::*;
 pub use mail::*;
 pub use secret::*;
 pub use state::*;
+pub use zone::*;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, CopyCounts, FolderPath, FolderStatus, PlanId, PlatformId, RunId, Verified, pairs};
+use super::{Address, CopyCounts, Domain, FolderPath, FolderStatus, PlanId, PlatformId, RunId, Verified, pairs};
 
 /// What the journal knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct State {
     pub protected: BTreeSet<Address>,
     /// Passwords that were generated and delivered, by platform and address: they need not be set again.
     pub passwords: BTreeSet<(PlatformId, Address)>,
+    /// The TTLs that MX records had before they were lowered for a move that has not ended, in seconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lowered_ttls: BTreeMap<Domain, u32>,
 }
 
 /// What the journal knows of one mailbox of the spec.

@@ -23,7 +23,8 @@ pub use scope::scope;
 use crate::{
     dns,
     imap::Parking,
-    model::{Address, Domain, Inventory, MailboxView, PlatformId, PlatformView, Secret, SecretRef},
+    model::{Address, Domain, Inventory, MailboxView, PlatformId, PlatformView, Secret, SecretRef, SpfCost},
+    plan,
     provider::{ProviderError, Reader},
     spec::{Presence, Spec, secrets},
 };
@@ -186,8 +187,11 @@ impl Look<'_> {
     }
 
     async fn ask_dns(&self, inventory: &mut Inventory) {
-        let questions =
-            self.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present && !d.dns.verify.is_empty());
+        let questions = self
+            .spec
+            .domains
+            .iter()
+            .filter(|(_, d)| d.state == Presence::Present && (!d.dns.verify.is_empty() || d.dns.manage.is_some()));
         let asked = questions.map(|(domain, wish)| {
             let expected = inventory
                 .platforms
@@ -196,10 +200,37 @@ impl Look<'_> {
                 .map(|d| d.expected.clone())
                 .unwrap_or_default();
             let servers = dns_servers(self.spec, domain, &self.dns_servers);
-            async move { (domain.clone(), dns::observe(domain, &expected, &wish.dns.verify, &servers).await) }
+            let mut questions = dns::questions(domain, &expected, &wish.dns.verify);
+            questions.extend(plan::ask(self.spec, inventory, domain));
+            async move { (domain.clone(), dns::Client::default().ask_each(domain, &questions, &servers).await) }
         });
         let views = future::join_all(asked).await;
         inventory.dns.extend(views);
+        self.count_senders(inventory).await;
+    }
+
+    /// Counts what the SPF records that a plan would publish cost receivers, with everything that they include.
+    async fn count_senders(&self, inventory: &mut Inventory) {
+        let all = self.spec.domains.keys();
+        let planned: Vec<(Domain, String)> =
+            all.filter_map(|d| Some((d.clone(), plan::spf_to_count(self.spec, inventory, d)?))).collect();
+        for (domain, record) in planned {
+            let client = dns::Client { authority: false, ..dns::Client::default() };
+            let servers = dns_servers(self.spec, &domain, &self.dns_servers);
+            let world =
+                if servers.is_empty() { dns::Servers::system(client) } else { Ok(dns::Servers::new(client, servers)) };
+            let (Ok(world), Ok(parsed)) = (world, dns::spf::parse(&record)) else { continue };
+            let reach = dns::spf::reach(&world, domain.as_str(), &parsed).await;
+            let cost = SpfCost {
+                record,
+                lookups: reach.lookups,
+                voids: reach.voids,
+                complete: reach.unknown.is_empty() && reach.broken.is_empty(),
+            };
+            if let Some(view) = inventory.dns.get_mut(&domain) {
+                view.spf = Some(cost);
+            }
+        }
     }
 }
 

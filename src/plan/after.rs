@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{
     AccountView, Change, ContactView, Delegation, DomainView, GroupSettings, GroupView, Inventory, ObjectState,
-    PlatformView, Profile, RedirectionView, Work,
+    PlatformView, Profile, Question, RedirectionView, Verdict, Work, ZoneChange,
 };
 
 use super::Plan;
@@ -14,12 +14,28 @@ use super::Plan;
 pub fn after(plan: &Plan, inventory: &Inventory) -> Inventory {
     let mut world = inventory.clone();
     for action in &plan.body.actions {
+        if let Work::Zone(change) = &action.work {
+            publish(&mut world, change);
+        }
         let Work::Platform { platform, change } = &action.work else { continue };
         if let Some(view) = world.platforms.get_mut(platform) {
             make(view, change);
         }
     }
     world
+}
+
+/// Makes one change of a zone, at every server that serves it.
+fn publish(world: &mut Inventory, change: &ZoneChange) {
+    let Some(view) = world.dns.get_mut(&change.domain) else { return };
+    let verdict = match &change.after {
+        Some(set) => Verdict::Found { values: set.values.iter().cloned().collect(), ttl: set.ttl },
+        None => Verdict::NoData,
+    };
+    for server in view.servers.values_mut().filter(|s| s.authoritative) {
+        let question = Question { name: change.name.clone(), rtype: change.rtype };
+        server.answers.insert(question, verdict.clone());
+    }
 }
 
 /// Makes one change.

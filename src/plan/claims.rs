@@ -138,7 +138,12 @@ pub(super) fn clear(
 fn platform_change(action: &Action) -> Option<(&PlatformId, &Change)> {
     match &action.work {
         Work::Platform { platform, change } => Some((platform, change)),
-        Work::DomainReady { .. } | Work::Copy(_) | Work::VerifyMail(_) | Work::VerifyDns { .. } => None,
+        Work::Zone(_)
+        | Work::Cutover(_)
+        | Work::DomainReady { .. }
+        | Work::Copy(_)
+        | Work::VerifyMail(_)
+        | Work::VerifyDns { .. } => None,
     }
 }
 

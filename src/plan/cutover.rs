@@ -3,14 +3,21 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    model::{DnsTopic, Domain, NoteKind, Phase, PlatformId, Question, RecordType, Undo, Verdict, Work},
-    spec::{Presence, Strategy},
+    model::{
+        Action, ActionId, CutoverStep, CutoverWork, DnsTopic, Domain, NoteKind, Phase, PlatformId, Question, RecordSet,
+        RecordType, Undo, Verdict, Work, ZoneChange,
+    },
+    spec::{CutoverSpec, Presence, Strategy},
 };
 
-use super::{draft::Draft, world::World};
+use super::{draft::Draft, reads, world::World, zone};
 
 /// The MX records that a platform wants for a domain, in presentation form.
 fn wanted_mx<'a>(world: &World<'a>, domain: &Domain, platform: &PlatformId) -> BTreeSet<&'a str> {
+    let said = world.spec.domains.get(domain).filter(|d| d.platform == *platform && !d.dns.mx.is_empty());
+    if let Some(spec) = said {
+        return spec.dns.mx.iter().map(String::as_str).collect();
+    }
     let expected = world.platform(platform).and_then(|v| v.domains.get(domain)).map(|d| d.expected.as_slice());
     let mx = expected.unwrap_or_default().iter().filter(|r| r.topic == DnsTopic::Mx);
     mx.map(|r| r.value.as_str()).collect()
@@ -36,12 +43,100 @@ pub(super) fn mx_moved(world: &World<'_>, domain: &Domain, platform: &PlatformId
     !answers.is_empty() && answers.iter().all(there)
 }
 
+/// Whether the move of a domain's MX is what moves its mail.
+pub(super) fn moves_mx(world: &World<'_>, domain: &Domain) -> bool {
+    let Some(spec) = world.spec.domains.get(domain) else { return false };
+    spec.migrate
+        .as_ref()
+        .is_some_and(|m| m.strategy == Strategy::Parallel && !world.shares_routing(&m.from, &spec.platform))
+}
+
+/// Plans the move of an MX: its TTL is lowered early, the move waits until nobody can still have the old one, every
+/// server is seen to have it, and the TTL goes back. `before` is what has to be done for the accounts first. Gives the
+/// action after which the new MX is everywhere.
+pub(super) fn emit(
+    world: &World<'_>,
+    domain: &Domain,
+    change: ZoneChange,
+    before: &BTreeSet<ActionId>,
+    draft: &mut Draft,
+) -> ActionId {
+    draft.read(domain.as_str(), reads::records_key(&change));
+    let usual = CutoverSpec::default();
+    let wish = world.spec.domains.get(domain).map_or(&usual, |d| &d.dns.cutover);
+    let (Some(old), Some(new)) = (&change.before, &change.after) else {
+        return zone::add(draft, Phase::Cutover, change, "mail moves with it".to_owned()).id.clone();
+    };
+    // An earlier run may have lowered it: resolvers may know the one before that, and it is the one to go back to.
+    let was = world.state.lowered_ttls.get(domain).copied().unwrap_or(0).max(old.ttl);
+    let low = old.ttl.min(wish.ttl);
+    let lowered = RecordSet { ttl: low, ..old.clone() };
+    let mut needs = before.clone();
+    if low < old.ttl {
+        let lower = ZoneChange { after: Some(lowered.clone()), ..change.clone() };
+        let reason = format!("so that the move of the MX is known everywhere within {low} seconds");
+        needs.insert(zone::add(draft, Phase::Domain, lower, reason).id.clone());
+    }
+    let moved = RecordSet { ttl: low, ..new.clone() };
+    let switch = ZoneChange { before: Some(lowered), after: Some(moved.clone()), ..change.clone() };
+    let absence = negative_ttl(world, domain);
+    let work = |step, wait, approve| CutoverWork {
+        step,
+        switch: switch.clone(),
+        wait,
+        approve,
+        resolvers: if step == CutoverStep::Converge { wish.resolvers.clone() } else { Vec::new() },
+    };
+    let drain = work(CutoverStep::Drain, was.max(absence).saturating_add(wish.margin), wish.approve);
+    let reason = format!("resolvers may still know the MX with its TTL of {was} seconds");
+    let drained = wait(draft, "cutover.wait", domain, drain, reason);
+    drained.requires.extend(needs);
+    let drained = drained.id.clone();
+
+    let reason = format!("new mail arrives at {} from then on", target(world, domain));
+    let guard = zone::guard_of(&switch);
+    let moving = zone::add(draft, Phase::Cutover, switch.clone(), reason);
+    moving.requires.insert(drained);
+    moving.guard = guard;
+    let moving = moving.id.clone();
+
+    let converge = work(CutoverStep::Converge, low, false);
+    let reason = "the move is done when every server has it".to_owned();
+    let seen = wait(draft, "cutover.converge", domain, converge, reason);
+    seen.requires.insert(moving);
+    let seen = seen.id.clone();
+    if low < was {
+        let raise = ZoneChange { before: Some(moved.clone()), after: Some(RecordSet { ttl: was, ..moved }), ..change };
+        let raised = zone::add(draft, Phase::Cutover, raise, "the TTL is what it was before the move".to_owned());
+        raised.requires.insert(seen.clone());
+    }
+    seen
+}
+
+fn wait<'d>(draft: &'d mut Draft, kind: &str, domain: &Domain, work: CutoverWork, reason: String) -> &'d mut Action {
+    let name = format!("{kind}:{domain}");
+    draft.add((Phase::Cutover, domain.as_str()), name, Work::Cutover(work), Undo::Nothing, reason)
+}
+
+fn target(world: &World<'_>, domain: &Domain) -> String {
+    world.spec.domains.get(domain).map(|d| world.title(&d.platform)).unwrap_or_default()
+}
+
+/// How long resolvers may remember that a record is not there, by the server that says the most.
+fn negative_ttl(world: &World<'_>, domain: &Domain) -> u32 {
+    let servers = world.inventory.dns.get(domain).into_iter().flat_map(|v| v.servers.values());
+    servers.filter_map(|s| s.negative_ttl).max().unwrap_or(0)
+}
+
 /// Says which MX records to set where the move of the MX is what moves the mail.
 pub(super) fn tell(world: &World<'_>, draft: &mut Draft) {
     let busy = busy_domains(draft);
     for (domain, migrate, target) in world.migrations() {
         let separate = !world.shares_routing(&migrate.from, target);
         if migrate.strategy != Strategy::Parallel || !separate || mx_moved(world, domain, target) {
+            continue;
+        }
+        if !zone::switches(draft, domain).is_empty() {
             continue;
         }
         let wanted = wanted_mx(world, domain, target);
@@ -78,7 +173,9 @@ pub(super) fn verify(world: &World<'_>, draft: &mut Draft) {
     let busy = busy_domains(draft);
     for (domain, spec) in &world.spec.domains {
         let checked = spec.state == Presence::Present && spec.migrate.is_some() && !spec.dns.verify.is_empty();
-        if !checked || !busy.contains(domain.as_str()) {
+        // Records that the platform names only once it has the domain cannot be right yet, and a later plan sets them.
+        let later = spec.dns.manage.is_some() && zone::names_later(world, domain, spec);
+        if !checked || later || !busy.contains(domain.as_str()) {
             continue;
         }
         let work = Work::VerifyDns {
@@ -88,6 +185,13 @@ pub(super) fn verify(world: &World<'_>, draft: &mut Draft) {
         };
         let reason = format!("mail DNS should be what {} expects", world.title(&spec.platform));
         let name = format!("verify.dns:{}/{domain}", spec.platform);
-        draft.add((Phase::Verify, domain.as_str()), name, work, Undo::Nothing, reason);
+        let written = draft.actions.iter().filter(|a| match &a.work {
+            Work::Zone(change) => change.domain == *domain,
+            Work::Cutover(work) => work.switch.domain == *domain,
+            _ => false,
+        });
+        let written: BTreeSet<ActionId> = written.map(|a| a.id.clone()).collect();
+        let action = draft.add((Phase::Verify, domain.as_str()), name, work, Undo::Nothing, reason);
+        action.requires.extend(written);
     }
 }

@@ -46,7 +46,12 @@ fn names_and_requirements(actions: &[Action], wrong: &mut Vec<String>) {
 fn change(action: &Action) -> Option<&Change> {
     match &action.work {
         Work::Platform { change, .. } => Some(change),
-        Work::DomainReady { .. } | Work::Copy(_) | Work::VerifyMail(_) | Work::VerifyDns { .. } => None,
+        Work::Zone(_)
+        | Work::Cutover(_)
+        | Work::DomainReady { .. }
+        | Work::Copy(_)
+        | Work::VerifyMail(_)
+        | Work::VerifyDns { .. } => None,
     }
 }
 

@@ -30,6 +30,7 @@ mod types;
 mod undo;
 mod victims;
 mod world;
+mod zone;
 
 pub use after::after;
 pub use file::PlanFileError;
@@ -39,6 +40,7 @@ pub use reads::{Fields, Stale, read_value, stale};
 pub use rollback::rollback;
 pub use same::{Divergence, divergences};
 pub use types::*;
+pub use zone::{ask, spf_to_count};
 
 use std::collections::BTreeSet;
 
@@ -113,6 +115,7 @@ fn drafted(world: &World<'_>) -> Draft {
     domains::removals_last(&mut draft);
     domains::prune_waits(&mut draft);
     sources_last(&mut draft);
+    zone::emit(world, &mut draft);
     cutover::verify(world, &mut draft);
     cutover::tell(world, &mut draft);
     leftovers::emit(&ground, &mut draft);

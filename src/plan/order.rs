@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Hashed;
-use crate::model::{Action, ActionId, Address, Phase, Work};
+use crate::model::{Action, ActionId, Address, CutoverStep, Phase, RecordType, Work, ZoneChange};
 
 /// What the order prefers where requirements leave a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,10 +168,25 @@ fn split(chain: &str) -> (&str, &str) {
 fn rank(work: &Work) -> u8 {
     match work {
         Work::Platform { change, .. } => change_rank(change),
+        Work::Zone(change) => zone_rank(change),
+        Work::Cutover(work) => match work.step {
+            CutoverStep::Drain => 63,
+            CutoverStep::Converge => 65,
+        },
         Work::DomainReady { .. } => 4,
         Work::Copy(_) => 60,
         Work::VerifyMail(_) => 61,
         Work::VerifyDns { .. } => 62,
+    }
+}
+
+/// A proof of ownership comes before the wait for it, by requirement; what mail needs comes before the MX.
+fn zone_rank(change: &ZoneChange) -> u8 {
+    match (change.rtype, change.kind()) {
+        (RecordType::Mx, "dns.ttl") => 6,
+        (RecordType::Mx, _) => 64,
+        (RecordType::Srv, _) => 66,
+        _ => 5,
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Plan;
-use crate::model::{AccountView, Address, Domain, Inventory, PlatformId, PlatformView};
+use super::{Plan, zone};
+use crate::model::{AccountView, Address, Domain, Inventory, PlatformId, PlatformView, Question, ZoneChange};
 
 /// The fields of one object, as a plan remembers them. Empty means that the object is not there.
 pub type Fields = BTreeMap<String, Value>;
@@ -36,10 +36,33 @@ pub(super) fn object_key(platform: &PlatformId, class: &str, subject: &str) -> S
     format!("{platform}/{class}/{subject}")
 }
 
+/// The key of a set of records: `dns:mydomain.ovh/MX/mydomain.ovh`. No platform has a colon in its name.
+pub(super) fn records_key(change: &ZoneChange) -> String {
+    format!("{DNS}{}/{}/{}", change.domain, change.rtype, change.name)
+}
+
+const DNS: &str = "dns:";
+
+/// What the servers of a domain say of a set of records; `None` when that is not known.
+fn read_records(inventory: &Inventory, key: &str) -> Option<Fields> {
+    let mut parts = key.strip_prefix(DNS)?.splitn(3, '/');
+    let domain = Domain::parse(parts.next()?).ok()?;
+    let rtype = serde_json::from_value(Value::from(parts.next()?)).ok()?;
+    let question = Question { name: parts.next()?.to_owned(), rtype };
+    match zone::seen(inventory.dns.get(&domain)?, &question) {
+        zone::Seen::Is(None) => Some(Fields::new()),
+        zone::Seen::Is(Some(set)) => Some(fields([("values", json(&set.values)), ("ttl", json(&set.ttl))])),
+        _ => None,
+    }
+}
+
 /// The fields of the object of that key as the inventory has them. What changes by itself (octets in use, folder
 /// counts, whether a task runs) is left out: preconditions look at that just before each action.
 #[must_use]
 pub fn read_value(inventory: &Inventory, key: &str) -> Fields {
+    if key.starts_with(DNS) {
+        return read_records(inventory, key).unwrap_or_default();
+    }
     let mut parts = key.splitn(3, '/');
     let (Some(platform), Some(class), Some(subject)) = (parts.next(), parts.next(), parts.next()) else {
         return Fields::new();
@@ -124,6 +147,13 @@ pub fn stale(plan: &Plan, inventory: &Inventory) -> Vec<Stale> {
     let now_all = read_all(inventory, plan.body.read_set.keys().map(String::as_str).collect());
     for (object, then) in &plan.body.read_set {
         let platform = object.split('/').next().unwrap_or_default();
+        if object.starts_with(DNS) {
+            match read_records(inventory, object) {
+                Some(now) => compare_whole(object, then, &now, &mut out),
+                None => out.push(difference(object, "presence", "observed", "could not be read")),
+            }
+            continue;
+        }
         if !inventory.platforms.contains_key(&PlatformId::from(platform)) {
             if missing.insert(platform) {
                 out.push(difference(platform, "platform", "observed", "could not be read"));
@@ -131,13 +161,17 @@ pub fn stale(plan: &Plan, inventory: &Inventory) -> Vec<Stale> {
             continue;
         }
         let now = now_all.get(object).cloned().unwrap_or_default();
-        match (then.is_empty(), now.is_empty()) {
-            (true, false) => out.push(difference(object, "presence", "absent", "present")),
-            (false, true) => out.push(difference(object, "presence", "present", "absent")),
-            _ => compare(object, then, &now, &mut out),
-        }
+        compare_whole(object, then, &now, &mut out);
     }
     out
+}
+
+fn compare_whole(object: &str, then: &Fields, now: &Fields, out: &mut Vec<Stale>) {
+    match (then.is_empty(), now.is_empty()) {
+        (true, false) => out.push(difference(object, "presence", "absent", "present")),
+        (false, true) => out.push(difference(object, "presence", "present", "absent")),
+        _ => compare(object, then, now, out),
+    }
 }
 
 fn compare(object: &str, then: &Fields, now: &Fields, out: &mut Vec<Stale>) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     model::{
         Action, ActionId, Address, Change, Domain, Guard, GuardOutcome, Inventory, NoteKind, Phase, PlatformId,
-        Precondition, RunId, State, Undo, Work,
+        Precondition, Question, RecordSet, RunId, State, Undo, Work, ZoneChange,
     },
     spec::Spec,
 };
@@ -16,6 +16,7 @@ use super::{
     draft::{Block, Draft},
     finish, reads,
     world::World,
+    zone,
 };
 
 /// Makes the plan that takes a run back. `done` are its actions that are done, in the order of its plan.
@@ -85,6 +86,7 @@ impl Back<'_, '_> {
                 self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), message, None);
             }
             (_, Undo::Change { platform, change }) => self.change(action, platform, change, before),
+            (_, Undo::Zone(change)) => self.zone(action, change, before),
             (_, Undo::Manual(how)) => {
                 self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), how.clone(), None);
             }
@@ -159,6 +161,42 @@ impl Back<'_, '_> {
             }
         }
         self.add(action, platform, change, before);
+    }
+
+    /// Puts records back, unless somebody has changed them since: what they put there is not ours to take away.
+    fn zone(&mut self, action: &Action, change: &ZoneChange, before: BTreeSet<ActionId>) {
+        let question = Question { name: change.name.clone(), rtype: change.rtype };
+        let seen = self.world.inventory.dns.get(&change.domain).map(|view| zone::seen(view, &question));
+        let Some(zone::Seen::Is(now)) = seen else {
+            let message = format!("what {} has now is not known, so its records are left alone", change.name);
+            self.draft.note(NoteKind::Blocked, "dns-unknown", action.id.as_str(), message, None);
+            return;
+        };
+        let values = |set: &Option<RecordSet>| set.as_ref().map(|s| s.values.clone());
+        if values(&now) == values(&change.after) {
+            return;
+        }
+        // A later change of the same records is taken back first, and leaves what this one expects.
+        let pending = self.draft.actions.iter().rev().find_map(|a| match &a.work {
+            Work::Zone(c) if c.name == change.name && c.rtype == change.rtype => Some(values(&c.after)),
+            _ => None,
+        });
+        if pending.unwrap_or_else(|| values(&now)) != values(&change.before) {
+            let message = format!("the {} records of {} were changed since the run", change.rtype, change.name);
+            let help = Some("change them by hand; nothing that somebody else put there is taken away".to_owned());
+            self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), message, help);
+            return;
+        }
+        let change = match now {
+            Some(now) => ZoneChange { before: Some(now), ..change.clone() },
+            None => change.clone(),
+        };
+        self.draft.read(&action.chain, reads::records_key(&change));
+        let guard = zone::guard_of(&change);
+        let made = zone::add(&mut self.draft, Phase::Rollback, change, format!("takes {} back", action.id));
+        made.requires = before;
+        made.guard = guard;
+        self.undone_by.insert(action.id.clone(), made.id.clone());
     }
 
     fn add(

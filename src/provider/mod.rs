@@ -7,6 +7,9 @@ mod capability;
 mod config;
 mod imap_host;
 mod ovh;
+mod submission;
+mod updates;
+mod zone;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,6 +18,8 @@ use thiserror::Error;
 
 pub use capability::{capabilities_of, supports};
 pub use config::PlatformConfig;
+pub use submission::{Submission, submission_of};
+pub use zone::{Authorities, UpdateConfig, ZoneWriter, open_ovh_zone, open_updates};
 
 use crate::model::{Address, Capabilities, Change, Domain, ImapEndpoint, PlatformKind, PlatformView, Secret};
 
@@ -133,6 +138,8 @@ pub enum ErrorClass {
     Unreachable,
     /// The connection failed after a mutating request was sent: the change may have been made.
     InDoubt,
+    /// It is not what it was when the plan was made; nothing was changed.
+    Stale,
     /// It takes longer than was waited.
     Timeout,
     /// The adapter cannot do this on its platform.

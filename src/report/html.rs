@@ -5,17 +5,18 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::{
     diag::{count, plural},
-    model::{Action, GuardOutcome, Note, NoteKind, Undo},
+    model::{Action, GuardOutcome, Note, NoteKind, Undo, Work},
     plan::{OpenGuard, Plan, guards},
 };
 
 use super::{
     phrase::{self, Phrase},
+    records,
     style::Paint,
     text,
 };
 
-const STYLE: &str = include_str!("html/page.css");
+pub(super) const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
 
 /// A plan as a self-contained HTML page.
@@ -172,7 +173,8 @@ fn row(action: &Action, out: &mut String) {
         out,
         "<div class=\"row{grave}\" id=\"{id}\" data-kind=\"{symbol}\" data-domain=\"{domain}\" \
          title=\"{reason}\"><span class=\"mark{class}\">{symbol}{guard}</span><span class=\"verb\">{verb}</span><span \
-         class=\"what\">{object}</span><span class=\"detail\">{detail}</span><span class=\"undo{never}\">{undo}</span></div>",
+         class=\"what\">{object}</span><span class=\"detail\">{detail}</span><span class=\"undo{never}\">{undo}</span>{records}</div>",
+        records = record_lines(action),
         grave = if grave { " grave" } else { "" },
         id = escape(action.id.as_str()),
         symbol = escape(&phrase.symbol.to_string()),
@@ -188,6 +190,17 @@ fn row(action: &Action, out: &mut String) {
             other => format!("undo: {}", escape(&phrase::undo(other))),
         },
     );
+}
+
+/// The records that go and come, below the row of their change.
+fn record_lines(action: &Action) -> String {
+    let Work::Zone(change) = &action.work else { return String::new() };
+    let line = |(sign, line): (char, String)| {
+        let class = if sign == '-' { "bad" } else { "good" };
+        format!("<span class=\"{class}\">{sign} {}</span>", escape(&line))
+    };
+    let lines: Vec<String> = records::lines(change).into_iter().map(line).collect();
+    format!("<pre class=\"records\">{}</pre>", lines.join("\n"))
 }
 
 /// What stops something is in view above the actions.
@@ -222,7 +235,7 @@ fn others(notes: &[Note], out: &mut String) {
     }
 }
 
-fn entry(note: &Note, out: &mut String) {
+pub(super) fn entry(note: &Note, out: &mut String) {
     let _ = write!(
         out,
         "<li><strong>{}</strong> <code>{}</code>: {}",
@@ -264,7 +277,7 @@ fn foot(plan: &Plan, out: &mut String) {
 }
 
 /// Text that HTML leaves as it is, also inside a quoted attribute.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -10,7 +10,7 @@ use crate::{
 
 use super::{
     phrase::{self, Phrase},
-    text,
+    records, text,
 };
 
 /// How much of the foldable part is shown.
@@ -79,6 +79,7 @@ fn render(plan: &Plan, detail: Detail, folded: &str, graves: usize) -> String {
     }
     out.push_str(&caution(plan, &guards(plan), detail));
     out.push_str(&grave_rows(plan, graves));
+    out.push_str(&record_diff(plan));
     out.push_str(folded);
     out.push_str(&notes(&plan.body.notes, detail));
     if !plan.is_empty() {
@@ -87,6 +88,25 @@ fn render(plan: &Plan, detail: Detail, folded: &str, graves: usize) -> String {
         out.push_str(&format!("\n{undo}Applies exactly this with `rehome apply` and the plan file.\n"));
     }
     out
+}
+
+/// Lines of records that are shown; no domain of mail has more.
+const RECORDS_SHOWN: usize = 60;
+
+/// The changes of zones, record by record.
+fn record_diff(plan: &Plan) -> String {
+    let lines: Vec<String> = records::changes(plan)
+        .flat_map(records::lines)
+        .map(|(sign, line)| format!("{sign} {}\n", line.replace('`', "'")))
+        .collect();
+    match lines.len() {
+        0 => String::new(),
+        n if n <= RECORDS_SHOWN => format!("\n```diff\n{}```\n", lines.concat()),
+        n => {
+            let shown = lines.iter().take(RECORDS_SHOWN).cloned().collect::<String>();
+            format!("\n```diff\n{shown}```\n\n{} more lines in the plan file.\n", n - RECORDS_SHOWN)
+        }
+    }
 }
 
 fn caution(plan: &Plan, open: &[OpenGuard], detail: Detail) -> String {

@@ -10,10 +10,12 @@ mod events;
 mod filter;
 mod findings;
 mod graph;
+mod handover;
 mod html;
 mod markdown;
 mod pace;
 mod phrase;
+mod records;
 mod rows;
 mod spec_text;
 mod status;
@@ -28,6 +30,9 @@ pub use drift::{Drift, drift_markdown, drift_text};
 pub use events::{event_json, event_line};
 pub use findings::{Checked, findings_json, findings_markdown, findings_text};
 pub use graph::{Graph, plan_graph};
+pub use handover::{
+    Handover, MailServers, User, apple_profile, autoconfig, handover_html, handover_markdown, user_page,
+};
 pub use html::plan_html;
 pub use markdown::plan_markdown;
 pub use pace::{Forecast, Pace, eta, forecast_text};

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    diag::{count, plural, size},
+    diag::{count, duration, plural, size},
     model::{
-        AccessMethod, Action, Address, Change, ContactView, DomainType, GroupSettings, MailWork, NoteKind,
-        PasswordSource, PlatformId, Profile, Undo, Work,
+        AccessMethod, AclChoice, Action, Address, Change, ContactView, CutoverStep, CutoverWork, DomainType,
+        GroupSettings, MailWork, NoteKind, PasswordSource, PlatformId, Profile, Undo, Work, ZoneChange,
     },
     plan::Plan,
 };
 
 use super::{
     filter::filter_words,
+    records,
     style::{Paint, clean},
 };
 
@@ -33,6 +34,8 @@ impl Phrase {
                 let verb = if symbol == '>' { freeing(change).unwrap_or(phrase.verb) } else { phrase.verb };
                 Self { symbol, verb, ..phrase }
             }
+            Work::Zone(change) => Self::zone(change),
+            Work::Cutover(work) => Self::cutover(work),
             Work::DomainReady { platform, domain } => {
                 Self::new('|', "wait for domain", domain.unicode(), format!("until {platform} accepts it"))
             }
@@ -42,7 +45,7 @@ impl Phrase {
                     '=',
                     "copy",
                     target(work),
-                    join([Some(from), pass(work), estimate(work), filter_words(&work.filter)]),
+                    join([Some(from), pass(work), estimate(work), filter_words(&work.filter), acl_words(work)]),
                 )
             }
             Work::VerifyMail(work) => Self::new(
@@ -56,6 +59,35 @@ impl Phrase {
                 Self::new('?', "verify DNS", domain.unicode(), format!("{} for {platform}", topics.join(", ")))
             }
         }
+    }
+
+    fn zone(change: &ZoneChange) -> Self {
+        let verb = match change.kind() {
+            "dns.ttl" => "set TTL",
+            "dns.remove" => "remove records",
+            _ => "set records",
+        };
+        let object = format!("{} {}", change.name, change.rtype);
+        Self::new(zone_symbol(change), verb, object, records::summary(change))
+    }
+
+    fn cutover(work: &CutoverWork) -> Self {
+        let domain = work.switch.domain.unicode();
+        let wait = duration(u64::from(work.wait));
+        let (verb, detail) = match work.step {
+            CutoverStep::Drain => {
+                let word = if work.approve { ", and until somebody approves" } else { "" };
+                ("wait to move MX", format!("until the TTL is lowered everywhere, {wait}{word}"))
+            }
+            CutoverStep::Converge => {
+                let resolvers = match work.resolvers.len() {
+                    0 => String::new(),
+                    n => format!(" and {}", plural(n, "resolver")),
+                };
+                ("wait for new MX", format!("at every server{resolvers}, then {wait}"))
+            }
+        };
+        Self::new('|', verb, domain, detail)
     }
 
     pub(super) fn new(symbol: char, verb: &'static str, object: String, detail: String) -> Self {
@@ -80,9 +112,18 @@ pub(super) fn symbol(action: &Action) -> char {
         // Half of a move: nothing is lost, the other half takes the address.
         Work::Platform { change, .. } if action.swap.is_some() && freeing(change).is_some() => '>',
         Work::Platform { change, .. } => words(change).0,
-        Work::DomainReady { .. } => '|',
+        Work::Zone(change) => zone_symbol(change),
+        Work::DomainReady { .. } | Work::Cutover(_) => '|',
         Work::Copy(_) => '=',
         Work::VerifyMail(_) | Work::VerifyDns { .. } => '?',
+    }
+}
+
+fn zone_symbol(change: &ZoneChange) -> char {
+    match (&change.before, &change.after) {
+        (_, None) => '-',
+        (None, Some(_)) => '+',
+        (Some(_), Some(_)) => '~',
     }
 }
 
@@ -102,6 +143,14 @@ fn target(work: &MailWork) -> String {
 
 fn pass(work: &MailWork) -> Option<String> {
     (work.pass > 1).then(|| format!("pass {}", work.pass))
+}
+
+fn acl_words(work: &MailWork) -> Option<String> {
+    match work.acl {
+        AclChoice::Leave => None,
+        AclChoice::Report => Some("rights of others reported".to_owned()),
+        AclChoice::Copy => Some("others get the rights they have".to_owned()),
+    }
 }
 
 fn estimate(work: &MailWork) -> Option<String> {
@@ -283,6 +332,10 @@ pub(super) fn undo(undo: &Undo) -> String {
                 _ => format!("{} {}", phrase.verb, phrase.object),
             }
         }
+        Undo::Zone(change) => {
+            let phrase = Phrase::zone(change);
+            format!("{} {}: {}", phrase.verb, phrase.object, phrase.detail)
+        }
         Undo::Manual(how) => format!("by hand: {how}"),
         Undo::Irreversible(why) => format!("impossible: {why}"),
     }
@@ -413,7 +466,7 @@ pub(super) fn undo_summary(plan: &Plan) -> String {
     let (mut by_itself, mut by_hand, mut never) = (0usize, 0usize, 0usize);
     for action in &plan.body.actions {
         match action.undo {
-            Undo::Change { .. } => by_itself += 1,
+            Undo::Change { .. } | Undo::Zone(_) => by_itself += 1,
             Undo::Manual(_) => by_hand += 1,
             Undo::Irreversible(_) => never += 1,
             Undo::Nothing => {}

@@ -10,6 +10,7 @@ use crate::{
 
 use super::{
     phrase::{self, Phrase},
+    records,
     rows::{self, Row},
     style::{Options, Paint, pad},
 };
@@ -95,6 +96,12 @@ fn row(row: &Row<'_>, alone: bool, (verb, object): (usize, usize), options: &Opt
         format!("{}\n", format!("  {mark} {start}  {}", phrase.detail).trim_end())
     };
     let Some(action) = row.action else { return out };
+    if let Work::Zone(change) = &action.work {
+        for (sign, line) in records::lines(change) {
+            let paint = if sign == '-' { Paint::Bad } else { Paint::Good };
+            out.push_str(&format!("{}{}\n", " ".repeat(indent), options.paint(paint, &format!("{sign} {line}"))));
+        }
+    }
     if let Work::Copy(work) = &action.work
         && (alone || options.verbose)
         && !action.id.as_str().contains('#')

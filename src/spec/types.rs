@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccessMethod, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, Gates, GroupSettings,
-    HookPoint, ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef,
-    SlotId,
+    AccessMethod, AclChoice, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, Gates,
+    GroupSettings, HookPoint, ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile,
+    SecretRef, SlotId,
 };
 
 /// What should be.
@@ -249,8 +249,75 @@ pub struct DnsSpec {
     pub manage: Option<String>,
     /// What is checked.
     pub verify: BTreeSet<DnsTopic>,
+    /// Resolvers to ask too: `address[:port]`, `tls://HOST`, `https://HOST/PATH`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolvers: Vec<String>,
     /// The servers to ask (`address[:port]`) instead of those that the delegation names.
     pub servers: Vec<String>,
+    /// What may be written; empty without [`manage`](Self::manage).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub records: BTreeSet<DnsTopic>,
+    /// The TTL of what is written, in seconds; `None` keeps the one that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u32>,
+    /// The mail servers (`preference host`) to publish instead of those that the platform names; empty for the platform's.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub mx: BTreeSet<String>,
+    /// The DMARC record to publish; `None` leaves one that is there alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dmarc: Option<String>,
+    /// How the zone is updated, with `manage: rfc2136`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<UpdateSpec>,
+    /// How the MX is moved.
+    #[serde(default, skip_serializing_if = "CutoverSpec::is_usual")]
+    pub cutover: CutoverSpec,
+}
+
+/// Who writes a zone: `dns.manage`.
+pub const OVH_ZONE: &str = "ovh-zone";
+/// Who writes a zone: `dns.manage`.
+pub const RFC_2136: &str = "rfc2136";
+
+/// Dynamic updates of a zone (RFC 2136), signed with TSIG (RFC 8945).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateSpec {
+    /// The primary server, `address[:port]`.
+    pub server: String,
+    /// The zone; `None` for the one that the servers of the domain name.
+    pub zone: Option<String>,
+    /// The name of the key.
+    pub key: String,
+    /// `hmac-sha256`, `hmac-sha384` or `hmac-sha512`.
+    pub algorithm: String,
+    /// The key, in Base64.
+    pub secret: SecretRef,
+}
+
+/// How the MX of a domain moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutoverSpec {
+    /// The TTL of the MX around the move, in seconds.
+    pub ttl: u32,
+    /// How long resolvers are trusted to keep a record beyond its TTL, in seconds.
+    pub margin: u32,
+    /// Whether a person has to say `rehome cutover approve` before the MX moves.
+    pub approve: bool,
+    /// Resolvers (`address[:port]`) that must have the new MX before the move counts as seen.
+    pub resolvers: Vec<String>,
+}
+
+impl CutoverSpec {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for CutoverSpec {
+    /// 300 seconds, with an hour for careless resolvers, and a person's word.
+    fn default() -> Self {
+        Self { ttl: 300, margin: 3600, approve: true, resolvers: Vec::new() }
+    }
 }
 
 /// One account.
@@ -289,6 +356,9 @@ pub struct MailSpec {
     pub filter: MailFilter,
     /// How far a copy is proved.
     pub verify: VerifyLevel,
+    /// What is done about the rights of others.
+    #[serde(default, skip_serializing_if = "AclChoice::is_leave")]
+    pub acl: AclChoice,
 }
 
 /// How far a copy is proved before it counts as done.

@@ -3,6 +3,7 @@
 mod crash;
 mod desk;
 mod gates;
+mod moves;
 mod outcome;
 mod recovery;
 mod world;

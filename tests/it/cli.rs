@@ -2,6 +2,7 @@
 
 mod control;
 mod copy;
+mod dedup;
 mod exits;
 mod form;
 mod gates;
@@ -13,6 +14,7 @@ mod journal;
 mod mailboxes;
 mod plans;
 mod platforms;
+mod report;
 mod reviews;
 mod secrets;
 mod shell;

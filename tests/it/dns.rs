@@ -3,9 +3,13 @@
 mod audit;
 mod commands;
 mod daemons;
+mod dnssec;
+mod peers;
 mod real;
 mod scripted;
+mod secure;
 mod spf;
+mod updates;
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 

@@ -3,19 +3,24 @@
 
 mod apply;
 mod architecture;
+mod between;
 mod binary;
+mod browser;
 mod cli;
 mod copy;
 mod crash;
 mod dns;
 mod fleet;
+mod gitops;
 mod imap;
 mod journal;
 mod kills;
 mod plan;
 mod provider;
+mod readme;
 mod sandbox_api;
 mod sandbox_mail;
 mod spec;
 mod trust;
 mod world;
+mod zones;

@@ -40,11 +40,12 @@ const MESSAGES: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Commands that promise to change nothing.
-const READERS: [&str; 17] = [
+const READERS: [&str; 18] = [
     "validate",
     "plan",
     "show",
     "status",
+    "report",
     "verify",
     "doctor",
     "journal",
@@ -103,10 +104,17 @@ impl World {
 
     /// The same with another spec.
     pub fn with(spec: &str) -> Self {
+        let world = Self::before(spec, MESSAGES);
+        world.autodiscover("pro1.mail.ovh.net");
+        world
+    }
+
+    /// The same with that many messages in each mailbox, and with DNS as the old platform wants it.
+    pub fn before(spec: &str, messages: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let options = Options {
             seed: 1,
-            world: People::Demo { messages: MESSAGES },
+            world: People::Demo { messages },
             imap: ImapBackend::Memory,
             api_port: 0,
             task_delay: Duration::from_millis(5),
@@ -128,7 +136,6 @@ impl World {
             applied: Cell::new(false),
         };
         world.write("rehome.yaml", spec);
-        world.autodiscover("pro1.mail.ovh.net");
         world
     }
 

@@ -1,10 +1,13 @@
 //! What can be typed behind `rehome dns`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use crate::observe::server_address;
+use crate::{dns::Nameserver, observe::server_address};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum DnsCommand {
@@ -27,9 +30,15 @@ pub(in crate::cli) struct CheckArgs {
     /// The platform that mail moves away from: whether it may still send during the move
     #[arg(long, value_name = "KIND")]
     pub(in crate::cli) from: Option<String>,
-    /// Also ask this resolver, and compare; can be given several times
-    #[arg(long, value_name = "ADDR:PORT", value_parser = server)]
-    pub(in crate::cli) resolver: Vec<SocketAddr>,
+    /// Also ask this resolver, and compare: an address, tls://HOST or https://HOST/PATH; can be given several times
+    #[arg(long, value_name = "SERVER")]
+    pub(in crate::cli) resolver: Vec<Nameserver>,
+    /// Also check the signatures of the answers here (DNSSEC), from the root's keys down
+    #[arg(long)]
+    pub(in crate::cli) dnssec: bool,
+    /// The same from these keys down: a file of DNSKEY records; can be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) trust_anchor: Vec<PathBuf>,
     /// Also look at the key of this selector; can be given several times
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) selector: Vec<String>,
@@ -49,9 +58,9 @@ pub(in crate::cli) struct SpfArgs {
     /// What the sending server calls itself [default: the domain]
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub(in crate::cli) helo: Option<String>,
-    /// Ask this server alone [default: the resolvers of this machine]
-    #[arg(long, value_name = "ADDR:PORT", value_parser = server)]
-    pub(in crate::cli) server: Option<SocketAddr>,
+    /// Ask this server alone: an address, tls://HOST or https://HOST/PATH [default: the resolvers of this machine]
+    #[arg(long, value_name = "SERVER")]
+    pub(in crate::cli) server: Option<Nameserver>,
 }
 
 fn server(text: &str) -> Result<SocketAddr, String> {

@@ -3,6 +3,8 @@
 mod apply;
 mod approve;
 mod copy;
+mod cutover;
+pub(super) mod dedup;
 mod demo;
 mod diff;
 mod dns;
@@ -17,6 +19,7 @@ mod journal;
 mod plan;
 mod platforms;
 mod protect;
+mod report;
 mod sandbox;
 mod sandbox_spec;
 mod shell;
@@ -53,12 +56,17 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Status { spec, watch: false } => status::run(&context, &spec.spec),
         Command::Pause { spec } => steer::pause(&context, &spec.spec).await,
         Command::Limits(args) => steer::limits(&context, &args).await,
+        Command::Cutover { command } => cutover::run(&context, command),
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
         Command::Dns { command } => dns::run(&context, command).await,
         Command::Explain { code } => explain::run(&context, code.as_deref()),
+        Command::Report { run, spec, out, record_only } => {
+            report::run(&context, &spec, run, out.as_deref(), record_only).await
+        }
         Command::Journal { command } => journal::run(&context, command),
         Command::Failed { command } => failed::run(&context, command).await,
         Command::Copy(args) => copy::run(context, args).await,
+        Command::Dedup(args) => dedup::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::Demo { keep, seed } => demo::run(&context, keep, seed).await,
         Command::Platforms => platforms::run(&context),

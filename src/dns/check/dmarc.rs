@@ -90,6 +90,16 @@ fn policy(draft: &impl Fn(&'static str, Severity, String) -> Finding, record: &s
             out.push(draft("dmarc-policy", severity, told).fix("write `p=none`, `p=quarantine` or `p=reject`"));
         }
     }
+    // What names below get counts as much as the policy itself (RFC 9989 4.10.1).
+    for tag in ["sp", "np"] {
+        let known = |p: &str| ["none", "quarantine", "reject"].iter().any(|word| p.eq_ignore_ascii_case(word));
+        if let Some(wrong) = tags.get(tag).filter(|p| !known(p)) {
+            let severity = if reports.iter().any(is_address) { Severity::Warning } else { Severity::Error };
+            let message = format!("`{tag}={wrong}` is no policy, and spoils the whole record");
+            let fix = format!("write `{tag}=none`, `{tag}=quarantine` or `{tag}=reject`, or leave it out");
+            out.push(draft("dmarc-policy", severity, message).fix(fix));
+        }
+    }
     out.extend(obsolete(draft, &tags));
     if !out.iter().any(|f| matches!(f.severity, Severity::Warning | Severity::Error)) {
         out.push(draft("dmarc-ok", Severity::Ok, "there is a DMARC policy".to_owned()));

@@ -62,12 +62,17 @@ fn server(topic: DnsTopic, expected: &[ExpectedRecord], rows: Rows<'_>) -> Serve
         };
         (q, verdict)
     };
-    ServerView { authoritative: true, serial: Some(1), answers: questions.into_iter().map(answer).collect() }
+    ServerView {
+        authoritative: true,
+        serial: Some(1),
+        answers: questions.into_iter().map(answer).collect(),
+        ..ServerView::default()
+    }
 }
 
 fn view(servers: impl IntoIterator<Item = ServerView>) -> DnsView {
     let named = servers.into_iter().enumerate().map(|(i, s)| (format!("ns{} (192.0.2.{i})", i + 1), s));
-    DnsView { servers: named.collect::<BTreeMap<_, _>>(), failure: None }
+    DnsView { servers: named.collect::<BTreeMap<_, _>>(), ..DnsView::default() }
 }
 
 fn judged(topic: DnsTopic, expected: &[ExpectedRecord], rows: Rows<'_>) -> Vec<Finding> {
@@ -226,7 +231,7 @@ fn a_subdomain_has_the_policy_of_the_domain_above() {
         let verdict = if q.name == "_dmarc.mydomain.ovh" { found } else { Verdict::NxDomain };
         (q, verdict)
     });
-    let server = ServerView { authoritative: true, serial: None, answers: answers.collect() };
+    let server = ServerView { authoritative: true, answers: answers.collect(), ..ServerView::default() };
     assert_eq!(codes(&check(&sub, &topics, &[], &view([server]))), "info dmarc-inherited");
 }
 
@@ -307,12 +312,12 @@ fn what_no_server_answered_is_unknown_and_never_missing() {
     for verdict in verdicts {
         let questions = crate::dns::questions(&domain(), &exchange(), &topics);
         let answers = questions.into_iter().map(|q| (q, verdict.clone())).collect();
-        let server = ServerView { authoritative: false, serial: None, answers };
+        let server = ServerView { answers, ..ServerView::default() };
         let findings = check(&domain(), &topics, &exchange(), &view([server]));
         assert!(findings.iter().all(|f| f.severity == Severity::Unknown), "{verdict:?}: {}", codes(&findings));
         assert!(findings.len() >= topics.len());
     }
-    let failed = DnsView { servers: BTreeMap::new(), failure: Some("no route".to_owned()) };
+    let failed = DnsView { failure: Some("no route".to_owned()), ..DnsView::default() };
     assert_eq!(codes(&check(&domain(), &topics, &exchange(), &failed)), "unknown dns-no-server");
     assert_eq!(codes(&check(&domain(), &topics, &exchange(), &DnsView::default())), "unknown dns-no-server");
 }
@@ -320,9 +325,8 @@ fn what_no_server_answered_is_unknown_and_never_missing() {
 #[test]
 fn one_silent_server_does_not_hide_what_the_other_says() {
     let silent = ServerView {
-        authoritative: false,
-        serial: None,
         answers: [(Question { name: DOMAIN.to_owned(), rtype: RecordType::Mx }, Verdict::Timeout)].into(),
+        ..ServerView::default()
     };
     let talking = server(DnsTopic::Mx, &exchange(), &[]);
     let findings = check(&domain(), &BTreeSet::from([DnsTopic::Mx]), &exchange(), &view([talking, silent]));

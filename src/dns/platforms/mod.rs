@@ -150,8 +150,8 @@ mod tests {
             let values = values.iter().map(|v| (*v).to_owned()).collect();
             (Question { name: (*name).to_owned(), rtype: *rtype }, Verdict::Found { values, ttl: 60 })
         });
-        let server = ServerView { authoritative: true, serial: None, answers: answers.collect() };
-        DnsView { servers: BTreeMap::from([("ns".to_owned(), server)]), failure: None }
+        let server = ServerView { authoritative: true, answers: answers.collect(), ..ServerView::default() };
+        DnsView { servers: BTreeMap::from([("ns".to_owned(), server)]), ..DnsView::default() }
     }
 
     #[test]

@@ -80,6 +80,7 @@ impl Failure {
             | ErrorClass::Conflict
             | ErrorClass::InDoubt
             | ErrorClass::Timeout
+            | ErrorClass::Stale
             | ErrorClass::Unsupported => self,
             ErrorClass::NotFound | ErrorClass::Denied | ErrorClass::Throttled | ErrorClass::Unreachable => {
                 Self::Afterwards(Box::new(self))

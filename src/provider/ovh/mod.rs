@@ -8,6 +8,7 @@
 //! | `domain_service` | redirections and lists of `/email/domain` |
 //! | `mxplan_legacy` | legacy MX Plan, where the service is the domain |
 //! | `zimbra` | Zimbra, on API v2 |
+//! | `zone`, `zone_edits` | DNS zones of the same account |
 
 mod adapter;
 mod auth;
@@ -26,13 +27,17 @@ mod records;
 mod v1;
 mod wait;
 mod zimbra;
+mod zone;
+mod zone_edits;
+
+use std::sync::Arc;
 
 use self::{
     adapter::{Reading, Site, Writing},
     client::ReadClient,
     failure::Failure,
 };
-use super::{PlatformConfig, Provider, ProviderError, Reader};
+use super::{Authorities, Patience, PlatformConfig, Provider, ProviderError, Reader, ZoneWriter};
 use crate::model::{Domain, PlatformKind};
 
 /// One adapter, before it is known whether it may write.
@@ -58,6 +63,30 @@ pub(super) fn open(config: &PlatformConfig) -> Result<Box<dyn Provider>, Provide
         Opened::Legacy(adapter) => Box::new(Writing::new(adapter)),
         Opened::Zimbra(adapter) => Box::new(Writing::new(adapter)),
     })
+}
+
+/// Opens the zones of an account for changes. Sends nothing yet.
+pub(super) fn open_zone(
+    config: &PlatformConfig,
+    authorities: Arc<dyn Authorities>,
+) -> Result<Box<dyn ZoneWriter>, ProviderError> {
+    let opened = zone::OvhZone::open(config, authorities);
+    Ok(Box::new(opened.map_err(|e| e.during(format!("opening the zones of platform {}", config.id)))?))
+}
+
+pub(super) use zone::unserved;
+
+/// Looks again and again until nothing is told any more.
+pub(super) async fn wait_until<F, Fut>(patience: Patience, what: &str, mut look: F) -> Result<(), ProviderError>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Option<String>>,
+{
+    let seen = || {
+        let looked = look();
+        async move { Ok(looked.await.map_or(wait::Look::There(()), wait::Look::NotYet)) }
+    };
+    wait::until(patience, what, seen).await.map_err(|e| e.after_sending().during(what.to_owned()))
 }
 
 fn prepare(config: &PlatformConfig) -> Result<Opened, ProviderError> {

@@ -15,11 +15,15 @@ use super::{
 };
 use crate::{
     model::{Address, GroupJoin, GroupLeave, PlatformId},
-    spec::{place::At, tree::Node, types::Presence},
+    spec::{
+        place::At,
+        tree::Node,
+        types::{OVH_ZONE, Presence, RFC_2136},
+    },
 };
 
 /// Who can write a zone.
-pub(in crate::spec) const ZONE_WRITERS: [&str; 1] = ["ovh-zone"];
+pub(in crate::spec) const ZONE_WRITERS: [&str; 2] = [OVH_ZONE, RFC_2136];
 
 /// The version of the language that this build reads.
 pub(in crate::spec) const VERSION: u64 = 1;

@@ -1,6 +1,11 @@
 //! `domains:` as it was written.
 
-use super::{account::Defaults, leaf::List, read::record};
+use super::{
+    account::Defaults,
+    leaf::{List, Number},
+    read::record,
+    secret::Secret,
+};
 use crate::{
     model::{self, DnsTopic, DomainType},
     spec::types::{Presence, SourceFate, Strategy},
@@ -55,8 +60,60 @@ record! {
         "manage" => manage: String,
         /// What is checked.
         "verify" => verify: List<DnsTopic>,
+        /// Resolvers that `verify` asks too (address, tls://HOST or https://HOST/PATH), to say where they still have
+        /// another answer; they are also asked for the records of others.
+        "resolvers" => resolvers: List<String>,
         /// The servers to ask (address, or address:port) instead of those that the delegation names.
         "servers" => servers: List<String>,
+        /// What `manage` may write. The default is every record of the domain's mail.
+        "records" => records: List<DnsTopic>,
+        /// The TTL of what is written, in seconds. Left out, the one that is there is kept.
+        "ttl" => ttl: Number,
+        /// The mail servers to publish ("10 mx.example.net") instead of those that the platform names.
+        "mx" => mx: List<String>,
+        /// The DMARC record to publish. Left out, one that is there is left alone.
+        "dmarc" => dmarc: String,
+        /// How the zone is updated, with `manage: rfc2136`.
+        "update" => update: Update,
+        /// How the MX is moved (strategy parallel).
+        "cutover" => cutover: Cutover,
+    }
+}
+
+record! {
+    /// Signed dynamic updates of a zone.
+    Update, "`update`" {
+        /// The primary server (address, or address:port).
+        #[schemars(required)]
+        "server" => server: String,
+        /// The zone. The default is the one that holds the domain.
+        "zone" => zone: model::Domain,
+        /// The name of the TSIG key.
+        #[schemars(required)]
+        "key" => key: String,
+        /// The algorithm of the key. The default is hmac-sha256.
+        #[schemars(extend("enum" = TSIG_ALGORITHMS))]
+        "algorithm" => algorithm: String,
+        /// The key in Base64.
+        #[schemars(required)]
+        "secret" => secret: Secret,
+    }
+}
+
+/// The algorithms of TSIG keys that are strong enough (RFC 8945 6).
+pub(in crate::spec) const TSIG_ALGORITHMS: [&str; 3] = ["hmac-sha256", "hmac-sha384", "hmac-sha512"];
+
+record! {
+    /// How the MX of a domain moves.
+    Cutover, "`cutover`" {
+        /// The TTL of the MX around the move, in seconds. The default is 300.
+        "ttl" => ttl: Number,
+        /// How long resolvers are trusted to keep a record beyond its TTL, in seconds. The default is 3600.
+        "margin" => margin: Number,
+        /// Whether a person has to say `rehome cutover approve` before the MX moves. The default is true.
+        "approve" => approve: bool,
+        /// Resolvers (address, or address:port) that must have the new MX before the move counts as seen.
+        "resolvers" => resolvers: List<String>,
     }
 }
 

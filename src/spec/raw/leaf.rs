@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::read::{Read, Reader, listed, suggest};
 use crate::{
     model::{
-        Address, ApprovalGate, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity, PlatformKind, Right,
+        AclChoice, Address, ApprovalGate, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity,
+        PlatformKind, Right,
     },
     spec::{
         place::At,
@@ -162,6 +163,8 @@ words! {
         "authoritative" => Self::Authoritative, "non-authoritative" => Self::NonAuthoritative;
     Strategy, "a strategy": "swap" => Self::Swap, "stage" => Self::Stage, "parallel" => Self::Parallel;
     VerifyLevel, "a level of proof": "bytes" => Self::Bytes, "counts" => Self::Counts;
+    AclChoice, "a choice about rights":
+        "leave" => Self::Leave, "report" => Self::Report, "copy" => Self::Copy;
     SourceFate, "what becomes of a source": "keep" => Self::Keep, "reset" => Self::Reset;
     ApprovalGate, "a class of actions":
         "domain" => Self::Domain, "account" => Self::Account, "dependent" => Self::Dependent, "copy" => Self::Copy,

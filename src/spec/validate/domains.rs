@@ -1,18 +1,13 @@
 //! Domains: their platforms, migrations, DNS and footers.
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, SocketAddr},
-};
-
-use super::{World, absent::absent_with, known_platform, template};
+use super::{World, absent::absent_with, known_platform, template, zones};
 use crate::{
     diag::{Diagnostic, Diagnostics},
     model::{Domain, Footer, PlatformId, PlatformKind},
     spec::{
         place::{At, Locate as _},
-        raw::{self, ZONE_WRITERS, listed, suggest},
-        types::{DnsSpec, DomainSpec, FooterSpec, MigrateSpec, Presence, SourceFate, Strategy},
+        raw,
+        types::{DomainSpec, FooterSpec, MigrateSpec, OVH_ZONE, Presence, SourceFate, Strategy},
     },
 };
 
@@ -39,8 +34,9 @@ pub(super) fn build(world: &mut World<'_>, problems: &mut Diagnostics) {
         }
         let target = PlatformId(platform.value.clone());
         let migrate = raw.migrate.as_ref().and_then(|migrate| migration(world, &target, migrate, problems));
-        let dns = raw.dns.as_ref().map(|dns| dns_of(dns, problems)).unwrap_or_default();
-        if let Some(manage) = raw.dns.as_ref().and_then(|dns| dns.value.manage.as_ref()) {
+        let dns = raw.dns.as_ref().map(|dns| zones::dns_of(dns, problems)).unwrap_or_default();
+        let manage = raw.dns.as_ref().and_then(|dns| dns.value.manage.as_ref());
+        if let Some(manage) = manage.filter(|m| m.value == OVH_ZONE) {
             zone_credentials(world, [Some(&target), migrate.as_ref().map(|m| &m.from)], manage, problems);
         }
         world.spec.domains.insert(
@@ -116,34 +112,6 @@ fn usual(kinds: (Option<PlatformKind>, Option<PlatformKind>)) -> Strategy {
         (Some(source), Some(target)) if !source.shares_routing_with(target) => Strategy::Parallel,
         (Some(PlatformKind::OvhMxplanLegacy), _) => Strategy::Stage,
         _ => Strategy::Swap,
-    }
-}
-
-fn dns_of(dns: &At<raw::Dns>, problems: &mut Diagnostics) -> DnsSpec {
-    let raw = &dns.value;
-    if let Some(manage) = raw.manage.as_ref().filter(|m| !ZONE_WRITERS.contains(&m.value.as_str())) {
-        let help = match suggest(&manage.value, ZONE_WRITERS) {
-            Some(best) => format!("did you mean `{best}`?"),
-            None => format!("say {}, or leave it out to have records checked only", listed(&ZONE_WRITERS)),
-        };
-        let message = format!("`{}` is no way to write a zone", manage.value);
-        problems.push(Diagnostic::error("spec::unknown-word", message).locate(&manage.place, "unknown").help(help));
-    }
-    let servers = raw.servers.iter().flat_map(|list| &list.value.0);
-    for server in servers.clone() {
-        let text = &server.value;
-        if text.parse::<IpAddr>().is_err() && text.parse::<SocketAddr>().is_err() {
-            problems.push(
-                Diagnostic::error("spec::bad-server", format!("`{text}` is not the address of a server"))
-                    .locate(&server.place, "not an address")
-                    .help("write an IP address, with a port if it is not 53: `192.0.2.53`, `[2001:db8::53]:5353`"),
-            );
-        }
-    }
-    DnsSpec {
-        manage: raw.manage.as_ref().map(|m| m.value.clone()),
-        verify: raw.verify.iter().flat_map(|v| v.value.values().copied()).collect::<BTreeSet<_>>(),
-        servers: servers.map(|s| s.value.clone()).collect(),
     }
 }
 

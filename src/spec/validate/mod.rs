@@ -17,9 +17,11 @@ mod no_control_plane;
 mod objects;
 mod platforms;
 mod provisional;
+mod resolvers;
 mod rights;
 mod strategy;
 mod template;
+mod zones;
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -71,8 +71,8 @@ fn expected() -> Vec<ExpectedRecord> {
 async fn audited(zone: &str, page: Result<Page, WebError>, expected: &[ExpectedRecord]) -> Vec<Finding> {
     let domain = Domain::parse("a.example").unwrap();
     let dns = Scripted::new(zone);
-    let server = ServerView { authoritative: true, serial: Some(1), answers: dns.answers() };
-    let view = DnsView { servers: BTreeMap::from([("ns (192.0.2.53)".to_owned(), server)]), failure: None };
+    let server = ServerView { authoritative: true, serial: Some(1), answers: dns.answers(), ..ServerView::default() };
+    let view = DnsView { servers: BTreeMap::from([("ns (192.0.2.53)".to_owned(), server)]), ..DnsView::default() };
     let selectors = ["s1".to_owned()];
     let leaving = [ExpectedRecord {
         topic: DnsTopic::Spf,
@@ -257,8 +257,9 @@ async fn a_platform_that_would_break_the_limits_is_not_simply_added() {
 fn resolvers_are_held_against_the_servers_with_authority() {
     let question = Question { name: "a.example".to_owned(), rtype: RecordType::Mx };
     let view = |name: &str, verdict: Verdict| {
-        let server = ServerView { authoritative: true, serial: None, answers: [(question.clone(), verdict)].into() };
-        DnsView { servers: BTreeMap::from([(name.to_owned(), server)]), failure: None }
+        let server =
+            ServerView { authoritative: true, answers: [(question.clone(), verdict)].into(), ..ServerView::default() };
+        DnsView { servers: BTreeMap::from([(name.to_owned(), server)]), ..DnsView::default() }
     };
     let found = |value: &str| Verdict::Found { values: vec![value.to_owned()], ttl: 77 };
     let own = view("ns", found("1 new.example"));

@@ -125,3 +125,21 @@ async fn explain_tells_the_long_form_and_helps_with_a_typo() {
     assert!(wrong.stderr.contains("did you mean `spf-lookups`?"), "{}", wrong.stderr);
     assert!(desk.binary.run(&["explain"]).expect(0).stdout.lines().count() > 90);
 }
+
+#[test]
+fn verify_says_which_resolver_of_the_spec_still_has_another_answer() {
+    let world = crate::world::World::demo();
+    crate::world::Ran::ends(world.run(&["apply", "rehome.yaml", "--auto-approve", "--quiet"]), 0);
+    let zones = Zones::new();
+    zones.add_zone("blue.example", &["ns1.blue.example"]).unwrap();
+    zones.set("blue.example", RecordType::Mx, &["10 mail.old.example"], 3600).unwrap();
+    let resolver = world.wait_for(DnsServer::start(zones, Counters::new())).unwrap();
+    let asked = format!("dns: {{ resolvers: [\"{}\"], verify: ", resolver.address());
+    world.respec("dns: { verify: ", &asked);
+    let ran = world.run(&["verify", "rehome.yaml", "--what", "dns"]);
+    assert!(ran.out.contains("resolver-differs") && ran.out.contains("10 mail.old.example, for 3600 s more"), "{ran}");
+    world.respec(&resolver.address().to_string(), "quad9");
+    let wrong = world.run(&["validate", "rehome.yaml"]).ends(10);
+    assert!(wrong.err.contains("`quad9` is no resolver"), "{wrong}");
+    world.leaves_more_to_do();
+}

@@ -17,9 +17,18 @@ fn place(program: &str) -> Option<String> {
 }
 
 /// Whether the servers are there; without them a test ends at once, unless they are required.
-#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 pub fn here() -> bool {
-    let missing: Vec<&str> = PROGRAMS.into_iter().filter(|p| place(p).is_none()).collect();
+    all_here(&PROGRAMS)
+}
+
+/// The same for BIND.
+pub fn bind_here() -> bool {
+    all_here(&["named"])
+}
+
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+fn all_here(programs: &[&'static str]) -> bool {
+    let missing: Vec<&str> = programs.iter().copied().filter(|p| place(p).is_none()).collect();
     if missing.is_empty() {
         return true;
     }
@@ -67,7 +76,7 @@ fn free_port() -> u16 {
     }
 }
 
-fn start(program: &str, folder: &Path, config: impl Fn(u16) -> String) -> Daemon {
+fn start(program: &str, flag: &str, folder: &Path, config: impl Fn(u16) -> String) -> Daemon {
     // Somebody else may take the port between its choice and its use.
     for _ in 0..5 {
         let port = free_port();
@@ -75,7 +84,7 @@ fn start(program: &str, folder: &Path, config: impl Fn(u16) -> String) -> Daemon
         fs::write(&file, config(port)).unwrap();
         let out = File::create(folder.join(format!("{program}.out"))).unwrap();
         let mut command = Command::new(place(program).unwrap());
-        command.arg("-d").arg("-c").arg(&file).current_dir(folder);
+        command.arg(flag).arg("-c").arg(&file).current_dir(folder);
         command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
         let mut child = command.spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(20);
@@ -104,7 +113,7 @@ pub fn nsd(folder: &Path, zones: &[(&str, &str)]) -> Daemon {
         rows.push_str(&format!("zone:\n  name: {apex}\n  zonefile: {}\n", file.display()));
     }
     let at = folder.display();
-    start("nsd", folder, |port| {
+    start("nsd", "-d", folder, |port| {
         format!(
             "server:\n  ip-address: 127.0.0.1@{port}\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{at}\"\n  \
              database: \"\"\n  pidfile: \"{at}/nsd.pid\"\n  xfrdfile: \"{at}/xfrd.state\"\n  zonelistfile: \
@@ -125,7 +134,7 @@ pub fn unbound(folder: &Path, at: SocketAddr, zones: &[(&str, &str)]) -> Daemon 
         stubs.push_str(&format!("stub-zone:\n  name: {apex}\n  stub-addr: {}@{}\n", at.ip(), at.port()));
     }
     let here = folder.display();
-    start("unbound", folder, |port| {
+    start("unbound", "-d", folder, |port| {
         format!(
             "server:\n  interface: 127.0.0.1\n  port: {port}\n  do-daemonize: no\n  username: \"\"\n  chroot: \"\"\n  \
              directory: \"{here}\"\n  pidfile: \"{here}/unbound.pid\"\n  use-syslog: no\n  logfile: \
@@ -149,4 +158,19 @@ pub fn signed(folder: &Path, apex: &str, text: &str) -> (String, String) {
     run("ldns-signzone", &["-i", "20250101000000", "-e", "20370101000000", &plain, &key]);
     let zone = fs::read_to_string(folder.join(format!("{apex}.plain.signed"))).unwrap();
     (zone, fs::read_to_string(folder.join(format!("{key}.ds"))).unwrap())
+}
+
+/// BIND as the primary of one zone that takes updates signed with a key.
+pub fn bind(folder: &Path, apex: &str, text: &str, (key, algorithm, secret): (&str, &str, &str)) -> Daemon {
+    let file = folder.join(format!("{apex}.zone"));
+    fs::write(&file, text).unwrap();
+    let (at, file) = (folder.display(), file.display());
+    start("named", "-f", folder, |port| {
+        format!(
+            "options {{ directory \"{at}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; pid-file \
+             \"{at}/named.pid\"; session-keyfile \"{at}/session.key\"; managed-keys-directory \"{at}\"; recursion no; \
+             notify no; dnssec-validation no; }};\ncontrols {{ }};\nkey \"{key}\" {{ algorithm {algorithm}; secret \
+             \"{secret}\"; }};\nzone \"{apex}\" {{ type primary; file \"{file}\"; allow-update {{ key \"{key}\"; }}; }};\n"
+        )
+    })
 }

@@ -250,7 +250,7 @@ fn dns_and_footer_are_checked() {
         ·                                                ╰── unknown
      10 │   b.ovh: { platform: host, dns: { manage: ovh-zone } }
         ╰────
-      help: say `ovh-zone`, or leave it out to have records checked only
+      help: say `ovh-zone` and `rfc2136`, or leave it out
 
     spec::unknown-word
 
@@ -523,4 +523,97 @@ fn defaults_that_a_plain_host_cannot_set_are_refused_once_or_left_out() {
     let spec =
         accepted(&text.replace("{ generate: { deliver: { file: \"s/{local}\" } } }", "{ env: \"NEW_{local}\" }")).spec;
     assert!(spec.accounts.values().all(|a| a.profile.quota_octets.is_none()));
+}
+
+#[test]
+fn what_is_written_into_a_zone_is_checked() {
+    insta::assert_snapshot!(
+        refused_domain(
+            "  a.ovh: { platform: exchange, dns: { records: [mx], mx: [mail], dmarc: p=none } }\n  b.ovh: { platform: exchange, dns: { manage: ovh-zone, ttl: 4000000000, update: { server: 192.0.2.1, key: k, secret: { env: K } } } }\n  c.ovh: { platform: host, dns: { manage: rfc2136 } }\n"
+        ),
+        @"
+    spec::nobody-writes
+
+      × `records` has no effect, because nobody may write the zone
+        ╭─[spec.yaml:9:48]
+      8 │ domains:
+      9 │   a.ovh: { platform: exchange, dns: { records: [mx], mx: [mail], dmarc: p=none } }
+        ·                                                ┬
+        ·                                                ╰── without `manage`
+     10 │   b.ovh: { platform: exchange, dns: { manage: ovh-zone, ttl: 4000000000, update: { server: 192.0.2.1, key: k, secret: { env: K } } } }
+        ╰────
+      help: add `manage: ovh-zone` or `manage: rfc2136`
+
+    spec::bad-mx
+
+      × `mail` is no mail server
+        ╭─[spec.yaml:9:59]
+      8 │ domains:
+      9 │   a.ovh: { platform: exchange, dns: { records: [mx], mx: [mail], dmarc: p=none } }
+        ·                                                           ──┬─
+        ·                                                             ╰── not a preference and a host
+     10 │   b.ovh: { platform: exchange, dns: { manage: ovh-zone, ttl: 4000000000, update: { server: 192.0.2.1, key: k, secret: { env: K } } } }
+        ╰────
+      help: write `10 mx.example.net`; the host is a name, never an address (RFC 5321 5.1)
+
+    spec::bad-dmarc
+
+      × this is no DMARC record
+        ╭─[spec.yaml:9:73]
+      8 │ domains:
+      9 │   a.ovh: { platform: exchange, dns: { records: [mx], mx: [mail], dmarc: p=none } }
+        ·                                                                         ───┬──
+        ·                                                                            ╰── no policy in it
+     10 │   b.ovh: { platform: exchange, dns: { manage: ovh-zone, ttl: 4000000000, update: { server: 192.0.2.1, key: k, secret: { env: K } } } }
+        ╰────
+      help: write `v=DMARC1; p=none; rua=mailto:...`; the policy is none, quarantine or reject
+
+    spec::nobody-writes
+
+      × `dmarc` has no effect, because nobody may write the zone
+        ╭─[spec.yaml:9:73]
+      8 │ domains:
+      9 │   a.ovh: { platform: exchange, dns: { records: [mx], mx: [mail], dmarc: p=none } }
+        ·                                                                         ───┬──
+        ·                                                                            ╰── without `manage`
+     10 │   b.ovh: { platform: exchange, dns: { manage: ovh-zone, ttl: 4000000000, update: { server: 192.0.2.1, key: k, secret: { env: K } } } }
+        ╰────
+      help: add `manage: ovh-zone` or `manage: rfc2136`
+
+    spec::bad-ttl
+
+      × 4000000000 seconds are longer than DNS can say
+        ╭─[spec.yaml:10:62]
+      9 │   a.ovh: { platform: exchange, dns: { records: [mx], mx: [mail], dmarc: p=none } }
+     10 │   b.ovh: { platform: exchange, dns: { manage: ovh-zone, ttl: 4000000000, update: { server: 192.0.2.1, key: k, secret: { env: K } } } }
+        ·                                                              ─────┬────
+        ·                                                                   ╰── too long
+     11 │   c.ovh: { platform: host, dns: { manage: rfc2136 } }
+        ╰────
+      help: a day is 86400
+
+    spec::unused-update
+
+      × `update` has no effect here
+        ╭─[spec.yaml:10:82]
+      9 │   a.ovh: { platform: exchange, dns: { records: [mx], mx: [mail], dmarc: p=none } }
+     10 │   b.ovh: { platform: exchange, dns: { manage: ovh-zone, ttl: 4000000000, update: { server: 192.0.2.1, key: k, secret: { env: K } } } }
+        ·                                                                                  ┬
+        ·                                                                                  ╰── another writer is chosen
+     11 │   c.ovh: { platform: host, dns: { manage: rfc2136 } }
+        ╰────
+      help: say `manage: rfc2136`, or leave `update` out
+
+    spec::missing-field
+
+      × nothing says how the zone is updated
+        ╭─[spec.yaml:11:43]
+     10 │   b.ovh: { platform: exchange, dns: { manage: ovh-zone, ttl: 4000000000, update: { server: 192.0.2.1, key: k, secret: { env: K } } } }
+     11 │   c.ovh: { platform: host, dns: { manage: rfc2136 } }
+        ·                                           ───┬───
+        ·                                              ╰── needs `update`
+        ╰────
+      help: add `update: { server: 192.0.2.53, key: rehome, secret: { env: TSIG_KEY } }`
+    "
+    );
 }

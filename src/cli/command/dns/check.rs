@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     net::SocketAddr,
+    path::PathBuf,
 };
 
 use serde_json::{Value, json};
@@ -16,7 +18,7 @@ use crate::{
     },
     diag::{Exit, Finding},
     dns::{
-        self, Client, Platform, Row, Servers, Standing,
+        self, Anchors, Client, Platform, Row, Servers, Standing, Validator,
         audit::{Audit, Wire, compare},
         codes, platform, platform_words,
     },
@@ -64,8 +66,13 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Fail
     }
     if !args.resolver.is_empty() {
         let resolvers = Client { authority: false, ..client };
-        let told = resolvers.observe(&domain, &expected, &topics, &args.resolver).await;
+        let questions = dns::questions(&domain, &expected, &topics);
+        let told = Servers::new(resolvers, args.resolver.clone()).ask_each(&questions).await;
         findings.extend(compare(&view, &told));
+    }
+    if args.dnssec || !args.trust_anchor.is_empty() {
+        let validator = Validator::new(super::client(context, false), world.servers(), &anchors(&args.trust_anchor)?);
+        findings.extend(validator.findings(&dns::questions(&domain, &expected, &topics)).await);
     }
     let exit = exit_of_findings(&findings);
     let title = format!("DNS of {}", domain.unicode());
@@ -111,12 +118,32 @@ async fn standing(client: Client, domain: &Domain, servers: &[SocketAddr]) -> Cl
     Client { authority: servers.is_empty() || resolvers < servers.len(), ..client }
 }
 
+/// The keys that are trusted: those of the root, or those of the files.
+fn anchors(files: &[PathBuf]) -> Result<Anchors, Failure> {
+    if files.is_empty() {
+        return Ok(Anchors::root());
+    }
+    let mut all = String::new();
+    for file in files {
+        let failed = |e: &dyn std::error::Error| {
+            Failure::caused(Exit::Invalid, format!("{} holds no trust anchor", file.display()), e)
+        };
+        let text = fs::read_to_string(file).map_err(|e| failed(&e))?;
+        Anchors::parse(&text).map_err(|e| failed(&e))?;
+        all.push_str(&text);
+        all.push('\n');
+    }
+    Anchors::parse(&all).map_err(|e| Failure::caused(Exit::Invalid, "the trust anchors cannot be read", &e))
+}
+
 /// Who answers questions about other names.
 fn world(context: &Context, args: &CheckArgs) -> Result<Servers, Failure> {
     let client = super::client(context, false);
-    let named = if args.server.is_empty() { &args.resolver } else { &args.server };
-    if !named.is_empty() {
-        return Ok(Servers::new(client, named.clone()));
+    if !args.server.is_empty() {
+        return Ok(Servers::new(client, args.server.clone()));
+    }
+    if !args.resolver.is_empty() {
+        return Ok(Servers::new(client, args.resolver.clone()));
     }
     Servers::system(client).map_err(|e| Failure::new(Exit::Unreachable, e).help("name one with --resolver"))
 }

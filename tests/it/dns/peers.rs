@@ -1,0 +1,43 @@
+//! The same zones, judged by rehome and by checkdmarc.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use super::daemons::here;
+
+/// Where `scripts/bench-dns prepare` puts it, or what `REHOME_CHECKDMARC` names: a Python that has checkdmarc.
+fn python() -> Option<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let named = std::env::var_os("REHOME_CHECKDMARC").map(PathBuf::from);
+    named.or_else(|| Some(target.join("checkdmarc/bin/python"))).filter(|p| p.exists())
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn every_difference_to_checkdmarc_is_explained() {
+    if !here() {
+        return;
+    }
+    // Not one of the servers that `REHOME_REQUIRE_SERVERS` demands: it is no package of the system.
+    let Some(python) = python() else {
+        eprintln!("SKIPPED: checkdmarc is not installed: scripts/bench-dns prepare");
+        return;
+    };
+    let out = Command::new(python)
+        .arg(root().join("benches/dns/compare.py"))
+        .arg(env!("CARGO_BIN_EXE_rehome"))
+        .args(["--rounds", "3"])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{told}{}", String::from_utf8_lossy(&out.stderr));
+    let domains: usize = told.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(domains >= 200, "{told}");
+}
