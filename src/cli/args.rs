@@ -8,7 +8,11 @@ pub(super) use self::dns::{CheckArgs, DnsCommand, SpfArgs};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use super::{command::failed::FailedCommand, filter::FilterArgs};
+use super::{
+    command::{dedup::DedupArgs, failed::FailedCommand},
+    filter::FilterArgs,
+};
+use crate::model::AclChoice;
 
 /// Moves mail addresses between mail platforms declaratively.
 #[derive(Debug, Parser)]
@@ -276,6 +280,8 @@ pub(super) enum Command {
     },
     /// Copy one mailbox to another, without a spec
     Copy(CopyArgs),
+    /// Find messages that a folder holds more than once; set them aside when asked to, and bring them back
+    Dedup(DedupArgs),
     /// A mail world on this machine to rehearse in
     Sandbox(SandboxArgs),
     /// The whole way on a sandbox in this process: validate, plan, apply, verify, and an empty second plan
@@ -461,11 +467,34 @@ pub(super) struct CopyArgs {
     /// Read every message of both sides again afterwards, and compare
     #[arg(long, env = "REHOME_VERIFY")]
     pub(super) verify: bool,
+    /// The rights that others have on folders
+    #[arg(long, value_enum, default_value_t = AclArg::Leave, env = "REHOME_ACL")]
+    pub(super) acl: AclArg,
     /// Allow connections without TLS to other machines
     #[arg(long, env = "REHOME_INSECURE")]
     pub(super) insecure: bool,
     #[command(flatten)]
     pub(super) filter: FilterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AclArg {
+    /// Do not ask for them
+    Leave,
+    /// Tell what the source tells
+    Report,
+    /// Give them at the target too
+    Copy,
+}
+
+impl From<AclArg> for AclChoice {
+    fn from(arg: AclArg) -> Self {
+        match arg {
+            AclArg::Leave => Self::Leave,
+            AclArg::Report => Self::Report,
+            AclArg::Copy => Self::Copy,
+        }
+    }
 }
 
 #[derive(Debug, Clone, ClapArgs)]

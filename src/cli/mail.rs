@@ -139,6 +139,7 @@ impl Mail for Mailman<'_> {
             target: self.connector(&work.target)?,
             source_id: (work.source.platform.clone(), work.source.address.clone()),
             filter: &work.filter,
+            acl: work.acl,
             ledger: &self.ledger,
             events: self.screen.as_ref(),
             resources: self.resources.clone(),

@@ -176,6 +176,14 @@ struct RehearsedCrash {
     nth: u64,
 }
 
+/// Arms what `REHOME_REHEARSE_CRASH` asks for in a ledger that is used without a run.
+pub(super) fn rehearse_death(context: &Context, ledger: &Ledger) -> Result<(), Failure> {
+    if let Some(crash) = RehearsedCrash::asked_for(context)? {
+        crash.arm_ledger(ledger);
+    }
+    Ok(())
+}
+
 impl RehearsedCrash {
     fn asked_for(context: &Context) -> Result<Option<Self>, Failure> {
         let Some(text) = context.env.get("REHOME_REHEARSE_CRASH") else { return Ok(None) };

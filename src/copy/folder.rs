@@ -430,7 +430,10 @@ impl<'p, 'c> Sending<'p, 'c> {
             let mut metas = self.target.scan(&self.name, 1, Some(adopt_below - 1)).await?;
             metas.retain(|m| !owned.contains(&m.uid));
             let contents = self.target.contents(&self.name, &metas).await?;
-            sorter.pool = Pool::new(contents.iter().map(|c| (c.uid, c.digest)));
+            let (account, name) = (context.account.clone(), self.name.clone());
+            let mut aside = context.ledger(move |l| l.aside_of(&account, &name, validity)).await?;
+            aside.retain(|(uid, _)| *uid < adopt_below && !owned.contains(uid));
+            sorter.pool = Pool::new(contents.iter().map(|c| (c.uid, c.digest)).chain(aside));
             sorter.there = metas.into_iter().map(|m| (m.uid, m.flags)).collect();
         }
         sorter.earlier = self.earlier().await?;

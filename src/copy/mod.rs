@@ -20,8 +20,12 @@
 //! | `folder`, `deltas`, `recovery`, `folders`, `estranged` | one folder |
 //! | `flow`, `lanes`, `engine` | many folders side by side, one pass |
 //! | `verify` | the proof, by another client |
+//! | `acl` | the rights of others |
+//! | `dedup` | equal messages within a folder, set aside and brought back |
 
+mod acl;
 mod clock;
+pub mod dedup;
 mod deltas;
 mod engine;
 mod envelope;
@@ -67,7 +71,7 @@ pub use verify::{MailVerification, VerifyRequest, verify_mailbox};
 use crate::{
     imap::Connector,
     journal::ledger::Ledger,
-    model::{Address, CopyReport, EventSink, MailFilter, PlatformId},
+    model::{AclChoice, Address, CopyReport, EventSink, MailFilter, PlatformId},
     naming::{mapping, names},
 };
 
@@ -84,6 +88,8 @@ pub struct CopyRequest<'a> {
     pub source_id: (PlatformId, Address),
     /// What is left out.
     pub filter: &'a MailFilter,
+    /// What is done about the rights that others have on folders, after the mail.
+    pub acl: AclChoice,
     /// What is known of every message.
     pub ledger: &'a Ledger,
     /// Who is told.
@@ -107,6 +113,7 @@ pub struct CopyRequest<'a> {
 /// [`CopyError::class`] tells what may be done. What was settled stays settled.
 pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyError> {
     let (from, to) = (request.network.door(&request.source), request.network.door(&request.target));
+    let lessons = network::Lessons::recall(request.ledger, [from.clone(), to.clone()]);
     // One pair of connections is what a copy cannot do without; further lanes take extras.
     let needs = [(&from, 1), (&to, 1)];
     let _admission = tokio::select! {
@@ -123,7 +130,16 @@ pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyEr
         let meter = metered::Meter::new(mailbox, limits, quirks, ledger, Arc::clone(&pace), request.cancel.clone());
         Arc::new(metered::Metered::new(Arc::new(imap_store::ImapStore::behind(door, connector)), meter))
     };
-    engine::run(engine::Job {
+    let rights = acl::Job {
+        account: request.account,
+        source: request.source.clone(),
+        target: request.target.clone(),
+        source_id: request.source_id.clone(),
+        filter: request.filter,
+        ledger: request.ledger,
+        cancel: request.cancel.clone(),
+    };
+    let passed = engine::run(engine::Job {
         account: request.account,
         source: store(from, request.source),
         target: store(to, request.target),
@@ -136,7 +152,13 @@ pub async fn copy_mailbox(request: CopyRequest<'_>) -> Result<CopyReport, CopyEr
         resources: request.resources,
         tuning: link::Tuning::new(request.settle),
     })
-    .await
+    .await;
+    lessons.keep();
+    let mut report = passed?;
+    if request.acl != AclChoice::Leave {
+        report.remarks.extend(acl::run(&rights, request.acl).await?);
+    }
+    Ok(report)
 }
 
 #[cfg(test)]

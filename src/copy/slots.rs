@@ -253,11 +253,7 @@ impl Door {
     /// The server refused one connection more than are open (the refused one holds its permit still). Gives the cap
     /// that follows, if one does: when nothing of ours was open, others hold the connections, and nothing is learned.
     pub fn refused(&self, scope: Scope) -> Option<usize> {
-        let [host, login] = &self.keys;
-        let key = match scope {
-            Scope::Host => host,
-            Scope::Login => login,
-        };
+        let key = self.key(scope);
         let mut counts = self.slots.counts();
         let count = counts.get_mut(key)?;
         let others = count.open.saturating_sub(1);
@@ -280,14 +276,31 @@ impl Door {
         before.saturating_sub(promise.held())
     }
 
-    /// Remembers what an earlier run learned.
-    pub fn remember(&self, scope: Scope, cap: usize) {
+    fn key(&self, scope: Scope) -> &Key {
         let [host, login] = &self.keys;
-        let key = match scope {
+        match scope {
             Scope::Host => host,
             Scope::Login => login,
-        };
-        self.slots.counts().entry(key.clone()).or_default().learned = Some(cap.max(1));
+        }
+    }
+
+    /// Remembers what an earlier run learned. What this one learned counts when it is less.
+    pub fn remember(&self, scope: Scope, cap: usize) {
+        let mut counts = self.slots.counts();
+        let count = counts.entry(self.key(scope).clone()).or_default();
+        count.learned = Some(count.learned.map_or(cap, |known| known.min(cap)).max(1));
+    }
+
+    /// What was learned by a refusal, in this run or in an earlier one.
+    #[must_use]
+    pub fn learned(&self, scope: Scope) -> Option<usize> {
+        self.slots.counts().get(self.key(scope)).and_then(|count| count.learned)
+    }
+
+    /// The host, and the login whose connections a scope is about; none for those of everybody.
+    pub(super) fn names(&self, scope: Scope) -> (&str, &str) {
+        let key = self.key(scope);
+        (&key.host, key.login.as_deref().unwrap_or_default())
     }
 }
 

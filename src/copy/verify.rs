@@ -24,7 +24,7 @@ use super::{
 use crate::{
     diag::{Finding, Severity, count},
     imap::{Connector, WireName},
-    journal::ledger::{FolderRow, Ledger, MessageRow},
+    journal::ledger::{DoubleState, FolderRow, Ledger, MessageRow},
     model::{Address, Digest, Event, EventSink, FolderPath, FolderStatus, MailFilter, PlatformId},
 };
 
@@ -54,7 +54,8 @@ pub struct VerifyRequest<'a> {
 /// What a comparison found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailVerification {
-    /// What is different. Codes: `message-missing`, `message-removed` (delivered, and taken away at the target since; an
+    /// What is different. Codes: `message-missing`, `message-set-aside` (a double that was moved by request),
+    /// `message-removed` (delivered, and taken away at the target since; an
     /// error where the folder was made anew), `mailbox-emptied` (nothing that was delivered is left), `message-moved`, `message-failed` (recorded by the copy), `message-changed`, `message-extra`, `flags-differ`,
     /// `date-differs`, `folder-missing`, `folder-unread`, `not-subscribed`, `own-reader`.
     pub findings: Vec<Finding>,
@@ -98,6 +99,7 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
         missing: Vec::new(),
         delivered: 0,
         extra: BTreeMap::new(),
+        aside: set_aside(&request)?,
         request: &request,
     };
     let names = work.target.list().await?;
@@ -122,6 +124,18 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
     work.emptied(removed);
     let bad = |f: &Finding| matches!(f.severity, Severity::Error | Severity::Unknown);
     Ok(MailVerification { ok: !work.findings.iter().any(bad), findings: work.findings, messages: work.messages, seen })
+}
+
+/// The doubles that were set aside at the target, or are on their way there or back.
+fn set_aside(request: &VerifyRequest<'_>) -> Result<BTreeMap<(String, Digest), u64>, CopyError> {
+    let account = request.account;
+    let rows = request.ledger.doubles(account, None);
+    let rows = rows.map_err(|source| CopyError::Ledger { account: account.clone(), source: Box::new(source) })?;
+    let mut out = BTreeMap::new();
+    for (_, d) in rows.into_iter().filter(|(_, d)| !matches!(d.state, DoubleState::Back | DoubleState::Stayed)) {
+        *out.entry((d.folder, d.digest)).or_default() += 1;
+    }
+    Ok(out)
 }
 
 fn failed(request: &VerifyRequest<'_>, side: Side, doing: &str, error: StoreError) -> CopyError {
@@ -268,12 +282,14 @@ struct Verification<'a> {
     messages: u64,
     done: u64,
     total: u64,
-    /// What is missing in its folder, with the folder.
-    missing: Vec<(String, Missing)>,
+    /// What is missing in its folder, with the folder at the source and at the target.
+    missing: Vec<(String, String, Missing)>,
     /// Messages of the source that the ledger says were delivered.
     delivered: u64,
     /// What is at the target and answers to nothing, by content, with the folder.
     extra: BTreeMap<Digest, Vec<String>>,
+    /// Doubles that were set aside, by the folder of the target that they were in and by content: how many.
+    aside: BTreeMap<(String, Digest), u64>,
 }
 
 fn finding(code: &str, severity: Severity, subject: &str, message: String) -> Finding {
@@ -363,7 +379,7 @@ impl Verification<'_> {
             again: self.request.again,
         });
         self.findings.extend(out.findings);
-        self.missing.extend(out.missing.into_iter().map(|m| (shown.clone(), m)));
+        self.missing.extend(out.missing.into_iter().map(|m| (shown.clone(), target.to_owned(), m)));
         for (_, digest) in out.extra {
             self.extra.entry(digest).or_default().push(target.to_owned());
         }
@@ -403,8 +419,16 @@ impl Verification<'_> {
     /// were delivered and are nowhere.
     fn place_missing(&mut self) -> u64 {
         let mut removed = 0;
-        for (folder, missing) in std::mem::take(&mut self.missing) {
+        for (folder, target, missing) in std::mem::take(&mut self.missing) {
             let subject = format!("{folder} UID {}", missing.uid);
+            let aside = self.aside.get_mut(&(target, missing.digest)).filter(|n| missing.delivered && **n > 0);
+            if let Some(n) = aside {
+                *n -= 1;
+                self.delivered -= 1;
+                let message = "it is a double that `rehome dedup` set aside".to_owned();
+                self.findings.push(finding("message-set-aside", Severity::Info, &subject, message));
+                continue;
+            }
             let elsewhere = self.extra.get_mut(&missing.digest).and_then(Vec::pop);
             self.findings.push(match elsewhere {
                 Some(place) => {

@@ -17,6 +17,12 @@ impl Capabilities {
         Self(words.into_iter().map(|w| w.to_ascii_uppercase()).collect())
     }
 
+    /// Those of a server, for tests of decisions.
+    #[cfg(test)]
+    pub(crate) fn of(words: &[&str]) -> Self {
+        Self::new(words.iter().map(|w| (*w).to_owned()))
+    }
+
     /// Every capability.
     #[must_use]
     pub fn as_set(&self) -> &BTreeSet<String> {
@@ -27,6 +33,24 @@ impl Capabilities {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.contains(&name.to_ascii_uppercase())
+    }
+
+    /// Messages can be moved without an EXPUNGE (RFC 6851).
+    #[must_use]
+    pub fn moves(&self) -> bool {
+        self.0.contains("MOVE") || self.rev2()
+    }
+
+    /// Rights on folders can be asked for and given (RFC 4314).
+    #[must_use]
+    pub fn acl(&self) -> bool {
+        self.0.contains("ACL")
+    }
+
+    /// The rights that RFC 4314 brought, as far as the server knows them; `None` for one that knows only those of RFC 2086.
+    #[must_use]
+    pub fn rights(&self) -> Option<String> {
+        self.0.iter().find_map(|c| c.strip_prefix("RIGHTS=")).map(str::to_ascii_lowercase)
     }
 
     /// IMAP4rev2 includes many former extensions (RFC 9051 appendix E).

@@ -4,6 +4,17 @@ use std::fmt;
 
 use super::{error::words, uid::UidRange};
 
+/// Where copied or moved messages went (RFC 4315 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyUid {
+    /// UIDVALIDITY of the mailbox they are in now.
+    pub uid_validity: u32,
+    /// The UIDs they had, as ranges.
+    pub from: Vec<UidRange>,
+    /// The UIDs they have, as ranges.
+    pub to: Vec<UidRange>,
+}
+
 /// A response code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -32,6 +43,8 @@ pub enum Code {
     Expired,
     /// Some of the messages are gone (RFC 5530).
     ExpungeIssued,
+    /// Where copied or moved messages went (RFC 4315 3): the n-th of `from` is the n-th of `to`.
+    CopyUid(Box<CopyUid>),
     /// HIGHESTMODSEQ (RFC 7162).
     HighestModSeq(u64),
     /// The mailbox is in use.
@@ -104,6 +117,12 @@ impl Code {
             "CAPABILITY" => Self::Capability(args.split_ascii_whitespace().map(str::to_ascii_uppercase).collect()),
             "CLOSED" => Self::Closed,
             "EXPIRED" => Self::Expired,
+            "COPYUID" => {
+                let mut words = args.split_ascii_whitespace();
+                let uid_validity = words.next()?.parse().ok()?;
+                let mut set = || words.next().and_then(UidRange::parse_set);
+                Self::CopyUid(Box::new(CopyUid { uid_validity, from: set()?, to: set()? }))
+            }
             "EXPUNGEISSUED" => Self::ExpungeIssued,
             "HIGHESTMODSEQ" => Self::HighestModSeq(args.parse().ok()?),
             "INUSE" => Self::InUse,
@@ -154,6 +173,7 @@ impl Code {
             Self::Capability(_) => "CAPABILITY",
             Self::Closed => "CLOSED",
             Self::Expired => "EXPIRED",
+            Self::CopyUid(_) => "COPYUID",
             Self::ExpungeIssued => "EXPUNGEISSUED",
             Self::HighestModSeq(_) => "HIGHESTMODSEQ",
             Self::InUse => "INUSE",

@@ -19,10 +19,11 @@
 //! | `name`, `date`, `uid`, `capability` | the small languages inside responses |
 //! | `output`, `conn`, `compress` | one connection: commands out, responses in, compressed where it pays |
 //! | `tls`, `sasl`, `login`, `connector`, `parking` | from an endpoint to a connection that is logged in |
-//! | `reader`, `list`, `fetch`, `survey` | looking |
-//! | `writer`, `append` | changing |
+//! | `reader`, `list`, `fetch`, `survey`, `quota`, `acl` | looking |
+//! | `writer`, `append`, `moving` | changing |
 //! | `quirks`, `hint` | what is learned about a server, and what its words ask for |
 
+mod acl;
 mod append;
 mod body;
 mod capability;
@@ -39,6 +40,7 @@ pub mod fuzz;
 mod hint;
 mod list;
 mod login;
+mod moving;
 mod name;
 #[cfg(test)]
 mod oracle;
@@ -55,10 +57,11 @@ mod token;
 mod uid;
 mod writer;
 
+pub use acl::Granted;
 pub use append::{AppendMessage, AppendMode, AppendOutcome, AppendReport, Appended, Refusal, RefusalKind};
 pub use body::{Body, BodyReader, SPILL_ABOVE};
 pub use capability::Capabilities;
-pub use code::Code;
+pub use code::{Code, CopyUid};
 pub use compress::Compression;
 pub use connector::{Connector, Timeouts};
 pub use date::InternalDate;
@@ -67,6 +70,7 @@ pub use fetch::{Bodies, Fetched, FetchedMessage, MessageMeta};
 pub use hint::Hint;
 pub use list::{ListDetail, Listed, Namespace};
 pub use login::{Credential, Login};
+pub use moving::Moved;
 pub use name::WireName;
 pub use parking::Parking;
 pub use quirks::{Quirk, Quirks};

@@ -36,6 +36,11 @@ pub(super) enum Response {
         root: Vec<u8>,
         resources: Vec<(String, u64, u64)>,
     },
+    /// The folder, and who has which rights on it.
+    Acl {
+        name: Vec<u8>,
+        rights: Vec<(Vec<u8>, Vec<u8>)>,
+    },
     /// A response of this kind that cannot be read.
     Malformed {
         name: &'static str,
@@ -186,6 +191,7 @@ fn named(name: &[u8], cursor: &mut Cursor<'_>) -> Result<Response, &'static str>
             Response::QuotaRoot(roots)
         }
         b"QUOTA" => quota(cursor).ok_or("QUOTA")?,
+        b"ACL" => acl(cursor).ok_or("ACL")?,
         b"SEARCH" => Response::Search(search(cursor)),
         _ => Response::Other,
     })
@@ -237,6 +243,16 @@ fn namespace(cursor: &mut Cursor<'_>) -> Option<Vec<(Vec<u8>, Option<char>)>> {
             _ => None,
         })
         .collect()
+}
+
+/// `ACL folder identifier rights ...` (RFC 4314 3.6).
+fn acl(cursor: &mut Cursor<'_>) -> Option<Response> {
+    let name = cursor.value()?.string()?;
+    let mut rights = Vec::new();
+    while !cursor.at_end() {
+        rights.push((cursor.value()?.string()?, cursor.value()?.string()?));
+    }
+    Some(Response::Acl { name, rights })
 }
 
 fn quota(cursor: &mut Cursor<'_>) -> Option<Response> {

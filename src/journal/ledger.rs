@@ -6,7 +6,10 @@
 //! the target by the next run, above its floor only. Each of the two is one transaction, and the connection runs with
 //! `synchronous=FULL`, so each is on disk when the call returns.
 
+mod acl;
+mod caps;
 mod decode;
+mod doubles;
 mod registry;
 mod rows;
 mod traffic;
@@ -20,6 +23,9 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use thiserror::Error;
 
+pub use acl::ACL;
+pub use caps::CAPS;
+pub use doubles::{DOUBLES, Double, DoubleId, DoubleState};
 pub use registry::{Decision, Failure, FailureKey, Owner, REGISTRY, Registered};
 pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, Settled, WindowId};
 pub use traffic::{Direction, TRAFFIC, Used};
@@ -121,6 +127,9 @@ impl Ledger {
         connection.execute_batch(REGISTRY).map_err(db("make its tables"))?;
         connection.execute_batch(FORMAT_2).map_err(db("make its tables"))?;
         connection.execute_batch(TRAFFIC).map_err(db("make its tables"))?;
+        connection.execute_batch(DOUBLES).map_err(db("make its tables"))?;
+        connection.execute_batch(ACL).map_err(db("make its tables"))?;
+        connection.execute_batch(CAPS).map_err(db("make its tables"))?;
         Ok(Self::new(Arc::new(Mutex::new(connection))))
     }
 

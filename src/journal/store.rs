@@ -19,8 +19,13 @@ pub const FILE: &str = "journal.db";
 const APPLICATION_ID: i32 = 0x7268_6f6d;
 
 /// Migration `n` makes format `n + 1` out of format `n`. A released one never changes.
-const MIGRATIONS: &[&[&str]] =
-    &[&[include_str!("schema.sql"), ledger::SCHEMA], &[ledger::FORMAT_2], &[ledger::TRAFFIC], &[ledger::REGISTRY]];
+const MIGRATIONS: &[&[&str]] = &[
+    &[include_str!("schema.sql"), ledger::SCHEMA],
+    &[ledger::FORMAT_2],
+    &[ledger::TRAFFIC],
+    &[ledger::REGISTRY],
+    &[ledger::DOUBLES, ledger::ACL, ledger::CAPS],
+];
 
 /// The newest format, which is what this program writes.
 pub const FORMAT: u32 = MIGRATIONS.len() as u32;

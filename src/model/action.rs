@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ActionId, Address, Change, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId};
+use super::{AclChoice, ActionId, Address, Change, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId};
 
 /// The stages that a plan shows in order. Edges, not phases, make it safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -118,6 +118,9 @@ pub struct MailWork {
     /// What is left out.
     #[serde(default)]
     pub filter: MailFilter,
+    /// What is done about the rights of others.
+    #[serde(default, skip_serializing_if = "AclChoice::is_leave")]
+    pub acl: AclChoice,
     /// What the source held when the plan was made.
     pub estimate: Option<MailEstimate>,
 }

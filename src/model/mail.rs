@@ -143,6 +143,27 @@ impl AccessMethod {
     }
 }
 
+/// What is done about the rights that others have on folders (RFC 4314).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AclChoice {
+    /// Nobody asks for them.
+    #[default]
+    Leave,
+    /// What the source tells of them is told.
+    Report,
+    /// Others get at the target what they have at the source.
+    Copy,
+}
+
+impl AclChoice {
+    /// Whether nothing is done.
+    #[must_use]
+    pub fn is_leave(&self) -> bool {
+        *self == Self::Leave
+    }
+}
+
 /// One mailbox of one platform and the way into it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct MailboxRef {

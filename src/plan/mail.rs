@@ -218,6 +218,7 @@ impl<'s, 'a> Writer<'s, 'a> {
             target: mailbox(self.case.target, to, &self.target),
             pass: self.pass,
             filter: self.case.account.mail.filter.clone(),
+            acl: self.case.account.mail.acl,
             estimate: self.estimate(),
         })
     }

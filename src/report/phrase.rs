@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     diag::{count, plural, size},
     model::{
-        AccessMethod, Action, Address, Change, ContactView, DomainType, GroupSettings, MailWork, NoteKind,
+        AccessMethod, AclChoice, Action, Address, Change, ContactView, DomainType, GroupSettings, MailWork, NoteKind,
         PasswordSource, PlatformId, Profile, Undo, Work,
     },
     plan::Plan,
@@ -42,7 +42,7 @@ impl Phrase {
                     '=',
                     "copy",
                     target(work),
-                    join([Some(from), pass(work), estimate(work), filter_words(&work.filter)]),
+                    join([Some(from), pass(work), estimate(work), filter_words(&work.filter), acl_words(work)]),
                 )
             }
             Work::VerifyMail(work) => Self::new(
@@ -102,6 +102,14 @@ fn target(work: &MailWork) -> String {
 
 fn pass(work: &MailWork) -> Option<String> {
     (work.pass > 1).then(|| format!("pass {}", work.pass))
+}
+
+fn acl_words(work: &MailWork) -> Option<String> {
+    match work.acl {
+        AclChoice::Leave => None,
+        AclChoice::Report => Some("rights of others reported".to_owned()),
+        AclChoice::Copy => Some("others get the rights they have".to_owned()),
+    }
 }
 
 fn estimate(work: &MailWork) -> Option<String> {

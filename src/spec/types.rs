@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    AccessMethod, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, GroupSettings, ImapEndpoint,
-    MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef, SlotId,
+    AccessMethod, AclChoice, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, GroupSettings,
+    ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile, SecretRef, SlotId,
 };
 
 /// What should be.
@@ -276,6 +276,9 @@ pub struct MailSpec {
     pub filter: MailFilter,
     /// How far a copy is proved.
     pub verify: VerifyLevel,
+    /// What is done about the rights of others.
+    #[serde(default, skip_serializing_if = "AclChoice::is_leave")]
+    pub acl: AclChoice,
 }
 
 /// How far a copy is proved before it counts as done.

@@ -1,6 +1,7 @@
 //! The binary as a user runs it.
 
 mod copy;
+mod dedup;
 mod exits;
 mod form;
 mod guards;

@@ -1,13 +1,19 @@
 //! The copy engine against private Dovecot servers, with everything that can be odd and with connections that are cut.
 
+mod acl;
 mod corpus;
+mod cuts;
+mod dedup;
+mod endless;
 mod fidelity;
 mod front;
 mod gmail;
+mod large;
 mod network;
 mod proxy;
 mod quirks;
 mod tokens;
+mod wire;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,7 +24,7 @@ use rehome::{
     diag::Severity,
     imap::{Connector, Fetched, StoreMode, UidRange, WireName},
     journal::ledger::{Fault, Ledger},
-    model::{Address, CopyReport, MailFilter, NoEvents, PlatformId},
+    model::{AclChoice, Address, CopyReport, MailFilter, NoEvents, PlatformId},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +62,15 @@ fn account() -> Address {
 }
 
 async fn pass(source: Connector, target: Connector, ledger: &Ledger) -> Result<CopyReport, CopyError> {
+    pass_with(source, target, ledger, AclChoice::Leave).await
+}
+
+async fn pass_with(
+    source: Connector,
+    target: Connector,
+    ledger: &Ledger,
+    acl: AclChoice,
+) -> Result<CopyReport, CopyError> {
     let account = account();
     copy_mailbox(CopyRequest {
         account: &account,
@@ -63,6 +78,7 @@ async fn pass(source: Connector, target: Connector, ledger: &Ledger) -> Result<C
         target,
         source_id: (PlatformId::from("old"), account.clone()),
         filter: &MailFilter::default(),
+        acl,
         ledger,
         resources: rehome::copy::Resources::default(),
         events: &NoEvents,

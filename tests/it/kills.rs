@@ -60,7 +60,7 @@ impl Field {
             let extra = format!("imap_capability = {ALWAYS} {offered}");
             targets.push((name, Dovecot::start(Setup { extra: &extra, ..Setup::default() }).await?));
         }
-        fill(&source).await;
+        fill(&source, SOURCE).await;
         let mut field = Self { source, targets, whole: Duration::ZERO, writes: AtomicU64::new(200) };
         let mut longest = Duration::ZERO;
         for variant in 0..field.targets.len() {
@@ -189,8 +189,8 @@ impl<'f> Run<'f> {
 }
 
 /// Mail in several folders: many windows, messages of all sizes, equal messages, keywords, odd dates.
-async fn fill(server: &Dovecot) {
-    let mut writer = server.connector(SOURCE, "secret").connect_writer().await.unwrap();
+pub async fn fill(server: &Dovecot, login: &str) {
+    let mut writer = server.connector(login, "secret").connect_writer().await.unwrap();
     let counts = [("INBOX", 150_u32), ("Sent", 40), ("Projekte/Süd", 70), ("Leer", 0), ("Eins", 1)];
     for (folder, count) in counts {
         let name = WireName::encode(folder);

@@ -3,6 +3,7 @@
 
 mod apply;
 mod architecture;
+mod between;
 mod binary;
 mod browser;
 mod cli;

@@ -29,14 +29,14 @@ use crate::{
 };
 
 /// One side, as typed.
-struct Side {
-    user: String,
-    endpoint: ImapEndpoint,
+pub(super) struct Side {
+    pub(super) user: String,
+    pub(super) endpoint: ImapEndpoint,
     way: Way,
 }
 
 /// What opens it.
-enum Way {
+pub(super) enum Way {
     Password(SecretRef),
     Token(SecretRef),
 }
@@ -45,12 +45,8 @@ enum Way {
 pub(super) async fn run(context: Context, args: CopyArgs) -> Result<Exit, Failure> {
     // The platforms of a copy by hand change nothing but mail: each session stays with its mailbox.
     let context = &Context { parking: Some(Parking::default()), ..context };
-    let way = |flag, password: &Option<String>, token: &Option<String>| match (password, token) {
-        (_, Some(token)) => secret_ref(flag, "token", token).map(Way::Token),
-        (password, None) => secret_ref(flag, "password", password.as_deref().unwrap_or_default()).map(Way::Password),
-    };
-    let from_way = way("--from", &args.from_password, &args.from_token)?;
-    let to_way = way("--to", &args.to_password, &args.to_token)?;
+    let from_way = Way::typed("--from-", args.from_password.as_deref(), args.from_token.as_deref())?;
+    let to_way = Way::typed("--to-", args.to_password.as_deref(), args.to_token.as_deref())?;
     let from = side(context, "--from", &args.from, from_way, args.insecure)?;
     let to = side(context, "--to", &args.to, to_way, args.insecure)?;
     if from.endpoint == to.endpoint && from.user == to.user {
@@ -87,7 +83,7 @@ pub(super) async fn run(context: Context, args: CopyArgs) -> Result<Exit, Failur
     ending::tell(context, Job { resume, asked: Asked::Flags, ..job }.run().await?)
 }
 
-fn side(context: &Context, flag: &str, url: &str, way: Way, insecure: bool) -> Result<Side, Failure> {
+pub(super) fn side(context: &Context, flag: &str, url: &str, way: Way, insecure: bool) -> Result<Side, Failure> {
     let invalid = |text: String| Failure::new(Exit::Invalid, format!("{flag}: {text}"));
     let (user, endpoint) = endpoint::parse_with_user(url).map_err(invalid)?;
     let user = user.ok_or_else(|| invalid(format!("`{url}` names no user: imaps://USER@HOST")))?;
@@ -99,13 +95,33 @@ fn side(context: &Context, flag: &str, url: &str, way: Way, insecure: bool) -> R
     if let Way::Password(SecretRef::Env(name)) | Way::Token(SecretRef::Env(name)) = &way
         && context.env.get(name).is_none()
     {
+        let flag = if flag == "--at" { "-".to_owned() } else { flag.to_owned() };
         let problem = format!("{flag}-{}: the environment variable `{name}` is not set, or empty", way.word());
         return Err(Failure::new(Exit::Denied, problem));
     }
     Ok(Side { user, endpoint, way })
 }
 
+impl Side {
+    /// How it is logged into.
+    pub(super) fn access(&self) -> AdminAccess {
+        let user = self.user.clone();
+        match &self.way {
+            Way::Password(password) => AdminAccess::Named { user, password: password.clone() },
+            Way::Token(token) => AdminAccess::Token { user: Some(user), token: token.clone() },
+        }
+    }
+}
+
 impl Way {
+    /// Reads what was typed; `flags` is what the flags' names begin with.
+    pub(super) fn typed(flags: &str, password: Option<&str>, token: Option<&str>) -> Result<Self, Failure> {
+        match (password, token) {
+            (_, Some(token)) => secret_ref(flags, "token", token).map(Self::Token),
+            (password, None) => secret_ref(flags, "password", password.unwrap_or_default()).map(Self::Password),
+        }
+    }
+
     fn word(&self) -> &'static str {
         match self {
             Self::Password(_) => "password",
@@ -116,14 +132,14 @@ impl Way {
 
 /// Reads `env:NAME`, `file:PATH`, `command:PROGRAM`. Anything else is taken for a password, and refused without being
 /// repeated.
-fn secret_ref(flag: &str, what: &str, text: &str) -> Result<SecretRef, Failure> {
+fn secret_ref(flags: &str, what: &str, text: &str) -> Result<SecretRef, Failure> {
     match text.split_once(':') {
         Some(("env", name)) if !name.is_empty() => Ok(SecretRef::Env(name.to_owned())),
         Some(("file", path)) if !path.is_empty() => Ok(SecretRef::File(PathBuf::from(path))),
         Some(("command", words)) if !words.trim().is_empty() => {
             Ok(SecretRef::Command(words.split_whitespace().map(str::to_owned).collect()))
         }
-        _ => Err(Failure::new(Exit::Invalid, format!("{flag}-{what} is no reference to a {what}")).help(format!(
+        _ => Err(Failure::new(Exit::Invalid, format!("{flags}{what} is no reference to a {what}")).help(format!(
             "a {what} on a command line is seen by everybody: use env:NAME, file:PATH or command:PROGRAM"
         ))),
     }
@@ -136,7 +152,7 @@ fn default_state(from: &Side, to: &Side) -> PathBuf {
 }
 
 /// The address by which the journal knows a mailbox: its login, made an address where it is none.
-fn address(side: &Side) -> Result<Address, Failure> {
+pub(super) fn address(side: &Side) -> Result<Address, Failure> {
     if let Ok(address) = Address::parse(&side.user) {
         return Ok(address);
     }
@@ -177,6 +193,7 @@ fn spec(from: &Side, to: &Side, args: &CopyArgs) -> Result<Spec, Failure> {
             source_password: None,
             source_address: Some(source),
             filter: args.filter.read()?,
+            acl: args.acl.into(),
             verify: if args.verify { VerifyLevel::Bytes } else { VerifyLevel::Counts },
         },
         aliases: None,
@@ -209,10 +226,7 @@ fn platform(side: &Side) -> PlatformSpec {
         endpoint: None,
         imap: Some(side.endpoint.clone()),
         credentials: BTreeMap::new(),
-        admin: Some(match &side.way {
-            Way::Password(password) => AdminAccess::Named { user: side.user.clone(), password: password.clone() },
-            Way::Token(token) => AdminAccess::Token { user: Some(side.user.clone()), token: token.clone() },
-        }),
+        admin: Some(side.access()),
         requests_per_minute: None,
         limits: MailLimits::default(),
     }
@@ -224,11 +238,11 @@ mod tests {
 
     #[test]
     fn a_password_in_clear_is_refused_and_not_repeated() {
-        let failure = secret_ref("--from", "password", "hunter2").unwrap_err();
+        let failure = secret_ref("--from-", "password", "hunter2").unwrap_err();
         assert!(!format!("{failure:?}").contains("hunter2"));
-        assert!(secret_ref("--from", "token", "env:").is_err());
+        assert!(secret_ref("--from-", "token", "env:").is_err());
         assert_eq!(
-            secret_ref("--from", "password", "command:pass show x").unwrap(),
+            secret_ref("--from-", "password", "command:pass show x").unwrap(),
             SecretRef::Command(vec!["pass".to_owned(), "show".to_owned(), "x".to_owned()])
         );
     }

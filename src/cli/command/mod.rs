@@ -2,6 +2,7 @@
 
 mod apply;
 mod copy;
+pub(super) mod dedup;
 mod demo;
 mod diff;
 mod dns;
@@ -55,6 +56,7 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Journal { command } => journal::run(&context, command),
         Command::Failed { command } => failed::run(&context, command).await,
         Command::Copy(args) => copy::run(context, args).await,
+        Command::Dedup(args) => dedup::run(&context, &args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::Demo { keep, seed } => demo::run(&context, keep, seed).await,
         Command::Platforms => platforms::run(&context),

@@ -22,7 +22,7 @@ use crate::{
         screen::Screen,
     },
     diag::{self, Exit, Finding, Severity},
-    model::{Address, Inventory, MailWork, ObjectClass, PlatformId, State},
+    model::{AclChoice, Address, Inventory, MailWork, ObjectClass, PlatformId, State},
     observe,
     provider::{ErrorClass, Reader},
     report::{self, Checked},
@@ -156,7 +156,8 @@ async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Ad
         )];
     };
     let filter = spec.accounts.get(address).map(|a| a.mail.filter.clone()).unwrap_or_default();
-    let work = MailWork { account: address.clone(), source, target, pass: 0, filter, estimate: None };
+    let work =
+        MailWork { account: address.clone(), source, target, pass: 0, filter, acl: AclChoice::Leave, estimate: None };
     match man.verify(&work).await {
         Err(error) => {
             let mut finding = unknown(diag::chain(&error).join(": "), error.help.clone());

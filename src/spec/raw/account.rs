@@ -12,7 +12,7 @@ use super::{
     size::Size,
 };
 use crate::{
-    model::{Address, Right},
+    model::{AclChoice, Address, Right},
     spec::{
         place::At,
         tree::{Data, Node},
@@ -65,6 +65,8 @@ record! {
         "filter" => filter: Filter,
         /// How far the copy is proved: `bytes` (the default) or `counts`.
         "verify" => verify: VerifyLevel,
+        /// The rights that others have on folders: `leave` (the default), `report` or `copy`.
+        "acl" => acl: AclChoice,
     }
 }
 
@@ -107,6 +109,8 @@ record! {
         "filter" => filter: Filter,
         /// How far the copy is proved: `bytes` (the default) or `counts`.
         "verify" => verify: VerifyLevel,
+        /// The rights that others have on folders: `leave` (the default), `report` or `copy`.
+        "acl" => acl: AclChoice,
     }
 }
 

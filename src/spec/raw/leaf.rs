@@ -6,7 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::read::{Read, Reader, listed, suggest};
 use crate::{
-    model::{Address, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity, PlatformKind, Right},
+    model::{
+        AclChoice, Address, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity, PlatformKind, Right,
+    },
     spec::{
         place::At,
         tree::{Data, Node},
@@ -160,6 +162,8 @@ words! {
         "authoritative" => Self::Authoritative, "non-authoritative" => Self::NonAuthoritative;
     Strategy, "a strategy": "swap" => Self::Swap, "stage" => Self::Stage, "parallel" => Self::Parallel;
     VerifyLevel, "a level of proof": "bytes" => Self::Bytes, "counts" => Self::Counts;
+    AclChoice, "a choice about rights":
+        "leave" => Self::Leave, "report" => Self::Report, "copy" => Self::Copy;
     SourceFate, "what becomes of a source": "keep" => Self::Keep, "reset" => Self::Reset;
     DnsTopic, "a DNS check":
         "mx" => Self::Mx, "spf" => Self::Spf, "dkim" => Self::Dkim, "dmarc" => Self::Dmarc,

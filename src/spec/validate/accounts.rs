@@ -148,6 +148,7 @@ fn mail(layers: &Layers<'_>, address: &Address) -> MailSpec {
         source_address: own.and_then(|m| m.source_address.as_ref()).map(|a| a.value.clone()),
         filter: filter.map(|f| filter::read(&f.value)).unwrap_or_default(),
         verify: layers.mail(|m| m.verify.as_ref(), |m| m.verify.as_ref()).map(|v| v.value).unwrap_or_default(),
+        acl: layers.mail(|m| m.acl.as_ref(), |m| m.acl.as_ref()).map(|a| a.value).unwrap_or_default(),
     }
 }
 

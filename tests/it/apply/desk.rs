@@ -224,6 +224,7 @@ fn work(address: &str, pass: u32) -> MailWork {
         target: mailbox("new", addr(address)),
         pass,
         filter: MailFilter::default(),
+        acl: rehome::model::AclChoice::Leave,
         estimate: None,
     }
 }

@@ -48,12 +48,13 @@ impl Gate {
         gate
     }
 
-    /// A connector whose token is read anew for each login, and is a stale one every other time at first.
+    /// A connector whose token is read anew for each login. The first to ask after a token was used up gets the stale one.
     pub fn connector(&self, like: &Connector) -> Connector {
-        let (good, asked) = (Arc::clone(&self.good), AtomicU32::new(0));
+        let (good, told) = (Arc::clone(&self.good), AtomicU32::new(0));
         let tokens = TokenSource::new(move || {
-            let stale = u32::from(asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(2));
-            Ok(Secret::new(format!("t{}", good.load(Ordering::SeqCst) - stale)))
+            let number = good.load(Ordering::SeqCst);
+            let stale = u32::from(told.swap(number, Ordering::SeqCst) != number);
+            Ok(Secret::new(format!("t{}", number - stale)))
         });
         let mut connector = Connector { login: Login::token("u", tokens), ..like.clone() };
         connector.endpoint.port = self.port;
