@@ -63,7 +63,7 @@ impl<'c> Pass<'_, 'c> {
         begin: mpsc::Sender<Begun<'l>>,
     ) -> Result<(), CopyError> {
         let context = self.shared.context;
-        while !(enough.load(Ordering::Relaxed) || extra && source.is_surplus()) {
+        while !(enough.load(Ordering::Relaxed) || (extra && source.is_surplus())) {
             context.go_on()?;
             let Some(task) = queue.next_new() else { break };
             let (folder, lease) = (task.folder, self.shared.lease);
