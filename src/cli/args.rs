@@ -2,21 +2,22 @@
 
 mod cutover;
 mod dns;
+mod report;
 
 use std::path::PathBuf;
 
 pub(super) use self::{
     cutover::CutoverCommand,
     dns::{CheckArgs, DnsCommand, SpfArgs},
+    report::ReportArgs,
 };
-
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::{
     command::{dedup::DedupArgs, failed::FailedCommand},
     filter::FilterArgs,
 };
 use crate::model::AclChoice;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// Moves mail addresses between mail platforms declaratively.
 #[derive(Debug, Parser)]
@@ -291,20 +292,7 @@ pub(super) enum Command {
         code: Option<String>,
     },
     /// The record of a migration, pages and settings for its users
-    Report {
-        /// The run, such as `run-000001` [default: the last]
-        run: Option<String>,
-        /// The spec whose journal it is
-        #[arg(long, default_value = ".", env = "REHOME_SPEC")]
-        spec: PathBuf,
-        /// Write the record as HTML and Markdown, a page for each user and settings for mail programs into this folder
-        /// [default: the record alone, on stdout]
-        #[arg(long, value_name = "DIR", env = "REHOME_OUT")]
-        out: Option<PathBuf>,
-        /// Only the record, from the journal alone: no platform is asked where its users' mail programs connect
-        #[arg(long, env = "REHOME_RECORD_ONLY")]
-        record_only: bool,
-    },
+    Report(ReportArgs),
     /// The record of every intent and outcome
     Journal {
         #[command(subcommand)]

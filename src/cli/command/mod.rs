@@ -60,9 +60,7 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
         Command::Dns { command } => dns::run(&context, command).await,
         Command::Explain { code } => explain::run(&context, code.as_deref()),
-        Command::Report { run, spec, out, record_only } => {
-            report::run(&context, &spec, run, out.as_deref(), record_only).await
-        }
+        Command::Report(args) => report::run(&context, args).await,
         Command::Journal { command } => journal::run(&context, command),
         Command::Failed { command } => failed::run(&context, command).await,
         Command::Copy(args) => copy::run(context, args).await,

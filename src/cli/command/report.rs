@@ -11,7 +11,7 @@ use serde_json::json;
 use super::journal;
 use crate::{
     cli::{
-        args::Format,
+        args::{Format, ReportArgs},
         context::Context,
         failure::{Failure, exit_of},
         runner,
@@ -29,15 +29,10 @@ use crate::{
 };
 
 /// Tells what a run did; with a folder, for everybody whom it concerns.
-pub(super) async fn run(
-    context: &Context,
-    path: &Path,
-    run: Option<String>,
-    out: Option<&Path>,
-    record_only: bool,
-) -> Result<Exit, Failure> {
-    let known = Known::read(&journal::open(context, path)?, run)?;
-    let Some(folder) = out else {
+pub(super) async fn run(context: &Context, args: ReportArgs) -> Result<Exit, Failure> {
+    let path = args.spec.as_path();
+    let known = Known::read(&journal::open(context, path)?, args.run)?;
+    let Some(folder) = args.out.as_deref() else {
         context.answer(&match context.global.format {
             Format::Html => report::handover_html(&known.handover()),
             Format::Json => format!("{}\n", serde_json::to_string_pretty(&known.json()).unwrap_or_default()),
@@ -50,7 +45,7 @@ pub(super) async fn run(
     files.write(Path::new("record.md"), &report::handover_markdown(&known.handover()))?;
     let mut told = 0;
     let mut gaps = Vec::new();
-    if !record_only {
+    if !args.record_only {
         (told, gaps) = users(context, &context.load(path)?, &known, &mut files).await?;
     }
     answer(context, &files, told, &gaps)?;
