@@ -120,8 +120,8 @@ impl Executor<'_> {
         }
         for (&at, stands) in unit.iter().zip(progress) {
             let Some(action) = self.action(at) else { continue };
-            // To wait for a domain is no effect, and is done over and over.
-            let waits = matches!(action.work, Work::DomainReady { .. });
+            // To wait is no effect, and is done over and over.
+            let waits = matches!(action.work, Work::DomainReady { .. } | Work::Cutover(_));
             if waits || !matches!(stands.standing, Standing::Fresh | Standing::Failed | Standing::Undone) {
                 continue;
             }

@@ -1,5 +1,6 @@
 //! What can be typed. Every flag can also be set by `REHOME_<FLAG>`.
 
+mod control;
 mod cutover;
 mod dns;
 mod report;
@@ -7,6 +8,7 @@ mod report;
 use std::path::PathBuf;
 
 pub(super) use self::{
+    control::{FromArgs, LimitsArgs},
     cutover::CutoverCommand,
     dns::{CheckArgs, DnsCommand, SpfArgs},
     report::ReportArgs,
@@ -374,36 +376,6 @@ pub(super) struct PlanArgs {
     pub(super) max_bytes: usize,
     #[command(flatten)]
     pub(super) look: LookArgs,
-}
-
-/// A mailbox that is opened without a spec.
-#[derive(Debug, Clone, Default, ClapArgs)]
-pub(super) struct FromArgs {
-    /// The source of a copy that was made without a spec: imap[s]://USER@HOST[:PORT]
-    #[arg(long, value_name = "URL")]
-    pub(super) from: Option<String>,
-    /// The source's password: env:NAME, file:PATH or command:PROGRAM
-    #[arg(long, value_name = "REF", requires = "from", conflicts_with = "from_token")]
-    pub(super) from_password: Option<String>,
-    /// A bearer token instead of the source's password: env:NAME, file:PATH or command:PROGRAM
-    #[arg(long, value_name = "REF", requires = "from")]
-    pub(super) from_token: Option<String>,
-    /// Send the password without TLS
-    #[arg(long, requires = "from")]
-    pub(super) insecure: bool,
-}
-
-#[derive(Debug, Clone, ClapArgs)]
-pub(super) struct LimitsArgs {
-    /// Octets of messages in a second, each way, for each mailbox, such as `2 MB`; 0 for no limit
-    #[arg(long, value_name = "SIZE", env = "REHOME_BYTES_PER_SECOND")]
-    pub(super) bytes_per_second: Option<String>,
-    /// Connections to each host; 0 for no limit
-    #[arg(long, value_name = "N", env = "REHOME_CONNECTIONS")]
-    pub(super) connections: Option<u32>,
-    /// The spec that is applied
-    #[arg(long, default_value = ".", env = "REHOME_SPEC")]
-    pub(super) spec: PathBuf,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de};
 use thiserror::Error;
 
-use super::{Action, Phase};
+use super::{Action, Phase, Work};
 
 /// The gates of a spec, and of every plan that is made from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,11 +61,13 @@ pub enum ApprovalGate {
     Retire,
     /// What takes an earlier run back.
     Rollback,
+    /// Records of zones, in whatever phase they are written.
+    Dns,
 }
 
 impl ApprovalGate {
     /// All of them, in the order of a plan.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Domain,
         Self::Account,
         Self::Dependent,
@@ -74,6 +76,7 @@ impl ApprovalGate {
         Self::Cutover,
         Self::Retire,
         Self::Rollback,
+        Self::Dns,
     ];
 
     /// The word in a spec and on the command line.
@@ -88,6 +91,7 @@ impl ApprovalGate {
             Self::Cutover => "cutover",
             Self::Retire => "retire",
             Self::Rollback => "rollback",
+            Self::Dns => "dns",
         }
     }
 
@@ -103,6 +107,7 @@ impl ApprovalGate {
             Self::Cutover => Phase::Cutover,
             Self::Retire => Phase::Retire,
             Self::Rollback => Phase::Rollback,
+            Self::Dns => return matches!(action.work, Work::Zone(_)),
         };
         action.phase == phase
     }

@@ -271,7 +271,7 @@ fn a_newer_journal_is_refused_with_what_to_do() {
         let text = message(&error).replace(&desk.file().display().to_string(), "JOURNAL");
         insta::allow_duplicates! {
             insta::assert_snapshot!(text, @r"
-            the journal JOURNAL has format 99; this rehome knows formats up to 4
+            the journal JOURNAL has format 99; this rehome knows formats up to 5
             help: use the version of rehome that wrote it, or a later one
             ");
         }

@@ -168,7 +168,8 @@ words! {
     SourceFate, "what becomes of a source": "keep" => Self::Keep, "reset" => Self::Reset;
     ApprovalGate, "a class of actions":
         "domain" => Self::Domain, "account" => Self::Account, "dependent" => Self::Dependent, "copy" => Self::Copy,
-        "verify" => Self::Verify, "cutover" => Self::Cutover, "retire" => Self::Retire, "rollback" => Self::Rollback;
+        "verify" => Self::Verify, "cutover" => Self::Cutover, "retire" => Self::Retire, "rollback" => Self::Rollback,
+        "dns" => Self::Dns;
     DnsTopic, "a DNS check":
         "mx" => Self::Mx, "spf" => Self::Spf, "dkim" => Self::Dkim, "dmarc" => Self::Dmarc,
         "autodiscover" => Self::Autodiscover, "autoconfig" => Self::Autoconfig, "ownership" => Self::Ownership;

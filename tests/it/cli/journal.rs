@@ -30,7 +30,7 @@ fn a_journal_of_a_newer_version_is_refused_and_not_touched() {
     assert_snapshot!(world.run(&["status", "rehome.yaml"]).ends(1), @r"
     $ rehome status rehome.yaml
     --- stderr
-    error: the journal ./.rehome/journal.db has format 99; this rehome knows formats up to 4
+    error: the journal ./.rehome/journal.db has format 99; this rehome knows formats up to 5
     help: use the version of rehome that wrote it, or a later one
     --- exit 1
     ");

@@ -28,8 +28,13 @@ async fn store(port: u16, user: &str, lines: u64) -> (Vec<u8>, u64) {
     let header = b"Message-ID: <large@x>\r\nSubject: large\r\n\r\n";
     let size = header.len() as u64 + lines * LINE as u64;
     let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
-    let begin = format!("1 LOGIN {user} secret\r\n2 APPEND INBOX {{{size}+}}\r\n");
-    stream.get_mut().write_all(begin.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.get_mut().write_all(format!("1 LOGIN {user} secret\r\n").as_bytes()).await.unwrap();
+    // The server hands a connection over at the login, and takes only so much ahead of that.
+    while !text.contains("1 OK") {
+        assert!(stream.read_line(&mut text).await.unwrap() > 0, "{text}");
+    }
+    stream.get_mut().write_all(format!("2 APPEND INBOX {{{size}+}}\r\n").as_bytes()).await.unwrap();
     let mut hash = Sha256::new();
     let mut chunk = header.to_vec();
     for n in 0..lines {
@@ -41,7 +46,6 @@ async fn store(port: u16, user: &str, lines: u64) -> (Vec<u8>, u64) {
         }
     }
     stream.get_mut().write_all(b"\r\n3 LOGOUT\r\n").await.unwrap();
-    let mut text = String::new();
     while stream.read_line(&mut text).await.unwrap() > 0 {}
     assert!(text.contains("2 OK"), "{text}");
     (hash.finalize().to_vec(), size)

@@ -53,7 +53,7 @@ pub fn files(world: &World) -> Vec<(&'static str, String)> {
 }
 
 /// Runs a law; a world that breaks it is printed so that it can be pasted. The last one that is printed is the smallest.
-#[expect(clippy::print_stderr, reason = "a world that breaks a law is shown")]
+#[expect(clippy::print_stderr, reason = "what failed is there to be pasted")]
 pub fn shown(world: &World, law: impl FnOnce()) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(law)) {
         for (name, text) in files(world) {
