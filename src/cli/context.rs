@@ -40,6 +40,8 @@ pub(super) struct Context {
     pub(super) color: bool,
     /// How wide answers may be.
     pub(super) width: usize,
+    /// Whether a flag of the command lets mail cross a network without TLS.
+    pub(super) insecure: bool,
     /// Where connections to mailboxes stay between a look and a copy, for a command that renames nothing.
     pub(super) parking: Option<Parking>,
 }
@@ -48,7 +50,7 @@ impl Context {
     /// The surroundings of a command typed in a shell.
     pub(super) fn new(global: Global, env: Env) -> Self {
         let color = screen::colored(global.color);
-        Self { global, env, color, width: screen::columns(), parking: None }
+        Self { global, env, color, width: screen::columns(), insecure: false, parking: None }
     }
 
     /// Writes an answer to stdout. A reader that has gone away is no error.
@@ -254,9 +256,9 @@ impl Context {
         millis.map_or(Duration::from_secs(60), Duration::from_millis)
     }
 
-    /// Whether mail may cross a network without TLS: `REHOME_INSECURE=1`.
+    /// Whether mail may cross a network without TLS: `REHOME_INSECURE=1`, or a flag.
     pub(super) fn allow_plain(&self) -> bool {
-        self.env.get("REHOME_INSECURE").is_some_and(|v| v == "1" || v == "true")
+        self.insecure || self.env.get("REHOME_INSECURE").is_some_and(|v| v == "1" || v == "true")
     }
 }
 

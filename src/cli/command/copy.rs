@@ -45,7 +45,7 @@ pub(super) enum Way {
 /// Plans the copy, and makes it unless it is a dry run.
 pub(super) async fn run(context: Context, args: CopyArgs) -> Result<Exit, Failure> {
     // The platforms of a copy by hand change nothing but mail: each session stays with its mailbox.
-    let context = &Context { parking: Some(Parking::default()), ..context };
+    let context = &Context { parking: Some(Parking::default()), insecure: args.insecure, ..context };
     let from_way = Way::typed("--from-", args.from_password.as_deref(), args.from_token.as_deref())?;
     let to_way = Way::typed("--to-", args.to_password.as_deref(), args.to_token.as_deref())?;
     let from = side(context, "--from", &args.from, from_way, args.insecure)?;

@@ -84,6 +84,17 @@ fn a_copy_that_was_cut_goes_on() {
 }
 
 #[test]
+fn mail_crosses_a_network_in_clear_only_when_that_is_said() {
+    let (world, words) = prepared();
+    // This machine by an address that is not one of its own kind: to the program it is a network.
+    let words: Vec<String> = words.iter().map(|w| w.replace("@127.0.0.1:", "@[::ffff:127.0.0.1]:")).collect();
+    let refused = run(&world, &words, &[]).ends(10);
+    assert!(refused.err.contains("without TLS"), "{refused}");
+    run(&world, &words, &["--insecure", "--quiet"]).ends(0);
+    assert_eq!(world.mail("emailpro", TO), world.mail("exchange", FROM));
+}
+
+#[test]
 fn what_is_typed_wrong_is_refused_before_anything_is_opened() {
     let (world, words) = prepared();
     let with = |at: usize, text: &str| {
