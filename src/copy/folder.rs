@@ -17,7 +17,7 @@ use super::{
     reading::{Read, read_window},
     resources::Held,
     scanning::Parts,
-    sending::{Fate, Parcel, Place, Trust, send},
+    sending::{Fate, Parcel, Place, send},
     sorting::{self, Sorted, Sorter, reused, row_of},
     store::{Meta, Opened},
     tally::FolderTally,
@@ -305,7 +305,7 @@ impl<'p, 'c> Sending<'p, 'c> {
         }
         let (mut place, mut sorter) = self.open().await?;
         let result = self.transfer(&mut place, &mut sorter, first).await;
-        self.row.distrusted |= place.trust == Trust::Never;
+        self.row.distrusted |= place.distrusted;
         let mut tally = self.shared.tally();
         tally.alters |= place.alters;
         sorter.dropped.iter().for_each(|(k, n)| *tally.dropped.entry(k.clone()).or_default() += n);
@@ -438,14 +438,8 @@ impl<'p, 'c> Sending<'p, 'c> {
         }
         sorter.earlier = self.earlier().await?;
         let taken = context.ledger(move |l| l.owned(id, validity, floor)).await?;
-        let place = Place {
-            folder: self.name.clone(),
-            validity,
-            floor,
-            taken,
-            trust: if self.row.distrusted { Trust::Never } else { Trust::Untried },
-            alters: false,
-        };
+        let place =
+            Place { folder: self.name.clone(), validity, floor, taken, distrusted: self.row.distrusted, alters: false };
         Ok((place, sorter))
     }
 

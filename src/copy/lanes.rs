@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -72,6 +75,8 @@ pub(super) struct Task<'l> {
 struct Work<'l> {
     prepared: Prepared,
     queue: Queue<'l>,
+    /// Whether a lane has taken it on to subscribe the new folders.
+    subscribing: AtomicBool,
 }
 
 /// The folders that no lane has taken yet.
@@ -192,10 +197,9 @@ impl<'c> Pass<'_, 'c> {
         });
         let queue = Queue { new: Mutex::new(new), other: Mutex::new(other) };
         // Nobody else sets it.
-        let _ = work.set(Work { prepared, queue });
+        let _ = work.set(Work { prepared, queue, subscribing: AtomicBool::new(false) });
         let Some(work) = work.get() else { return Err(self.shared.context.interrupted()) };
-        self.work(lane, work, listings).await?;
-        self.subscribe(&mut lane.target, listings, &work.prepared, true).await
+        self.work(lane, work, listings).await
     }
 
     async fn further_lane<'l>(
@@ -228,6 +232,10 @@ impl<'c> Pass<'_, 'c> {
         listings: (&Listing, &Listing),
     ) -> Result<(), CopyError> {
         self.flow(lane, &work.queue, listings, &work.prepared).await?;
+        if !work.subscribing.swap(true, Ordering::Relaxed) {
+            // The first lane that has time for it; the others are still copying.
+            self.subscribe(&mut lane.target, listings, &work.prepared, true).await?;
+        }
         loop {
             self.shared.context.go_on()?;
             if lane.gives_way() {

@@ -141,6 +141,8 @@ pub(super) struct Link<'a> {
     listed: Option<Listed>,
     /// How many connections were made; a new one is trusted anew.
     pub(super) generation: u64,
+    /// The connection on which a UID that the server told after APPEND was looked at and named the right message.
+    pub(super) proved: Option<u64>,
 }
 
 /// Messages of the folder that is open: all, or what changed since a HIGHESTMODSEQ.
@@ -165,7 +167,7 @@ impl Connection {
 
 impl<'a> Link<'a> {
     pub(super) fn new(context: &'a Context<'a>, side: Side, store: Arc<dyn Store>) -> Self {
-        Self { context, side, store, connection: None, opened: None, listed: None, generation: 0 }
+        Self { context, side, store, connection: None, opened: None, listed: None, generation: 0, proved: None }
     }
 
     pub(super) fn place(&self) -> String {

@@ -41,17 +41,6 @@ pub(super) enum Fate {
     InDoubt,
 }
 
-/// Whether the UIDs that the target tells after APPEND are believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// Not looked at yet.
-    Untried,
-    /// The first one on the connection of this number named the right message.
-    Proved(u64),
-    /// They were wrong once: each window is looked for.
-    Never,
-}
-
 /// The folder at the target that messages are sent to.
 pub(super) struct Place {
     pub(super) folder: String,
@@ -60,7 +49,8 @@ pub(super) struct Place {
     pub(super) floor: u32,
     /// UIDs from the floor on that belong to messages of the ledger.
     pub(super) taken: BTreeSet<u32>,
-    pub(super) trust: Trust,
+    /// The UIDs that the target tells after APPEND were wrong once: each window is looked for.
+    pub(super) distrusted: bool,
     /// The target stores other octets than it is given.
     pub(super) alters: bool,
 }
@@ -294,12 +284,11 @@ async fn believe(
     let generation = target.generation;
     let mut taken = named_or_taken(place, parcels);
     if named.iter().any(|(_, uid)| *uid < place.floor.max(1) || !taken.insert(*uid)) {
-        place.trust = Trust::Never;
+        place.distrusted = true;
+        target.proved = None;
     }
-    match place.trust {
-        Trust::Never => return Ok(false),
-        Trust::Proved(g) if g == generation => return Ok(true),
-        Trust::Proved(_) | Trust::Untried => {}
+    if place.distrusted || target.proved == Some(generation) {
+        return Ok(!place.distrusted);
     }
     let content = |i: usize| parcels.get(i).map(|p| digest(&p.out.body));
     let alone = |i: usize| parcels.iter().filter(|p| Some(digest(&p.out.body)) == content(i)).count() == 1;
@@ -315,7 +304,7 @@ async fn believe(
         there = target.contents(&place.folder, &metas).await?;
     }
     if there.first().is_some_and(|c| c.digest == sent) {
-        place.trust = Trust::Proved(generation);
+        target.proved = Some(generation);
         return Ok(true);
     }
     let wanted: Vec<Wanted> = named.iter().filter_map(|(i, _)| wanted(parcels, *i)).collect();
@@ -323,10 +312,10 @@ async fn believe(
     if !there.is_empty() && located.found.len() == located.altered {
         // Nothing has the octets that were sent: the target changes what it is given, and its names may be right.
         place.alters = true;
-        place.trust = Trust::Proved(generation);
+        target.proved = Some(generation);
         return Ok(true);
     }
-    place.trust = Trust::Never;
+    place.distrusted = true;
     Ok(false)
 }
 
