@@ -361,10 +361,7 @@ impl<'c> Pass<'_, 'c> {
             surveyed(&mut lane.source, task, since)
         );
         met.and(opened)?;
-        let mut elsewhere = BTreeSet::new();
-        if status.messages > 0 && views::by_labels(listing, self.filter, folder) {
-            elsewhere = views::elsewhere(listing, self.filter, &lane.source.labels(&folder.name).await?);
-        }
+        let elsewhere = self.elsewhere(&mut lane.source, task, listing).await?;
         let pass = FolderPass {
             elsewhere,
             shared: &self.shared,
@@ -376,6 +373,19 @@ impl<'c> Pass<'_, 'c> {
         };
         let (row, counts) = pass.run().await?;
         self.complete(row, status, counts).await
+    }
+
+    /// The messages of the folder that is open which are copied from another folder, because they are shown there too.
+    pub(super) async fn elsewhere(
+        &self,
+        source: &mut Link<'c>,
+        task: &Task<'_>,
+        listing: &Listing,
+    ) -> Result<BTreeSet<u32>, CopyError> {
+        if task.status.messages == 0 || !views::by_labels(listing, self.filter, task.folder) {
+            return Ok(BTreeSet::new());
+        }
+        Ok(views::elsewhere(listing, self.filter, &source.labels(&task.folder.name).await?))
     }
 
     /// Puts down that a folder was copied to its end.

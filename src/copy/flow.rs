@@ -4,10 +4,7 @@
 //! half of a lane that reads therefore goes on with the next folder while the half that sends is still busy with the
 //! one before: what is read ahead is bounded by the memory that windows share.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,7 +18,6 @@ use super::{
     link::Link,
     store::Listing,
     tally::FolderTally,
-    views,
 };
 use crate::journal::ledger::FolderRow;
 
@@ -70,10 +66,7 @@ impl<'c> Pass<'_, 'c> {
             let path = folder.path.clone();
             let mut row = context.ledger(move |l| l.folder(lease, &path)).await?;
             let opened = surveyed(source, &task, None).await?;
-            let mut elsewhere = BTreeSet::new();
-            if task.status.messages > 0 && views::by_labels(listing, self.filter, folder) {
-                elsewhere = views::elsewhere(listing, self.filter, &source.labels(&folder.name).await?);
-            }
+            let elsewhere = self.elsewhere(source, &task, listing).await?;
             row.source_validity = opened.uid_validity;
             let (items, received) = mpsc::channel(1);
             let (done, read) = oneshot::channel();

@@ -135,7 +135,8 @@ pub(super) fn clear(
     out
 }
 
-fn platform_change(action: &Action) -> Option<(&PlatformId, &Change)> {
+/// The platform that an action changes, and how.
+pub(super) fn platform_change(action: &Action) -> Option<(&PlatformId, &Change)> {
     match &action.work {
         Work::Platform { platform, change } => Some((platform, change)),
         Work::Zone(_)

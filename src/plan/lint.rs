@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Plan,
+    claims::platform_change,
     draft::{claimed_by, freed_by},
 };
-use crate::model::{Action, ActionId, Address, Change, Work};
+use crate::model::{Action, ActionId, Address, Change};
 
 /// Everything that is wrong with a plan; empty for every plan that the planner makes.
 ///
@@ -44,15 +45,7 @@ fn names_and_requirements(actions: &[Action], wrong: &mut Vec<String>) {
 }
 
 fn change(action: &Action) -> Option<&Change> {
-    match &action.work {
-        Work::Platform { change, .. } => Some(change),
-        Work::Zone(_)
-        | Work::Cutover(_)
-        | Work::DomainReady { .. }
-        | Work::Copy(_)
-        | Work::VerifyMail(_)
-        | Work::VerifyDns { .. } => None,
-    }
+    platform_change(action).map(|(_, change)| change)
 }
 
 /// Between the action that frees an address and the one that takes it, every action belongs to a swap.

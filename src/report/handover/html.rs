@@ -28,10 +28,7 @@ const OPEN: usize = 12;
 pub fn handover_html(handover: &Handover<'_>) -> String {
     let facts = facts(handover);
     let mut out = String::with_capacity(16_000 + handover.entries.len() * 300);
-    let title = match handover.plan.body.rollback_of {
-        Some(_) => "Record of the way back".to_owned(),
-        None => format!("Record of the migration: {}", phrase::strategies(handover.plan)),
-    };
+    let title = title(handover);
     head(&title, &mut out);
     let _ = writeln!(
         out,
@@ -59,6 +56,14 @@ pub(super) fn head(title: &str, out: &mut String) {
          content=\"default-src 'none'; style-src 'unsafe-inline'\">\n<title>{title}</title>\n<style>\n{STYLE}{OWN_STYLE}\
          </style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n"
     );
+}
+
+/// What the record is of, for its heading.
+pub(super) fn title(handover: &Handover<'_>) -> String {
+    match handover.plan.body.rollback_of {
+        Some(_) => "Record of the way back".to_owned(),
+        None => format!("Record of the migration: {}", phrase::strategies(handover.plan)),
+    }
 }
 
 /// How the run ended, in words.

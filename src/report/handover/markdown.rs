@@ -5,26 +5,22 @@ use std::fmt::Write as _;
 use super::{
     Handover,
     facts::{Account, Facts, Level, Step, duration, facts, when},
-    html::{ending, folder_words},
+    html::{ending, folder_words, title},
 };
 use crate::{diag::count, journal::Standing, model::NoteKind};
 
-use super::super::{markdown::escape, phrase};
+use super::super::markdown::escape;
 
 /// The record of a run as Markdown.
 #[must_use]
 pub fn handover_markdown(handover: &Handover<'_>) -> String {
     let facts = facts(handover);
     let mut out = String::with_capacity(4_000 + handover.entries.len() * 200);
-    let title = match handover.plan.body.rollback_of {
-        Some(_) => "Record of the way back".to_owned(),
-        None => format!("Record of the migration: {}", phrase::strategies(handover.plan)),
-    };
     let _ = writeln!(
         out,
         "<!-- rehome:record {} -->\n# {}\n\n{} of plan `{}`, {}.\n",
         handover.run.id,
-        escape(&title),
+        escape(&title(handover)),
         handover.run.id,
         handover.plan.id.short(),
         ending(handover)
