@@ -28,6 +28,7 @@ mod guard;
 mod hook;
 mod mail;
 mod precondition;
+mod probe;
 mod summary;
 mod undo;
 mod walk;
@@ -36,7 +37,7 @@ mod zone;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 pub use context::{
-    Clock, Context, CutoverSight, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords,
+    Begin, Clock, Context, CutoverSight, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords, Post, Posted,
 };
 pub use gate::{Gatekeeper, Held, NoGatekeeper};
 pub use hook::{Hooks, NoHooks};

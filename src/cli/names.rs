@@ -7,9 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::cutover;
+use super::{context::Ports, cutover, post::Postman};
 use crate::{
-    apply::{CutoverSight, Dns},
+    apply::{CutoverSight, Dns, Post},
     diag::{self, Finding, Severity},
     dns::{
         self, Client, Nameserver, Servers,
@@ -31,6 +31,10 @@ pub(super) struct Names<'a> {
     pub(super) servers: Vec<std::net::SocketAddr>,
     /// Who writes which zone; nobody for commands that only look.
     pub(super) writers: BTreeMap<Domain, Box<dyn ZoneWriter>>,
+    /// Where servers listen.
+    pub(super) ports: Ports,
+    /// Who sends the test messages of moves; nobody for commands that only look.
+    pub(super) post: Option<Postman<'a>>,
 }
 
 #[async_trait]
@@ -46,9 +50,14 @@ impl Dns for Names<'_> {
         self.writers.get(domain).map(AsRef::as_ref)
     }
 
+    fn post(&self) -> Option<&dyn Post> {
+        self.post.as_ref().map(|post| post as &dyn Post)
+    }
+
     async fn sight(&self, work: &CutoverWork) -> CutoverSight {
-        let servers = observe::dns_servers(self.spec, &work.switch.domain, &self.servers);
-        cutover::sight(work, &servers).await
+        let domain = &work.switch.domain;
+        let servers = observe::dns_servers(self.spec, domain, &self.servers);
+        cutover::sight(work, &servers, &self.resolvers(domain), self.ports).await
     }
 }
 

@@ -17,6 +17,7 @@ mod nameserver;
 mod observe;
 mod platforms;
 pub mod spf;
+mod tlsa;
 mod update;
 mod wire;
 
@@ -28,4 +29,5 @@ pub use lookup::Client;
 pub use nameserver::{Nameserver, NameserverError};
 pub use observe::{observe, questions};
 pub use platforms::{Platform, platform, platform_words};
+pub use tlsa::tlsa_fits;
 pub use update::{UpdateError, Updater};

@@ -49,7 +49,7 @@ pub(super) fn lowered(conn: &Connection) -> rusqlite::Result<BTreeMap<Domain, u3
     Ok(out)
 }
 
-fn said_key(run: &RunId, domain: &Domain) -> String {
+pub(super) fn said_key(run: &RunId, domain: &Domain) -> String {
     format!("cutover:{run}:{domain}")
 }
 
@@ -157,7 +157,7 @@ impl Journal {
         })
     }
 
-    fn fact(&self, key: &str) -> Result<Option<String>, JournalError> {
+    pub(super) fn fact(&self, key: &str) -> Result<Option<String>, JournalError> {
         self.store.read(|conn| {
             conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
                 .optional()

@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use super::{
     Approval, Fact, Journal, JournalError, Lease, Record, Resolution, Run,
+    cutover::said_key,
     fault::FaultPoint,
     lease::host_name,
+    probe::probe_key,
     read::{self, address_column},
     replay,
 };
@@ -261,6 +263,20 @@ impl Journal {
                 let value = serde_json::json!({"point": point, "action": action, "attempt": attempt, "input": input});
                 let sql = "INSERT OR REPLACE INTO fact (key, value) VALUES (?1, ?2)";
                 self.execute(tx, sql, [format!("hook:{id}"), value.to_string()])
+            }
+            Fact::ProbeBegun(sent) => {
+                let Some((run, action, _)) = of else { return Ok(()) };
+                let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+                self.execute(tx, sql, [probe_key(run, action), self.json(sent)?])
+            }
+            Fact::ProbeEnded { action } => {
+                let Some((run, ..)) = of else { return Ok(()) };
+                self.execute(tx, "DELETE FROM meta WHERE key = ?1", [probe_key(run, action)])
+            }
+            Fact::Said { domain, said } => {
+                let Some((run, ..)) = of else { return Ok(()) };
+                let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+                self.execute(tx, sql, [said_key(run, domain), self.json(said)?])
             }
             Fact::HookCalled { id } => self.execute(tx, "DELETE FROM fact WHERE key = ?1", [format!("hook:{id}")]),
         }

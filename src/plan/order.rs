@@ -171,7 +171,7 @@ fn rank(work: &Work) -> u8 {
         Work::Zone(change) => zone_rank(change),
         Work::Cutover(work) => match work.step {
             CutoverStep::Drain => 63,
-            CutoverStep::Converge => 65,
+            CutoverStep::Probe | CutoverStep::Converge => 65,
         },
         Work::DomainReady { .. } => 4,
         Work::Copy(_) => 60,

@@ -79,6 +79,11 @@ impl Phrase {
                 let word = if work.approve { ", and until somebody approves" } else { "" };
                 ("wait to move MX", format!("until the TTL is lowered everywhere, {wait}{word}"))
             }
+            CutoverStep::Probe => {
+                let object = work.probe.as_ref().map_or(domain, |p| p.mailbox.address.unicode());
+                let detail = format!("through the new mail servers; within {wait}, else the MX moves back");
+                return Self::new('?', "send test message", object, detail);
+            }
             CutoverStep::Converge => {
                 let resolvers = match work.resolvers.len() {
                     0 => String::new(),
@@ -113,6 +118,7 @@ pub(super) fn symbol(action: &Action) -> char {
         Work::Platform { change, .. } if action.swap.is_some() && freeing(change).is_some() => '>',
         Work::Platform { change, .. } => words(change).0,
         Work::Zone(change) => zone_symbol(change),
+        Work::Cutover(work) if work.step == CutoverStep::Probe => '?',
         Work::DomainReady { .. } | Work::Cutover(_) => '|',
         Work::Copy(_) => '=',
         Work::VerifyMail(_) | Work::VerifyDns { .. } => '?',

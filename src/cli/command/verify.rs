@@ -189,7 +189,8 @@ async fn names(
     spec: &Spec,
     readers: &BTreeMap<PlatformId, Arc<dyn Reader>>,
 ) -> Result<Vec<Checked>, Failure> {
-    let names = Names { spec, readers, servers: context.dns_servers()?, writers: BTreeMap::new() };
+    let (servers, ports) = (context.dns_servers()?, context.ports());
+    let names = Names { spec, readers, servers, ports, writers: BTreeMap::new(), post: None };
     let mut checked = Vec::new();
     for (domain, wish) in spec.domains.iter().filter(|(_, d)| d.state == Presence::Present) {
         if !wish.dns.verify.is_empty() {

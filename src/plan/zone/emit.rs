@@ -188,15 +188,26 @@ impl Place<'_, '_> {
         let accounts = self.actions_of_domain(draft, |_| true);
         let creates = self.actions_of_domain(draft, |a| a.phase <= Phase::Dependent);
         let mut switched = BTreeSet::new();
+        // What receivers look up about a message, and how long they may go by what was there before.
+        let (mut beside, mut known) = (BTreeSet::new(), 0);
+        let order = |topic: &DnsTopic| match topic {
+            DnsTopic::Ownership | DnsTopic::Spf | DnsTopic::Dkim | DnsTopic::Dmarc => 0,
+            DnsTopic::Mx => 1,
+            DnsTopic::Autodiscover | DnsTopic::Autoconfig => 2,
+        };
+        let mut made: Vec<(DnsTopic, Vec<ZoneChange>)> = made.into_iter().collect();
+        made.sort_by_key(|(topic, _)| order(topic));
         for (topic, changes) in made {
             for change in changes {
                 match topic {
                     DnsTopic::Ownership => self.prove(change, draft),
                     DnsTopic::Spf | DnsTopic::Dkim | DnsTopic::Dmarc => {
-                        self.add(Phase::Domain, topic, change, draft);
+                        known = known.max(change.before.as_ref().map_or(0, |b| b.ttl));
+                        beside.insert(self.add(Phase::Domain, topic, change, draft).id.clone());
                     }
                     DnsTopic::Mx if separate && change.before.is_some() => {
-                        switched.insert(cutover::emit(self.world, self.domain, change, &accounts, draft));
+                        let beside = (beside.clone(), known);
+                        switched.insert(cutover::emit(self.world, self.domain, change, &accounts, &beside, draft));
                     }
                     DnsTopic::Mx => {
                         let action = self.add(Phase::Cutover, topic, change, draft);

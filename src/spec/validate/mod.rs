@@ -86,6 +86,7 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
         limits::check,
         filter::check,
         no_control_plane::check,
+        zones::check_probes,
     ] {
         rule(&world, problems);
     }
