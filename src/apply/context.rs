@@ -240,12 +240,7 @@ pub trait Post: Send + Sync {
     ///
     /// # Errors
     /// That of `begin`, after which nothing is sent.
-    async fn hand_over(
-        &self,
-        work: &CutoverWork,
-        token: &str,
-        begin: &mut Begin<'_>,
-    ) -> Result<Posted, JournalError>;
+    async fn hand_over(&self, work: &CutoverWork, token: &str, begin: &mut Begin<'_>) -> Result<Posted, JournalError>;
 
     /// The folder in which it has arrived, if it has.
     ///

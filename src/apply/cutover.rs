@@ -131,17 +131,17 @@ impl Executor<'_> {
 fn permission(work: &CutoverWork, said: Option<&Said>) -> Look {
     let domain = &work.switch.domain;
     match said.map(|s| (s.word, &s.by)) {
-            Some((CutoverWord::Hold, by)) => Look::NotYet(format!(
-                "{by} holds the move of the MX of {}; `rehome cutover approve {domain}` lets it go",
-                domain.unicode()
-            )),
-            Some((CutoverWord::Approve, _)) => Look::Over,
-            _ if work.approve => Look::NotYet(format!(
-                "the MX of {} can move now; `rehome cutover approve {domain}` lets it",
-                domain.unicode()
-            )),
-            _ => Look::Over,
-        }
+        Some((CutoverWord::Hold, by)) => Look::NotYet(format!(
+            "{by} holds the move of the MX of {}; `rehome cutover approve {domain}` lets it go",
+            domain.unicode()
+        )),
+        Some((CutoverWord::Approve, _)) => Look::Over,
+        _ if work.approve => Look::NotYet(format!(
+            "the MX of {} can move now; `rehome cutover approve {domain}` lets it",
+            domain.unicode()
+        )),
+        _ => Look::Over,
+    }
 }
 
 /// When a wait ends; `None` when that is beyond all calendars.

@@ -37,7 +37,8 @@ mod zone;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 pub use context::{
-    Begin, Clock, Context, CutoverSight, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords, Post, Posted,
+    Begin, Clock, Context, CutoverSight, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords,
+    Post, Posted,
 };
 pub use gate::{Gatekeeper, Held, NoGatekeeper};
 pub use hook::{Hooks, NoHooks};

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::Rng as _;
 
 use super::{
-    context::{Posted, Post},
+    context::{Post, Posted},
     ending::{Ending, Trouble},
     executor::Executor,
 };
@@ -149,7 +149,8 @@ impl Executor<'_> {
         let at = self.ctx.options.clock.now();
         let mut begun = None;
         let mut begin = |host: &str| {
-            let sent = ProbeSent { token: token.clone(), at, host: host.to_owned(), marks: marks.clone(), accepted: None };
+            let sent =
+                ProbeSent { token: token.clone(), at, host: host.to_owned(), marks: marks.clone(), accepted: None };
             self.write(action, &Record::Intent {}, &[Fact::ProbeBegun(sent.clone())])?;
             begun = Some(sent);
             Ok(())
@@ -221,9 +222,9 @@ impl Executor<'_> {
         let why = match post.knock(work).await {
             Posted::Taken { .. } => return None,
             Posted::Refused(why) | Posted::Later(why) | Posted::Unclear(why) => why,
-            Posted::Unknown(why) => format!(
-                "{why}; go on from a machine that may connect to port 25, or plan again without `probe`"
-            ),
+            Posted::Unknown(why) => {
+                format!("{why}; go on from a machine that may connect to port 25, or plan again without `probe`")
+            }
         };
         Some(format!("the MX of {domain} does not move: {why}"))
     }
@@ -244,11 +245,7 @@ impl Executor<'_> {
         let actions = &self.ctx.plan.body.actions;
         let Some((at, switch)) = actions.iter().enumerate().find(|(_, a)| switched(a)) else { return Ok(None) };
         let reason = trouble.errors.first().cloned().unwrap_or_default();
-        let said = Said {
-            word: CutoverWord::Hold,
-            by: "the failed test".to_owned(),
-            at: self.ctx.options.clock.now(),
-        };
+        let said = Said { word: CutoverWord::Hold, by: "the failed test".to_owned(), at: self.ctx.options.clock.now() };
         let facts =
             [Fact::Said { domain: work.switch.domain.clone(), said }, Fact::ProbeEnded { action: action.id.clone() }];
         let ending = self.undo_zone(switch, &work.switch.reversed(), Standing::Done, &reason, &facts).await?;

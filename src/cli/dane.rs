@@ -53,7 +53,8 @@ async fn at(host: &str, world: &Servers, validator: &Validator, port: u16) -> Op
             let values: Vec<String> = values.into_iter().collect();
             let listens = addresses(host, world, port).await.ok()?;
             // What cannot be reached from here is not known, and no reason to stop: other senders may reach it.
-            let shown = Courier::default().certificates(&Host { name: host.to_owned(), addresses: listens }).await.ok()?;
+            let shown =
+                Courier::default().certificates(&Host { name: host.to_owned(), addresses: listens }).await.ok()?;
             let kept = tlsa_fits(&values, &shown) != Some(false);
             if kept || validator.prove(&keys).await == Proof::Insecure {
                 return None;

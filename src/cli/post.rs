@@ -79,18 +79,11 @@ impl Post for Postman<'_> {
         let Some(probe) = &work.probe else { return Posted::Unknown("no test message is wanted".to_owned()) };
         match self.hosts(work).await {
             Err(why) => Posted::Unknown(why),
-            Ok(hosts) => {
-                posted(Courier::default().knock(&hosts, probe.from.as_ref(), &probe.mailbox.address).await)
-            }
+            Ok(hosts) => posted(Courier::default().knock(&hosts, probe.from.as_ref(), &probe.mailbox.address).await),
         }
     }
 
-    async fn hand_over(
-        &self,
-        work: &CutoverWork,
-        token: &str,
-        begin: &mut Begin<'_>,
-    ) -> Result<Posted, JournalError> {
+    async fn hand_over(&self, work: &CutoverWork, token: &str, begin: &mut Begin<'_>) -> Result<Posted, JournalError> {
         let Some(probe) = &work.probe else { return Ok(Posted::Unknown("no test message is wanted".to_owned())) };
         let hosts = match self.hosts(work).await {
             Ok(hosts) => hosts,

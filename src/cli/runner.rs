@@ -103,8 +103,7 @@ impl<'a> Job<'a> {
         let servers = self.context.dns_servers()?;
         let writers = self.context.zone_writers(self.spec, self.plan, &servers)?;
         let post = Some(Postman::new(self.context, self.spec, self.inventory, servers.clone()));
-        let names =
-            Names { spec: self.spec, readers: &readers, servers, ports: self.context.ports(), writers, post };
+        let names = Names { spec: self.spec, readers: &readers, servers, ports: self.context.ports(), writers, post };
         let options = Options {
             acks,
             no_wait: self.args.no_wait,

@@ -81,7 +81,7 @@ mod tests {
         let own = rcgen::generate_simple_self_signed(["mx.example".to_owned()]).unwrap();
         let other = rcgen::generate_simple_self_signed(["ca.example".to_owned()]).unwrap();
         let chain = [own.cert.der().to_vec(), other.cert.der().to_vec()];
-        let key = own.signing_key.subject_public_key_info();
+        let key = rcgen::PublicKeyData::subject_public_key_info(&own.signing_key);
         let right = [
             format!("3 1 1 {}", hex(&Sha256::digest(&key))),
             format!("3 1 2 {}", hex(&Sha512::digest(&key)).to_uppercase()),

@@ -50,12 +50,27 @@ pub trait Delivery: Send + Sync {
     async fn deliver(&self, service: &str, address: &Address, message: Vec<u8>, junk: bool) -> io::Result<()>;
 }
 
-/// A mail server on loopback. It stops when dropped. Clones of its state are told what to do while it runs.
+/// A mail server on loopback. It stops when dropped.
 #[derive(Debug)]
 pub struct SmtpServer {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    switch: SmtpSwitch,
     _stop: DropGuard,
+}
+
+/// What makes a mail server fail while it runs. Clones move the same server.
+#[derive(Clone, Debug)]
+pub struct SmtpSwitch(Arc<Mutex<State>>);
+
+impl SmtpSwitch {
+    /// Fails in that way from now on; `None` heals it.
+    pub fn fail(&self, fault: Option<SmtpFault>) {
+        self.lock().fault = fault;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Default)]
@@ -73,18 +88,19 @@ impl std::fmt::Debug for State {
 }
 
 impl SmtpServer {
-    /// Starts on a free port. Commands are counted as `smtp.<VERB>`, whole messages as `smtp.content`. It takes mail for no domain until it is told to.
+    /// Starts on a free port. Commands are counted as `smtp.<VERB>`, whole messages as `smtp.content`. It takes mail for
+    /// no domain until it is told to.
     ///
     /// # Errors
     /// When no port can be opened.
     pub async fn start(mail: Arc<dyn Delivery>, counters: Counters) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = Arc::<Mutex<State>>::default();
+        let switch = SmtpSwitch(Arc::default());
         let stop = CancellationToken::new();
-        let server = Arc::new(Server { mail, counters, state: Arc::clone(&state) });
+        let server = Arc::new(Server { mail, counters, switch: switch.clone() });
         tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, server, stop.clone())));
-        Ok(Self { address, state, _stop: stop.drop_guard() })
+        Ok(Self { address, switch, _stop: stop.drop_guard() })
     }
 
     /// Where it listens.
@@ -95,28 +111,30 @@ impl SmtpServer {
 
     /// Takes mail for a domain from now on, and delivers it at a service.
     pub fn route(&self, domain: &str, service: &str) {
-        self.lock().routes.insert(domain.to_owned(), service.to_owned());
+        self.switch.lock().routes.insert(domain.to_owned(), service.to_owned());
     }
 
     /// Fails in that way from now on; `None` heals it.
     pub fn fail(&self, fault: Option<SmtpFault>) {
-        self.lock().fault = fault;
+        self.switch.fail(fault);
+    }
+
+    /// What makes it fail, for whoever decides that later.
+    #[must_use]
+    pub fn switch(&self) -> SmtpSwitch {
+        self.switch.clone()
     }
 
     /// Offers STARTTLS from now on.
     pub fn encrypt(&self, config: Arc<ServerConfig>) {
-        self.lock().tls = Some(config);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.switch.lock().tls = Some(config);
     }
 }
 
 struct Server {
     mail: Arc<dyn Delivery>,
     counters: Counters,
-    state: Arc<Mutex<State>>,
+    switch: SmtpSwitch,
 }
 
 async fn accept(listener: TcpListener, server: Arc<Server>, stop: CancellationToken) {
@@ -139,7 +157,7 @@ enum End {
 
 impl Server {
     fn fault(&self) -> Option<SmtpFault> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).fault.clone()
+        self.switch.lock().fault.clone()
     }
 
     fn is(&self, fault: &SmtpFault) -> bool {
@@ -147,12 +165,12 @@ impl Server {
     }
 
     fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).tls.clone()
+        self.switch.lock().tls.clone()
     }
 
     /// The service that takes mail for an address, if anybody there has it.
     fn service(&self, address: &Address) -> Option<String> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.switch.lock();
         let service = state.routes.get(address.domain().as_str())?;
         self.mail.knows(service, address).then(|| service.clone())
     }

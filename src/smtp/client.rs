@@ -26,11 +26,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(30),
-            reply: Duration::from_secs(120),
-            accepted: Duration::from_secs(300),
-        }
+        Self { connect: Duration::from_secs(30), reply: Duration::from_secs(120), accepted: Duration::from_secs(300) }
     }
 }
 
@@ -247,7 +243,8 @@ impl Courier {
         let shaken = self.roots.protect_anyway(session.stream.into_inner(), &host.name);
         let failed = match tokio::time::timeout(self.timeouts.reply, shaken).await {
             Ok(Ok((stream, problem))) => {
-                let protection = problem.map_or(Protection::Trusted, |p: TlsProblem| Protection::Encrypted(p.to_string()));
+                let protection =
+                    problem.map_or(Protection::Trusted, |p: TlsProblem| Protection::Encrypted(p.to_string()));
                 let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
                 let shown = shown.iter().map(|c| c.to_vec()).collect();
                 session = Session { stream: BufReader::new(Box::new(stream)), protection, shown };
@@ -285,7 +282,8 @@ impl Courier {
                 Err(_) => "[127.0.0.1]".to_owned(),
             };
             let stream: Box<dyn Wire> = Box::new(tcp);
-            let mut session = Session { stream: BufReader::new(stream), protection: Protection::Absent, shown: Vec::new() };
+            let mut session =
+                Session { stream: BufReader::new(stream), protection: Protection::Absent, shown: Vec::new() };
             let greeting = self.reply(&mut session, self.timeouts.reply).await?;
             return if greeting.is_good() { Ok((session, me)) } else { Err(Stop::Early(greeting)) };
         }

@@ -9,6 +9,7 @@ mod browser;
 mod cli;
 mod copy;
 mod crash;
+mod cutover;
 mod dns;
 mod fleet;
 mod gitops;

@@ -169,6 +169,11 @@ impl World {
         self.runtime.block_on(future)
     }
 
+    /// Does something beside the scenario, for as long as the world lasts.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(future);
+    }
+
     /// The host that the zone of blue.example tells mail programs.
     pub fn autodiscover(&self, host: &str) {
         let value = format!("0 0 443 {host}");

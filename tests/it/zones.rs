@@ -8,7 +8,7 @@ use rehome::{
 
 use crate::world::World;
 
-const ZONE: &str = "blue.example";
+pub const ZONE: &str = "blue.example";
 
 /// The demo with a zone that may be written.
 fn managed() -> World {
@@ -22,7 +22,7 @@ fn managed() -> World {
 }
 
 /// Changes the working copy of the zone and publishes it, as its owner would in the console.
-fn edit_zone(world: &World, change: impl FnOnce(&mut Vec<Record>)) {
+pub fn edit_zone(world: &World, change: impl FnOnce(&mut Vec<Record>)) {
     let domain = rehome::model::Domain::parse(ZONE).unwrap();
     let live = world.edit(|platforms| {
         let mut rows: Vec<Record> = platforms.zones[&domain].records.values().cloned().collect();
@@ -47,13 +47,13 @@ fn edit_zone(world: &World, change: impl FnOnce(&mut Vec<Record>)) {
     }
 }
 
-fn served(world: &World, name: &str, rtype: RecordType) -> Vec<String> {
+pub fn served(world: &World, name: &str, rtype: RecordType) -> Vec<String> {
     let mut all = world.sandbox().zones().get(name, rtype);
     all.sort();
     all
 }
 
-fn apply(world: &World, more: &[&str]) -> crate::world::Ran {
+pub fn apply(world: &World, more: &[&str]) -> crate::world::Ran {
     world.run(&[&["apply", "rehome.yaml", "--auto-approve"], more].concat())
 }
 
@@ -183,7 +183,7 @@ fn servers_that_do_not_answer_never_become_a_record_to_create() {
 }
 
 /// A move to servers of somebody else: john.smith and nobody else, whose mailbox there is one of the sandbox's.
-fn parallel(cutover: &str) -> World {
+pub fn parallel(cutover: &str) -> World {
     let spec = format!(
         "version: 1\nplatforms:\n  exchange:\n    kind: ovh-exchange\n    organization: hosted-ab12345-1\n    service: \
          hosted-ab12345-1\n    credentials:\n      application_key: {{ env: OVH_APPLICATION_KEY }}\n      \

@@ -61,7 +61,10 @@ mod tests {
     #[test]
     fn a_span_is_a_number_with_a_unit() {
         let seconds = |text| parse(text).map(|s| s.0);
-        assert_eq!([seconds("15m"), seconds("900"), seconds("2h"), seconds("1d")].map(Option::unwrap), [900, 900, 7_200, 86_400]);
+        assert_eq!(
+            [seconds("15m"), seconds("900"), seconds("2h"), seconds("1d")].map(Option::unwrap),
+            [900, 900, 7_200, 86_400]
+        );
         for wrong in ["", "m", "-1m", "1.5h", "1w", "15 m", "1m30s", "99999999999999999999d", "18446744073709551615d"] {
             assert_eq!(seconds(wrong), None, "{wrong}");
         }

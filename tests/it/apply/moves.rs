@@ -109,7 +109,14 @@ impl Stage {
         let (old, new) = ("10 old.example", "10 new.example");
         let switch = change(mx(old, 300), mx(new, 300));
         let wait = |step, wait, approve| {
-            Work::Cutover(CutoverWork { step, switch: switch.clone(), wait, approve, resolvers: Vec::new() })
+            Work::Cutover(CutoverWork {
+                step,
+                switch: switch.clone(),
+                wait,
+                approve,
+                resolvers: Vec::new(),
+                probe: None,
+            })
         };
         let works = [
             ("lower", Work::Zone(change(mx(old, 3600), mx(old, 300)))),
