@@ -15,10 +15,10 @@ use crate::{
         self, Client, Nameserver, Servers,
         audit::{Audit, Wire, compare},
     },
-    model::{CutoverWork, DnsTopic, DnsView, Domain, ExpectedRecord, PlatformId},
-    observe,
+    model::{CutoverWork, DnsTopic, DnsView, Domain, ExpectedRecord, Inventory, PlatformId, PlatformView},
+    observe, plan,
     provider::{ProviderError, Reader, Scope, ZoneWriter},
-    spec::Spec,
+    spec::{DomainSpec, Spec},
 };
 
 /// Asks DNS what a platform wants to be true.
@@ -37,7 +37,7 @@ pub(super) struct Names<'a> {
 impl Dns for Names<'_> {
     async fn check(&self, platform: &PlatformId, domain: &Domain, topics: &BTreeSet<DnsTopic>) -> Vec<Finding> {
         match self.look(platform, domain, topics).await {
-            Ok((expected, view)) => dns::check(domain, topics, &expected, &view),
+            Ok(look) => dns::check(domain, topics, &look.expected, &look.view),
             Err(unknown) => vec![*unknown],
         }
     }
@@ -52,53 +52,60 @@ impl Dns for Names<'_> {
     }
 }
 
+/// What is known of the names of a domain.
+struct Look {
+    /// What should be there.
+    expected: Vec<ExpectedRecord>,
+    /// What the platform that is being left wants, as long as mail may still be sent from there.
+    leaving: Vec<ExpectedRecord>,
+    /// What the servers of the domain say.
+    view: DnsView,
+}
+
 impl Names<'_> {
-    /// What the platform expects, and what the servers of the domain say.
+    /// What is expected, and what the servers of the domain say.
     async fn look(
         &self,
         platform: &PlatformId,
         domain: &Domain,
         topics: &BTreeSet<DnsTopic>,
-    ) -> Result<(Vec<ExpectedRecord>, DnsView), Box<Finding>> {
-        let expected = match self.readers.get(platform) {
-            None => Vec::new(),
-            Some(reader) => {
-                let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
-                match reader.observe(&scope).await {
-                    Ok(view) => view.domains.get(domain).map(|d| d.expected.clone()).unwrap_or_default(),
-                    Err(error) => return Err(Box::new(expectation_unknown(platform, domain, &error))),
-                }
-            }
+    ) -> Result<Look, Box<Finding>> {
+        let Some(of) = self.spec.domains.get(domain) else {
+            return Ok(Look { expected: Vec::new(), leaving: Vec::new(), view: DnsView::default() });
         };
+        let mut inventory = Inventory::default();
+        match self.seen(platform, domain).await {
+            Ok(view) => inventory.platforms.extend(view.map(|v| (platform.clone(), v))),
+            Err(error) => return Err(Box::new(expectation_unknown(platform, domain, &error))),
+        }
+        if let Some(migrate) = of.migrate.as_ref().filter(|m| m.from != *platform) {
+            // Of a platform that is left and cannot be read, the data file says enough.
+            let view = self.seen(&migrate.from, domain).await.ok().flatten();
+            inventory.platforms.extend(view.map(|v| (migrate.from.clone(), v)));
+        }
+        let mut of = of.clone();
+        if of.platform != *platform {
+            // Mail goes back: what the spec says of its own platform is not meant.
+            of = DomainSpec { platform: platform.clone(), migrate: None, ..of };
+            of.dns.mx.clear();
+        }
+        let wish = plan::wish(self.spec, &inventory, domain, &of);
         let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let view = dns::observe(domain, &expected, topics, &servers).await;
-        Ok((expected, view))
+        let view = dns::observe(domain, &wish.questions(), topics, &servers).await;
+        Ok(Look { expected: wish.expected(&view), leaving: wish.leaving(&view), view })
+    }
+
+    /// A platform as it shows a domain; nothing where nobody reads it.
+    async fn seen(&self, platform: &PlatformId, domain: &Domain) -> Result<Option<PlatformView>, ProviderError> {
+        let Some(reader) = self.readers.get(platform) else { return Ok(None) };
+        let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
+        reader.observe(&scope).await.map(Some)
     }
 
     /// The resolvers that the spec names for a domain.
     fn resolvers(&self, domain: &Domain) -> Vec<Nameserver> {
         let named = self.spec.domains.get(domain).map(|d| d.dns.resolvers.as_slice()).unwrap_or_default();
         named.iter().filter_map(|text| text.parse().ok()).collect()
-    }
-
-    /// What the platform that a domain leaves wants, as long as mail may still be sent from there: its own words, else
-    /// those of its data file. What cannot be read is not judged.
-    async fn leaving(&self, domain: &Domain) -> Vec<ExpectedRecord> {
-        let Some(migrate) = self.spec.domains.get(domain).and_then(|d| d.migrate.as_ref()) else { return Vec::new() };
-        let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
-        let seen = match self.readers.get(&migrate.from) {
-            Some(reader) => reader.observe(&scope).await.ok(),
-            None => None,
-        };
-        let told = seen.and_then(|view| view.domains.get(domain).map(|d| d.expected.clone())).unwrap_or_default();
-        if !told.is_empty() {
-            return told;
-        }
-        let Some(kind) = self.spec.platforms.get(&migrate.from).map(|p| p.kind) else { return Vec::new() };
-        let Some(data) = dns::platform(kind.word()) else { return Vec::new() };
-        let mut records = data.expected(domain, &DnsView::default());
-        records.retain(|r| !r.value.contains('*'));
-        records
     }
 
     /// The same, and what needs the records of others: what SPF costs and whom it lets in, hosts behind mail servers,
@@ -110,7 +117,7 @@ impl Names<'_> {
         domain: &Domain,
         topics: &BTreeSet<DnsTopic>,
     ) -> Vec<Finding> {
-        let (expected, view) = match self.look(platform, domain, topics).await {
+        let Look { expected, leaving, view } = match self.look(platform, domain, topics).await {
             Ok(seen) => seen,
             Err(unknown) => return vec![*unknown],
         };
@@ -133,7 +140,6 @@ impl Names<'_> {
             let told = world.ask_each(&dns::questions(domain, &expected, topics)).await;
             findings.extend(compare(&view, &told));
         }
-        let leaving = self.leaving(domain).await;
         let audit = Audit {
             domain,
             expected: &expected,

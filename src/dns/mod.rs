@@ -18,6 +18,7 @@ mod observe;
 mod platforms;
 pub mod spf;
 mod update;
+mod wanted;
 mod wire;
 
 pub use ask::{Lookups, Servers};
@@ -29,3 +30,4 @@ pub use nameserver::{Nameserver, NameserverError};
 pub use observe::{observe, questions};
 pub use platforms::{Platform, platform, platform_words};
 pub use update::{UpdateError, Updater};
+pub use wanted::{Told, Wish};
