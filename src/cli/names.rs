@@ -13,11 +13,12 @@ use crate::{
     diag::{self, Finding, Severity},
     dns::{
         self, Client, Nameserver, Servers,
-        audit::{Audit, Wire, compare},
+        audit::{Audit, Wire, compare, join},
     },
     model::{CutoverWork, DnsTopic, DnsView, Domain, ExpectedRecord, Inventory, PlatformId, PlatformView},
     observe, plan,
     provider::{ProviderError, Reader, Scope, ZoneWriter},
+    report::Basis,
     spec::{DomainSpec, Spec},
 };
 
@@ -108,62 +109,87 @@ impl Names<'_> {
         named.iter().filter_map(|text| text.parse().ok()).collect()
     }
 
-    /// The same, and what needs the records of others: what SPF costs and whom it lets in, hosts behind mail servers,
-    /// policies. Of these only what is wrong is told; what nobody could tell is a note, for the verdict rests on the
-    /// domain's own servers.
+    /// The same, and what needs the records of others: what SPF costs and whom it lets in, where keys lead, hosts behind
+    /// mail servers, policies. Of these only what is wrong or unknown is told, beside what it rests on.
     pub(super) async fn check_thoroughly(
         &self,
         platform: &PlatformId,
         domain: &Domain,
         topics: &BTreeSet<DnsTopic>,
-    ) -> Vec<Finding> {
+    ) -> (Vec<Finding>, Basis) {
         let Look { expected, leaving, view } = match self.look(platform, domain, topics).await {
             Ok(seen) => seen,
-            Err(unknown) => return vec![*unknown],
+            Err(unknown) => return (vec![*unknown], Basis::default()),
         };
         let mut findings = dns::check(domain, topics, &expected, &view);
-        let client = Client { authority: false, ..Client::default() };
-        let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let resolvers = self.resolvers(domain);
-        let world = if !resolvers.is_empty() {
-            Ok(Servers::new(client, resolvers.clone()))
-        } else if servers.is_empty() {
-            Servers::system(client)
-        } else {
-            Ok(Servers::new(client, servers))
-        };
-        let Ok(world) = world else { return findings };
-        if view.failure.is_some() {
-            return findings;
+        let rows = dns::diff(&expected, &view).into_iter();
+        let wanted: BTreeSet<&str> =
+            expected.iter().filter(|r| topics.contains(&r.topic)).map(|r| r.name.as_str()).collect();
+        let rows = rows.filter(|row| wanted.contains(row.name.as_str())).collect();
+        let mut basis = Basis { rows, view, asked: BTreeMap::new() };
+        if basis.view.failure.is_some() {
+            return (findings, basis);
         }
+        let resolvers = self.resolvers(domain);
+        let (world, partial) = match self.world(domain, &resolvers) {
+            Ok(world) => world,
+            Err(unknown) => {
+                findings.push(*unknown);
+                return (findings, basis);
+            }
+        };
         if !resolvers.is_empty() {
             let told = world.ask_each(&dns::questions(domain, &expected, topics)).await;
-            findings.extend(compare(&view, &told));
+            findings.extend(compare(&basis.view, &told));
         }
         let audit = Audit {
             domain,
             expected: &expected,
             leaving: &leaving,
-            view: &view,
+            view: &basis.view,
             dns: &world,
             web: Some(&Wire),
             selectors: &[],
+            partial,
         };
-        let further = audit.run().await.findings;
-        let told = further.into_iter().filter(|f| f.severity >= Severity::Warning && belongs(&f.code, topics));
-        findings.extend(told.map(|f| match f.severity {
-            Severity::Unknown => Finding { severity: Severity::Info, ..f },
-            _ => f,
-        }));
-        findings
+        let audited = audit.run().await;
+        let worth = |f: &Finding| f.severity >= Severity::Warning || f.code == "dmarc-inherited" || f.code == "dkim-ok";
+        let further = audited.findings.into_iter().filter(|f| worth(f) && belongs(&f.code, topics)).collect();
+        basis.asked = audited.answers;
+        (join(findings, further), basis)
+    }
+
+    /// Who answers questions about the names of others, and whether they serve some names only.
+    fn world(&self, domain: &Domain, resolvers: &[Nameserver]) -> Result<(Servers, bool), Box<Finding>> {
+        let client = Client { authority: false, ..Client::default() };
+        let servers = observe::dns_servers(self.spec, domain, &self.servers);
+        if !resolvers.is_empty() {
+            return Ok((Servers::new(client, resolvers.to_vec()), false));
+        }
+        if !servers.is_empty() {
+            return Ok((Servers::new(client, servers), true));
+        }
+        Servers::system(client).map(|world| (world, false)).map_err(|reason| {
+            Box::new(Finding {
+                code: "dns-unknown".to_owned(),
+                severity: Severity::Unknown,
+                subject: domain.to_string(),
+                message: "the records of others could not be looked at: who else sends, and where mail servers are"
+                    .to_owned(),
+                expected: None,
+                actual: Some(reason),
+                fix: Some("name a resolver in the spec, as `dns.resolvers`".to_owned()),
+            })
+        })
     }
 }
 
 /// Whether a finding of an audit is about one of the topics.
 fn belongs(code: &str, topics: &BTreeSet<DnsTopic>) -> bool {
-    let families: [(DnsTopic, &[&str]); 3] = [
+    let families: [(DnsTopic, &[&str]); 4] = [
         (DnsTopic::Mx, &["mx-", "ptr-", "tlsa-", "mta-sts-", "tls-rpt-"]),
         (DnsTopic::Spf, &["spf-"]),
+        (DnsTopic::Dkim, &["dkim-"]),
         (DnsTopic::Dmarc, &["dmarc-", "bimi-"]),
     ];
     let named = |words: &[&str]| words.iter().any(|w| code.starts_with(w));

@@ -103,7 +103,7 @@ pub(in crate::cli) fn wrong_names(spec: &Spec, inventory: &Inventory) -> Vec<rep
         let mut findings = dns::check(domain, &wish.dns.verify, &expected, view);
         findings.retain(|f| matches!(f.severity, Severity::Error | Severity::Unknown));
         if !findings.is_empty() {
-            checked.push(report::Checked { title: format!("DNS of {}, as it is now", domain.unicode()), findings });
+            checked.push(report::Checked::new(format!("DNS of {}, as it is now", domain.unicode()), findings));
         }
     }
     checked
