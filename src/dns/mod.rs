@@ -19,10 +19,11 @@ mod platforms;
 pub mod spf;
 mod tlsa;
 mod update;
+mod wanted;
 mod wire;
 
 pub use ask::{Lookups, Servers};
-pub use check::{check, merge_spf};
+pub use check::{check, merge_spf, why};
 pub use diff::{Row, Standing, diff};
 pub use dnssec::{AnchorError, Anchors, Proof, Validator};
 pub use lookup::Client;
@@ -31,3 +32,4 @@ pub use observe::{observe, questions};
 pub use platforms::{Platform, platform, platform_words};
 pub use tlsa::tlsa_fits;
 pub use update::{UpdateError, Updater};
+pub use wanted::{Told, Wish};

@@ -193,12 +193,7 @@ impl Look<'_> {
             .iter()
             .filter(|(_, d)| d.state == Presence::Present && (!d.dns.verify.is_empty() || d.dns.manage.is_some()));
         let asked = questions.map(|(domain, wish)| {
-            let expected = inventory
-                .platforms
-                .get(&wish.platform)
-                .and_then(|p| p.domains.get(domain))
-                .map(|d| d.expected.clone())
-                .unwrap_or_default();
+            let expected = plan::wish(self.spec, inventory, domain, wish).questions();
             let servers = dns_servers(self.spec, domain, &self.dns_servers);
             let mut questions = dns::questions(domain, &expected, &wish.dns.verify);
             questions.extend(plan::ask(self.spec, inventory, domain));

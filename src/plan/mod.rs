@@ -40,7 +40,7 @@ pub use reads::{Fields, Stale, read_value, stale};
 pub use rollback::rollback;
 pub use same::{Divergence, divergences};
 pub use types::*;
-pub use zone::{ask, spf_to_count};
+pub use zone::{ask, spf_to_count, wish};
 
 use std::collections::BTreeSet;
 

@@ -12,6 +12,7 @@ mod imports;
 mod interrupts;
 mod journal;
 mod mailboxes;
+mod names;
 mod plans;
 mod platforms;
 mod report;

@@ -54,10 +54,12 @@ fn needs_a_writer(raw: &raw::Dns, problems: &mut Diagnostics) {
     if raw.manage.is_some() || raw.broken.has("manage") {
         return;
     }
+    let verifies = |topic| raw.verify.iter().flat_map(|v| v.value.values()).any(|t| *t == topic);
     let wishes = [
         ("records", raw.records.as_ref().map(|f| &f.place)),
         ("ttl", raw.ttl.as_ref().map(|f| &f.place)),
-        ("dmarc", raw.dmarc.as_ref().map(|f| &f.place)),
+        // Whether a policy is there can be verified all the same.
+        ("dmarc", raw.dmarc.as_ref().filter(|_| !verifies(DnsTopic::Dmarc)).map(|f| &f.place)),
         ("update", raw.update.as_ref().map(|f| &f.place)),
     ];
     for (key, place) in wishes {

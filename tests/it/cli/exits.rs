@@ -111,11 +111,14 @@ fn exit_8_when_dns_is_not_what_the_new_platform_wants() {
                 found    0 0 443 ex5.mail.ovh.net
                 fix      publish
                          _autodiscover._tcp.blue.example. SRV 0 0 443 pro1.mail.ovh.net.
-      info    _dmarc.blue.example: the policy asks receivers to do nothing (dmarc-none)
-                found    v=DMARC1; p=none
-                fix      once reports show that all mail passes, tighten it to `quarantine` and then
-                         `reject`
+                seen     SRV with TTL 300 at 127.0.0.1:[PORT]
+                rule     RFC 2782
       ok 3 as expected
+      -- 1 note (use -v)
+      records (+ publish, - not the platform's, = as wanted, ? unknown)
+        - _autodiscover._tcp.blue.example SRV 0 0 443 ex5.mail.ovh.net
+        + _autodiscover._tcp.blue.example SRV 0 0 443 pro1.mail.ovh.net
+      =  5 records as the platform wants
 
     Total: 1 error, 1 info, 3 ok.
     --- exit 8

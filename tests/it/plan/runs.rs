@@ -27,19 +27,16 @@ fn finding(severity: Severity, code: &str, actual: Option<&str>) -> Finding {
 
 fn checked() -> Vec<Checked> {
     vec![
-        Checked {
-            title: "mydomain.ovh at ns1.example (192.0.2.1)".to_owned(),
-            findings: vec![
+        Checked::new(
+            "mydomain.ovh at ns1.example (192.0.2.1)",
+            vec![
                 finding(Severity::Ok, "spf-ok", None),
                 finding(Severity::Warning, "dmarc-none", None),
                 finding(Severity::Error, "mx-other", Some("10 old.example")),
             ],
-        },
-        Checked {
-            title: "mydomain.ovh at ns2.example (192.0.2.2)".to_owned(),
-            findings: vec![finding(Severity::Unknown, "timeout", None)],
-        },
-        Checked { title: "other.example".to_owned(), findings: vec![finding(Severity::Ok, "mx-ok", None)] },
+        ),
+        Checked::new("mydomain.ovh at ns2.example (192.0.2.2)", vec![finding(Severity::Unknown, "timeout", None)]),
+        Checked::new("other.example", vec![finding(Severity::Ok, "mx-ok", None)]),
     ]
 }
 
