@@ -62,7 +62,7 @@ pub(super) async fn carry(
 }
 
 /// Sets flags; repeating it does no harm, so a lost connection is simply made again.
-async fn set(target: &mut Link<'_>, folder: &str, groups: &[FlagGroup]) -> Result<(), CopyError> {
+pub(super) async fn set(target: &mut Link<'_>, folder: &str, groups: &[FlagGroup]) -> Result<(), CopyError> {
     let mut tries = target.tries(format!("setting flags in `{folder}`"));
     loop {
         target.context.go_on()?;

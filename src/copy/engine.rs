@@ -17,6 +17,7 @@ use super::{
     mapping::{Learned, included},
     pace::Pace,
     recovery::{self, Doubt},
+    sticking::Sticking,
     store::{FolderVerb, Listed, Listing, Store, find},
     tally::{self, Tally},
     views,
@@ -62,6 +63,7 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         cancel: job.cancel.child_token(),
         tuning: job.tuning,
         pace: job.pace,
+        sticking: Sticking::default(),
     };
     let (account, id) = (job.account.clone(), job.source_id.clone());
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;
@@ -460,6 +462,13 @@ impl<'c> Pass<'_, 'c> {
             self.remark("the target changes the octets of messages it is given".to_owned());
         }
         let mut report = std::mem::take(&mut *lock(&self.report));
+        if report.total.weak > 0 {
+            report.remarks.push(format!(
+                "{} messages were taken for what the target has already by header, date and size, because it has none of \
+                 their octets; check some of them before the source is given up",
+                report.total.weak
+            ));
+        }
         report.failed = tally.failed;
         report.total.octets = tally.octets;
         if !report.total.balances() {

@@ -133,7 +133,10 @@ impl<'c> Pass<'_, 'c> {
         for meta in metas {
             let row = known.get(&meta.uid).filter(|r| r.state.is_delivered()).cloned();
             match row.or_else(|| self.shared.choice.of(&folder.path, validity, &meta, known.get(&meta.uid))) {
-                Some(row) if row.state == MessageState::Adopted => counts.present += 1,
+                Some(row) if row.state == MessageState::Adopted => {
+                    counts.present += 1;
+                    counts.weak += u64::from(row.is_weak());
+                }
                 Some(row) if row.state == MessageState::Excluded => {
                     *counts.excluded.entry(row.class.unwrap_or_default()).or_default() += 1;
                 }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     CopyError, Side, deltas,
@@ -22,6 +22,7 @@ use super::{
     store::{Meta, Opened},
     tally::FolderTally,
     views,
+    weak::{There, Weak},
     window::cut,
 };
 use crate::{
@@ -52,6 +53,8 @@ pub(super) enum Item {
     Flags(Vec<(Meta, MessageRow)>),
     /// Messages to be delivered, and their part of the memory.
     Window(Vec<Read>, Held),
+    /// All of the folder was handed over. Which messages are to be read once more is wanted here.
+    All(oneshot::Sender<Vec<Meta>>),
 }
 
 /// What comes from the reading half.
@@ -86,7 +89,8 @@ impl FolderPass<'_, '_> {
             items,
             tally: FolderTally::default(),
         };
-        let sending = Sending::new(self.shared, self.target, self.target_name, self.row, received);
+        let mut sending = Sending::new(self.shared, self.target, self.target_name, self.row, received);
+        sending.weakly = sending.row.adopt_below > 1;
         // Each half ends by itself when the other one does, so that no append is cut off in the middle.
         let (read, sent) = tokio::join!(reading.run(known, &opened), sending.run());
         let (row, sent) = sent?;
@@ -180,10 +184,23 @@ impl Reading<'_, '_> {
             }
             let todo = self.leave_out(todo);
             if !going || !self.windows(todo).await? {
-                break;
+                return Ok(self.tally);
             }
         }
+        self.kept_back().await?;
         Ok(self.tally)
+    }
+
+    /// Reads once more what the other half kept back because the target might have had it already.
+    async fn kept_back(&mut self) -> Result<(), CopyError> {
+        let (wanted, told) = oneshot::channel();
+        if self.row.adopt_below > 1
+            && self.hand(Item::All(wanted)).await
+            && let Ok(rest) = told.await
+        {
+            self.windows(rest).await?;
+        }
+        Ok(())
     }
 
     /// Counts what another folder brings, and gives the rest. Nothing is written down of it: it may be only here the
@@ -255,6 +272,8 @@ pub(super) struct Sending<'p, 'c> {
     name: String,
     row: FolderRow,
     received: Items,
+    /// What the target had before may be known by less than its octets. The other half then tells the end of the folder.
+    weakly: bool,
     /// What is over and not on disk yet.
     over: Vec<Settled>,
     tally: FolderTally,
@@ -284,7 +303,7 @@ impl<'p, 'c> Sending<'p, 'c> {
         row: FolderRow,
         received: Items,
     ) -> Self {
-        Self { shared, target, name, row, received, over: Vec::new(), tally: FolderTally::default() }
+        Self { shared, target, name, row, received, weakly: false, over: Vec::new(), tally: FolderTally::default() }
     }
 
     /// Sends what comes, and gives the folder's row and the sums of what was sent.
@@ -300,6 +319,7 @@ impl<'p, 'c> Sending<'p, 'c> {
             match self.received.recv().await {
                 None => return Ok(()),
                 Some(Item::Flags(changed)) => self.carry(changed).await?,
+                Some(Item::All(_)) => {}
                 window @ Some(Item::Window(..)) => first = window,
             }
         }
@@ -434,6 +454,15 @@ impl<'p, 'c> Sending<'p, 'c> {
             let mut aside = context.ledger(move |l| l.aside_of(&account, &name, validity)).await?;
             aside.retain(|(uid, _)| *uid < adopt_below && !owned.contains(uid));
             sorter.pool = Pool::new(contents.iter().map(|c| (c.uid, c.digest)).chain(aside));
+            if self.weakly {
+                let seconds: BTreeMap<u32, Option<i64>> = metas.iter().map(|m| (m.uid, m.seconds())).collect();
+                sorter.weak = Some(Weak::new(contents.iter().map(|c| There {
+                    uid: c.uid,
+                    envelope: c.envelope,
+                    seconds: seconds.get(&c.uid).copied().flatten(),
+                    octets: c.octets,
+                })));
+            }
             sorter.there = metas.into_iter().map(|m| (m.uid, m.flags)).collect();
         }
         sorter.earlier = self.earlier().await?;
@@ -497,28 +526,39 @@ impl Prepare<'_, '_> {
             let (batch, held) = match next {
                 Some(Item::Window(batch, held)) => (batch, held),
                 Some(Item::Flags(changed)) => return Ok(Next::Flags(changed)),
+                Some(Item::All(wanted)) => {
+                    let (outcomes, rest) = self.sorter.decide();
+                    self.note(outcomes);
+                    // Nobody waits for it when the other half has failed.
+                    let _ = wanted.send(rest);
+                    continue;
+                }
                 None => return Ok(Next::End),
             };
-            let sorted = self.sorter.sort(batch);
-            sorted.outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));
-            self.shared.progress(&self.row.path, sorted.outcomes.len() as u64, 0);
-            if !sorted.outcomes.is_empty() {
-                self.over.push(Settled { window: None, outcomes: sorted.outcomes });
-            }
-            let intent = (!sorted.intents.is_empty()).then(|| Intent {
+            let Sorted { outcomes, intents, parcels } = self.sorter.sort(batch);
+            self.note(outcomes);
+            let intent = (!intents.is_empty()).then(|| Intent {
                 folder: self.row.id,
                 source_validity: self.row.source_validity,
                 target_validity: self.place.0,
                 floor: self.place.1,
-                messages: sorted.intents.clone(),
+                messages: intents.clone(),
             });
             let (lease, at) = (self.shared.lease, (self.row.id, self.row.source_validity));
             let over = std::mem::take(self.over);
             let window = context.ledger(move |l| l.advance(lease, at, &over, intent.as_ref())).await?;
             if let Some(window) = window {
-                let Sorted { intents, parcels, .. } = sorted;
                 return Ok(Next::Ready(Ready { window, intents, parcels, _held: held }));
             }
+        }
+    }
+
+    /// Counts what is over without being sent.
+    fn note(&mut self, outcomes: Vec<MessageRow>) {
+        outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));
+        self.shared.progress(&self.row.path, outcomes.len() as u64, 0);
+        if !outcomes.is_empty() {
+            self.over.push(Settled { window: None, outcomes });
         }
     }
 }

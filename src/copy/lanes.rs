@@ -19,7 +19,7 @@ use super::{
     link::{Context, Link},
     mapping::included,
     scanning::is_small,
-    store::{Listed, Listing, Opened, Store},
+    store::{Listed, Listing, Opened, Store, find},
     tally,
 };
 use crate::model::{FolderPath, FolderStatus, LeftOut};
@@ -193,7 +193,11 @@ impl<'c> Pass<'_, 'c> {
         ahead?;
         let (new, other) = tasks.into_iter().partition(|task| {
             let path = &task.folder.path;
-            self.is_new(path) && prepared.pairs.contains_key(path) && !prepared.refused.contains_key(path)
+            // What is there already is compared with the whole folder before anything is sent of it.
+            let empty =
+                |target: &str| find(listings.1, target).is_none_or(|f| f.status.is_some_and(|s| s.messages == 0));
+            let target = prepared.pairs.get(path).filter(|_| !prepared.refused.contains_key(path));
+            self.is_new(path) && target.is_some_and(|pair| empty(&pair.target))
         });
         let queue = Queue { new: Mutex::new(new), other: Mutex::new(other) };
         // Nobody else sets it.

@@ -14,6 +14,7 @@ use super::{
     envelope,
     pace::Pace,
     reading::read_window,
+    sticking::Sticking,
     store::{Change, Fetch, Fetched, Listing, Look, Meta, Opened, Store, StoreError, StoreErrorKind, Why, digest},
     window::{WindowSize, cut},
 };
@@ -52,6 +53,8 @@ pub(super) struct Context<'a> {
     pub(super) cancel: CancellationToken,
     pub(super) tuning: Tuning,
     pub(super) pace: Arc<Pace>,
+    /// How the target keeps flags.
+    pub(super) sticking: Sticking,
 }
 
 impl Context<'_> {
@@ -113,11 +116,12 @@ pub(super) struct Content {
     pub(super) uid: u32,
     pub(super) digest: Digest,
     pub(super) envelope: Option<Digest>,
+    pub(super) octets: u64,
 }
 
 impl Content {
     pub(super) fn of(uid: u32, body: &Body) -> Self {
-        Self { uid, digest: digest(body), envelope: envelope_of(body) }
+        Self { uid, digest: digest(body), envelope: envelope_of(body), octets: body.len() }
     }
 }
 

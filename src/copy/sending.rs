@@ -9,6 +9,7 @@ use super::{
     CopyError, flags,
     link::{Content, Link, envelope_of},
     locate::{Range, Wanted, locate},
+    sticking::stick,
     store::{Answer, Appended, Meta, Outgoing, Refusal, StoreError, StoreErrorKind, Why, digest},
     window::halves,
 };
@@ -76,7 +77,7 @@ pub(super) async fn send(target: &mut Link<'_>, place: &mut Place, parcels: &mut
             return Err(error);
         }
     }
-    Ok(())
+    stick(target, &place.folder, parcels).await
 }
 
 async fn send_group(

@@ -37,7 +37,10 @@ impl FolderTally {
     pub(super) fn count(&mut self, path: &FolderPath, validity: u32, row: &MessageRow) {
         match row.state {
             MessageState::Acked => self.counts.copied += 1,
-            MessageState::Adopted => self.counts.present += 1,
+            MessageState::Adopted => {
+                self.counts.present += 1;
+                self.counts.weak += u64::from(row.is_weak());
+            }
             MessageState::Gone => self.counts.gone += 1,
             MessageState::Failed => {
                 let class = row.class.clone().unwrap_or_else(|| "unknown".to_owned());

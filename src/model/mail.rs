@@ -299,8 +299,12 @@ pub struct CopyCounts {
     pub source: u64,
     /// Copied by this or an earlier pass of rehome.
     pub copied: u64,
-    /// Found at the target with equal content and adopted.
+    /// Found at the target and adopted.
     pub present: u64,
+    /// Those among `present` that were known by header fields, date and size alone, because the target has none of their
+    /// octets and the journal of the copy that brought them is lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weak: u64,
     /// Left out, by reason.
     pub excluded: BTreeMap<String, u64>,
     /// Failed, by reason.
@@ -309,6 +313,11 @@ pub struct CopyCounts {
     pub gone: u64,
     /// Octets sent in this pass.
     pub octets: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl CopyCounts {
@@ -324,6 +333,7 @@ impl CopyCounts {
         self.source += other.source;
         self.copied += other.copied;
         self.present += other.present;
+        self.weak += other.weak;
         self.gone += other.gone;
         self.octets += other.octets;
         for (reason, n) in &other.excluded {

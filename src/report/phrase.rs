@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::{
     diag::{count, duration, plural, size},
     model::{
-        AccessMethod, AclChoice, Action, Address, Change, ContactView, CutoverStep, CutoverWork, DomainType,
-        GroupSettings, MailWork, NoteKind, PasswordSource, PlatformId, Profile, Undo, Work, ZoneChange,
+        AccessMethod, AclChoice, Action, Address, Change, ContactView, CopyCounts, CutoverStep, CutoverWork,
+        DomainType, GroupSettings, MailWork, NoteKind, PasswordSource, PlatformId, Profile, Undo, Work, ZoneChange,
     },
     plan::Plan,
 };
@@ -357,6 +357,15 @@ pub(super) fn nothing(plan: &Plan) -> &'static str {
     } else {
         "Nothing to do: what the spec describes is so."
     }
+}
+
+/// How much of a mailbox was there before, and how much of that is known by less than its octets.
+pub(super) fn there_already(counts: &CopyCounts) -> String {
+    let weak = match counts.weak {
+        0 => String::new(),
+        n => format!(" ({} of them by header, date and size alone)", count(n)),
+    };
+    format!("{} there already{weak}", count(counts.present))
 }
 
 /// Which domains move how.

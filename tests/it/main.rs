@@ -17,6 +17,7 @@ mod imap;
 mod journal;
 mod kills;
 mod plan;
+mod power;
 mod provider;
 mod readme;
 mod sandbox_api;

@@ -301,6 +301,109 @@ async fn an_ok_for_what_is_not_stored_is_a_failure() {
     }
 }
 
+// --- a journal that is lost
+
+/// A pass over a target that alters what it is given, and the ledger lost after it.
+async fn altered_and_forgotten(source: &World) -> World {
+    let target = World::new(500);
+    target.with(|w| w.alters = true);
+    pass(source, &target, &Ledger::in_memory().unwrap()).await.unwrap();
+    target
+}
+
+fn inbox(world: &World) -> usize {
+    world.mail()["INBOX"].len()
+}
+
+#[tokio::test]
+async fn a_lost_journal_and_a_target_that_alters_octets_double_nothing() {
+    let source = World::new(100);
+    for n in 1..=7 {
+        source.put("INBOX", &["\\Seen"], DATE, &letter(n));
+    }
+    // Equal messages are as many as they are.
+    source.put("INBOX", &[], DATE, &letter(2));
+    let target = altered_and_forgotten(&source).await;
+    source.put("INBOX", &[], DATE, &letter(8));
+    let ledger = Ledger::in_memory().unwrap();
+    let report = pass(&source, &target, &ledger).await.unwrap();
+    assert_eq!(inbox(&target), 9, "what was there is known, and the new one is sent");
+    assert_eq!((report.total.present, report.total.weak, report.total.copied), (8, 8, 1));
+    assert!(report.total.balances());
+    assert!(report.remarks.iter().any(|r| r.contains("by header, date and size")), "{:?}", report.remarks);
+    let row = folder_row(&ledger, "INBOX");
+    let rows = ledger.messages(row.id, row.source_validity).unwrap();
+    assert_eq!(rows.values().filter(|r| r.is_weak()).count(), 8, "the ledger tells weak from strong");
+    assert_same(&source, &target);
+    let again = pass(&source, &target, &ledger).await.unwrap();
+    assert_eq!((inbox(&target), again.total.weak), (9, 8));
+}
+
+#[tokio::test]
+async fn octets_come_before_marks_in_the_whole_folder() {
+    // The target has the second message as it is, and another one that looks like it by its marks.
+    let source = World::new(100);
+    let twin = letter(1).replace("body 1", "body i");
+    source.put("INBOX", &[], DATE, &letter(1));
+    for n in 2..=5 {
+        source.put("INBOX", &[], DATE, &letter(n));
+    }
+    source.put("INBOX", &[], DATE, &twin);
+    let target = World::new(500);
+    target.put("INBOX", &[], DATE, &twin);
+    let report = pass(&source, &target, &Ledger::in_memory().unwrap()).await.unwrap();
+    assert_eq!((report.total.present, report.total.weak, report.total.copied), (1, 0, 5));
+    assert_same(&source, &target);
+}
+
+#[tokio::test]
+async fn marks_that_do_not_tell_one_message_from_another_decide_nothing() {
+    let changed = |text: &str| format!("X-Seen-By: me\r\n{text}");
+    let twin = letter(1).replace("body 1", "body i");
+    // Two different messages that look alike, and one of them there in other words.
+    let (source, target) = (World::new(100), World::new(500));
+    source.put("INBOX", &[], DATE, &letter(1));
+    source.put("INBOX", &[], DATE, &twin);
+    target.put("INBOX", &[], DATE, &changed(&twin));
+    let report = pass(&source, &target, &Ledger::in_memory().unwrap()).await.unwrap();
+    assert_eq!((report.total.weak, report.total.copied, inbox(&target)), (0, 2, 3), "rather twice than never");
+    // One that two at the target look like, one with another date, one of another size.
+    for there in [
+        vec![(DATE, changed(&letter(1))), (DATE, changed(&twin))],
+        vec![(" 5-Jan-1971 03:04:06 +0530", changed(&letter(1)))],
+        vec![(DATE, changed(&letter(1)) + &"more\r\n".repeat(3000))],
+    ] {
+        let (source, target) = (World::new(100), World::new(500));
+        source.put("INBOX", &[], DATE, &letter(1));
+        for (date, text) in there {
+            target.put("INBOX", &[], date, &text);
+        }
+        let report = pass(&source, &target, &Ledger::in_memory().unwrap()).await.unwrap();
+        assert_eq!((report.total.weak, report.total.copied), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_crash_at_any_write_of_a_weak_adoption_doubles_nothing() {
+    for n in 1.. {
+        let source = World::new(100);
+        for letters in 1..=5 {
+            source.put("INBOX", &[], DATE, &letter(letters));
+        }
+        let target = altered_and_forgotten(&source).await;
+        source.put("INBOX", &[], DATE, &letter(6));
+        let ledger = Ledger::in_memory().unwrap();
+        ledger.set_fault(Some(Fault::After(n)));
+        let crashed = pass(&source, &target, &ledger).await.is_err();
+        ledger.set_fault(None);
+        let report = pass(&source, &target, &ledger).await.unwrap();
+        assert_eq!((inbox(&target), report.total.weak), (6, 5), "write {n}");
+        if !crashed {
+            break;
+        }
+    }
+}
+
 // --- power
 
 /// Copies the ledger's files as a disk would show them that lost power now.

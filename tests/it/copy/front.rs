@@ -37,6 +37,8 @@ pub struct Heard {
 pub enum Heed {
     /// The server behind gets it.
     Pass,
+    /// The server behind gets another text.
+    Instead(String),
     /// The server behind never learns of it. `$` is the tag.
     Answer(String),
 }
@@ -246,6 +248,7 @@ async fn commands(
         for hear in &odd.hear {
             match hear(&heard) {
                 Heed::Pass => {}
+                Heed::Instead(text) => whole = octets(&text),
                 Heed::Answer(text) => {
                     let text = text.replace('$', &heard.tag);
                     if to_client.lock().await.write_all(&octets(&text)).await.is_err() {
