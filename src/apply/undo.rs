@@ -128,7 +128,7 @@ impl Executor<'_> {
 }
 
 fn owed(action: &Action, trouble: Trouble) -> Trouble {
-    let address = action.swap.as_ref().map_or_else(|| action.chain.clone(), ToString::to_string);
+    let address = action.swap.as_ref().map_or_else(|| action.chain.to_string(), ToString::to_string);
     let mut trouble = trouble.because(format!("{} could not be taken back: {address} has no owner now", action.id));
     trouble.help = Some(format!(
         "`rehome resume` at once: it takes it back first{}",
