@@ -160,7 +160,7 @@ fn world(accounts: usize) -> (Spec, Inventory) {
         };
         old.accounts.insert(address.clone(), view);
         inventory.mailboxes.insert((PlatformId::from("old"), address), mailbox());
-        new.slots.push(Slot { id: SlotId(format!("{n:06}@configureme.me")), offer: None, quota_octets: None });
+        new.slots.push(Slot { id: SlotId::from(format!("{n:06}@configureme.me")), offer: None, quota_octets: None });
     }
     inventory.platforms = [(PlatformId::from("old"), old), (PlatformId::from("new"), new)].into();
     (spec, inventory)

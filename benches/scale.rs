@@ -71,7 +71,7 @@ fn inventory(spec: &Spec) -> Inventory {
             ..AccountView::listed()
         };
         old.accounts.insert(address.clone(), seen);
-        new.slots.push(Slot { id: SlotId(format!("{n:06}@configureme.me")), offer: None, quota_octets: None });
+        new.slots.push(Slot { id: SlotId::from(format!("{n:06}@configureme.me")), offer: None, quota_octets: None });
     }
     let platforms = [(PlatformId::from("old"), old), (PlatformId::from("new"), new)].into();
     Inventory { platforms, ..Inventory::default() }

@@ -194,7 +194,7 @@ impl Executor<'_> {
 }
 
 fn owed(action: &Action, trouble: Trouble) -> Trouble {
-    let address = action.swap.as_ref().map_or_else(|| action.chain.clone(), ToString::to_string);
+    let address = action.swap.as_ref().map_or_else(|| action.chain.to_string(), ToString::to_string);
     let state = match &action.work {
         Work::Zone(change) => format!("the {} records of {} are still the new ones", change.rtype, change.name),
         _ => format!("{address} has no owner now"),

@@ -177,7 +177,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         let lease = journal.acquire_lease("me", Duration::from_secs(60)).unwrap();
-        let (run, action) = (RunId("run-000001".to_owned()), ActionId("cutover.wait:x.org".to_owned()));
+        let (run, action) = (RunId("run-000001".to_owned()), ActionId::from("cutover.wait:x.org"));
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         assert_eq!(journal.seen(&run, &action).unwrap(), None);
         assert_eq!(journal.seen_since(&lease, &run, &action, at(10)).unwrap(), at(10));

@@ -125,7 +125,15 @@ impl Journal {
                 tx,
                 "INSERT INTO entry (run, action, attempt, kind, at, epoch, payload)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![run.0, action.0, attempt, record.kind(), Timestamp::now().to_string(), lease.epoch, payload],
+                params![
+                    run.0,
+                    action.as_str(),
+                    attempt,
+                    record.kind(),
+                    Timestamp::now().to_string(),
+                    lease.epoch,
+                    payload
+                ],
             )?;
             facts.iter().try_for_each(|fact| self.note(tx, fact, Some((run, action, attempt))))?;
             Ok(attempt)
@@ -233,7 +241,7 @@ impl Journal {
                    passes = passes + 1",
                 params![
                     address_column(address),
-                    source.0.0,
+                    source.0.as_str(),
                     source.1.to_string(),
                     self.json(&report.seen.iter().collect::<Vec<_>>())?,
                     self.json(&report.total)?

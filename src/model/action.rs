@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AclChoice, ActionId, Address, Change, CutoverWork, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId, ZoneChange,
+    AclChoice, ActionId, Address, Change, CutoverWork, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId, Text,
+    ZoneChange,
 };
 
 /// The stages that a plan shows in order. Edges, not phases, make it safe.
@@ -56,7 +57,7 @@ pub struct Action {
     /// Its stage.
     pub phase: Phase,
     /// What fails together: a failure stops the later actions of the same chain. An account's address, or a domain.
-    pub chain: String,
+    pub chain: Text,
     /// What is done.
     pub work: Work,
     /// Why, in one sentence for people.
@@ -96,9 +97,9 @@ pub enum Work {
         domain: Domain,
     },
     /// Copies the mail that the target does not have yet.
-    Copy(MailWork),
+    Copy(Box<MailWork>),
     /// Reads both mailboxes with the independent reader and compares every message.
-    VerifyMail(MailWork),
+    VerifyMail(Box<MailWork>),
     /// Checks the DNS of a domain against what the platform expects.
     VerifyDns {
         /// The platform whose records are expected.

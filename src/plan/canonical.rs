@@ -53,9 +53,9 @@ impl Canonical {
     }
 
     /// An object whose keys come in order, hashed entry by entry.
-    pub(super) fn entries<'e, V: Serialize + 'e>(
+    pub(super) fn entries<'e, K: Serialize + 'e, V: Serialize + 'e>(
         &mut self,
-        entries: impl Iterator<Item = (&'e String, &'e V)>,
+        entries: impl Iterator<Item = (&'e K, &'e V)>,
     ) -> serde_json::Result<()> {
         self.raw("{");
         let mut before = "";

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Work};
+use crate::model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Text, Work};
 use crate::spec::Presence;
 
 use super::{
@@ -99,7 +99,7 @@ pub(super) fn clear(
     world: &World<'_>,
     cases: &Cases<'_>,
     draft: &mut Draft,
-    (address, chain, phase): (&Address, &str, Phase),
+    (address, chain, phase): (&Address, &Text, Phase),
     (clearings, after): (Vec<Clearing<'_>>, Option<&ActionId>),
 ) -> BTreeSet<ActionId> {
     let mut out = BTreeSet::new();
@@ -190,7 +190,7 @@ pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
             .filter_map(platform_change)
             .filter_map(|(platform, change)| Some((platform, freed_by(change)?)))
             .collect();
-        let mut stopped: BTreeMap<String, Block> = BTreeMap::new();
+        let mut stopped: BTreeMap<Text, Block> = BTreeMap::new();
         for action in &draft.actions {
             let (Some((on, change)), Some(address)) = (platform_change(action), claim(world, action)) else { continue };
             let own = |h: &&Holder<'_>| h.platform == on && matches!(change, Change::RedirectionSet { .. });
@@ -211,7 +211,7 @@ pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
 }
 
 /// Takes back everything that is planned for some chains and says why; what depends on it goes too.
-pub(super) fn stop_chains(draft: &mut Draft, stopped: BTreeMap<String, Block>) {
+pub(super) fn stop_chains(draft: &mut Draft, stopped: BTreeMap<Text, Block>) {
     let is_stopped = |a: &&Action| stopped.contains_key(&a.chain);
     let swaps: BTreeSet<Address> = draft.actions.iter().filter(is_stopped).filter_map(|a| a.swap.clone()).collect();
     let half = |a: &Action| a.swap.as_ref().is_some_and(|s| swaps.contains(s));

@@ -143,7 +143,7 @@ fn rename(case: &Case<'_>) -> Option<((PlatformId, Address), (Address, ActionId)
         Some(Free::Reset { .. }) | None => None,
     };
     let (from, to) = case.park.as_ref().map(|(from, to)| (from, to)).or(freed)?;
-    let id = ActionId(format!("account.rename:{}/{}", source.platform, from.key()));
+    let id = ActionId::from(format!("account.rename:{}/{}", source.platform, from.identity()));
     Some(((source.platform.clone(), from.clone()), (to.clone(), id)))
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     model::{
         AccessMethod, ActionId, Address, Change, FolderPath, FolderStatus, FolderView, Guard, GuardOutcome,
-        MailEstimate, MailFilter, MailWork, MailboxRef, NoteKind, PasswordSource, Phase, Precondition, Undo, Work,
+        MailEstimate, MailFilter, MailWork, MailboxRef, NoteKind, PasswordSource, Phase, Precondition, Text, Undo,
+        Work,
     },
     spec::{SourcePassword, Strategy, VerifyLevel},
 };
@@ -249,9 +250,9 @@ impl<'s, 'a> Writer<'s, 'a> {
             n => format!("takes what has changed at the source since pass {}", n - 1),
         };
         let undo = Undo::Manual("the copies stay in the target; the source is not touched".to_owned());
-        let key = self.case.address.key();
+        let key = self.case.address.identity();
         let name = format!("copy:{}/{key}", self.case.target);
-        let action = draft.add((phase, &key), name, Work::Copy(work), undo, reason);
+        let action = draft.add((phase, key), name, Work::Copy(Box::new(work)), undo, reason);
         action.requires = std::mem::take(&mut self.before);
         self.before = [action.id.clone()].into();
     }
@@ -263,9 +264,9 @@ impl<'s, 'a> Writer<'s, 'a> {
         }
         let work = self.work(from, to)?;
         let reason = "proves that every message arrived unchanged".to_owned();
-        let key = self.case.address.key();
+        let key = self.case.address.identity();
         let name = format!("verify.mail:{}/{key}", self.case.target);
-        let action = draft.add((phase, &key), name, Work::VerifyMail(work), Undo::Nothing, reason);
+        let action = draft.add((phase, key), name, Work::VerifyMail(Box::new(work)), Undo::Nothing, reason);
         action.requires = std::mem::take(&mut self.before);
         self.before = [action.id.clone()].into();
         Some(action.id.clone())
@@ -288,7 +289,7 @@ pub(super) fn tell_unseen(world: &World<'_>, case: &Case<'_>, draft: &mut Draft)
 pub(super) fn retire(
     world: &World<'_>,
     case: &Case<'_>,
-    (chain, verified): (&str, Option<ActionId>),
+    (chain, verified): (&Text, Option<ActionId>),
     draft: &mut Draft,
 ) {
     let Some(source) = case.source.as_ref().filter(|_| retires(case)) else { return };

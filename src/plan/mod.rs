@@ -11,9 +11,11 @@ mod decide;
 mod directory;
 mod domains;
 mod draft;
+mod fields;
 pub mod file;
 mod groups;
 mod guards;
+mod index;
 mod leftovers;
 mod lint;
 mod mail;
@@ -33,19 +35,23 @@ mod world;
 mod zone;
 
 pub use after::after;
+pub use fields::Fields;
 pub use file::PlanFileError;
 pub use guards::{OpenGuard, guards};
 pub use lint::lint;
-pub use reads::{Fields, Stale, read_value, stale};
+pub use reads::{Stale, read_value, stale};
 pub use rollback::rollback;
 pub use same::{Divergence, divergences};
 pub use types::*;
 pub use zone::{ask, spf_to_count, wish};
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+};
 
 use crate::{
-    model::{ActionId, Change, Inventory, Phase, State, Work},
+    model::{ActionId, Change, Inventory, Phase, State, Text, Work},
     spec::{Presence, Spec},
 };
 
@@ -129,8 +135,8 @@ fn sources_last(draft: &mut Draft) {
     let is_end = |a: &crate::model::Action| {
         a.phase == Phase::Retire && matches!(a.work, Work::Platform { change: Change::AccountReset { .. }, .. })
     };
-    let chains: BTreeSet<String> = draft.actions.iter().filter(|a| is_end(a)).map(|a| a.chain.clone()).collect();
-    let mut before: std::collections::BTreeMap<String, BTreeSet<ActionId>> = std::collections::BTreeMap::new();
+    let chains: BTreeSet<Text> = draft.actions.iter().filter(|a| is_end(a)).map(|a| a.chain.clone()).collect();
+    let mut before: BTreeMap<Text, BTreeSet<ActionId>> = BTreeMap::new();
     for action in draft.actions.iter().filter(|a| chains.contains(&a.chain) && !is_end(a)) {
         before.entry(action.chain.clone()).or_default().insert(action.id.clone());
     }
@@ -158,26 +164,33 @@ fn order(world: &World<'_>, draft: &mut Draft) {
 }
 
 fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
+    let (actions, notes, reads) = draft.finished();
     let migrating = world.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present);
-    let body = Body {
+    let mut body = Body {
         spec_digest: world.spec.digest.clone(),
         strategies: migrating.filter_map(|(name, d)| Some((name.clone(), d.migrate.as_ref()?.strategy))).collect(),
         part: Part::default(),
         rollback_of: None,
-        read_set: reads::read_all(world.inventory, draft.read_keys()),
-        notes: draft.notes.into_iter().collect(),
-        gates: world.spec.gates.of(&draft.actions),
-        actions: draft.actions,
+        read_set: BTreeMap::new(),
+        notes,
+        gates: world.spec.gates.of(&actions),
+        actions,
     };
-    let plan = Plan { format: FORMAT, id: file::id(&body), header, body };
+    // The id begins with the actions; hashing them takes about as long as looking at what they rest on.
+    let (begun, read_set) = thread::scope(|scope| {
+        let begun = scope.spawn(|| file::Id::begin(&body));
+        let read_set = reads::read_all(world.inventory, reads);
+        (begun.join(), read_set)
+    });
+    body.read_set = read_set;
+    let id = begun.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).end(&body);
+    let plan = Plan { format: FORMAT, id, header, body };
     debug_assert!(lint(&plan).is_empty(), "a plan breaks its laws: {:#?}", lint(&plan));
     plan
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::model::{Address, Gates, PlatformId, Precondition, Undo};
 

@@ -23,7 +23,7 @@ fn reverse(view: Option<&PlatformView>, change: &Change) -> Option<Change> {
         Change::AccountRename { from, to } => Change::AccountRename { from: to, to: from },
         Change::AccountUpdate { address, profile } => {
             let before = view?.accounts.get(&address)?;
-            Change::AccountUpdate { address, profile: profile_before(before, &profile) }
+            Change::AccountUpdate { address, profile: Box::new(profile_before(before, &profile)) }
         }
         Change::AliasAdd { account, alias } => Change::AliasRemove { account, alias },
         Change::AliasRemove { account, alias } => Change::AliasAdd { account, alias },

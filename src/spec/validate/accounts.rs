@@ -133,7 +133,7 @@ fn account(layers: &Layers<'_>, address: &Address, problems: &mut Diagnostics) -
         mail: mail(layers, address),
         aliases: own.aliases.as_ref().map(|aliases| aliases.value.values().cloned().collect()),
         delegates: delegates(own, problems),
-        slot: text(&own.slot).map(SlotId),
+        slot: own.slot.as_ref().map(|s| SlotId::from(s.value.as_str())),
         offer: layers.setting(|a| a.offer.as_ref(), |d| d.offer.as_ref()).map(|o| o.value.clone()),
         protect: own.protect.as_ref().is_some_and(|p| p.value),
     }

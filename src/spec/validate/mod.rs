@@ -131,7 +131,7 @@ impl World<'_> {
 
 /// Reports a reference to a platform that nobody declares. Returns whether it is declared.
 fn known_platform(written: &Written<'_>, name: &str, place: &Place, problems: &mut Diagnostics) -> bool {
-    if written.platforms.contains_key(&PlatformId(name.to_owned())) {
+    if written.platforms.contains_key(&PlatformId::from(name)) {
         return true;
     }
     let names: Vec<_> = written.platforms.keys().map(PlatformId::as_str).collect();

@@ -193,7 +193,7 @@ fn action(id: &str, work: Work) -> Action {
     Action {
         id: ActionId::from(id),
         phase: Phase::Cutover,
-        chain: "x.org".to_owned(),
+        chain: "x.org".into(),
         work,
         reason: String::new(),
         requires: BTreeSet::new(),

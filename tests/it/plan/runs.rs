@@ -109,7 +109,7 @@ fn counts() -> CopyCounts {
 }
 
 fn events() -> Vec<Event> {
-    let id = |text: &str| ActionId(text.to_owned());
+    let id = |text: &str| ActionId::from(text);
     vec![
         Event::RunStarted { run: RunId::from("run-000003"), plan: PlanId("f".repeat(64)), actions: 9, resumed: true },
         Event::ActionStarted { action: id("domain.ready:new/mydomain.ovh") },

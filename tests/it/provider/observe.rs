@@ -396,7 +396,7 @@ async fn a_slot_taken_meanwhile_is_a_conflict() {
     let create = Change::AccountCreate {
         address: addr(JOHN),
         slot: Some(rehome::model::SlotId::from("s1")),
-        profile: rehome::model::Profile::default(),
+        profile: Box::default(),
         password: from_env(),
     };
     let secret = rehome::model::Secret::new("Long-enough-1".to_owned());

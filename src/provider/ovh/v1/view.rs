@@ -152,7 +152,7 @@ impl V1 {
     async fn see_slots(&self, names: Vec<String>, view: &mut PlatformView) {
         let limit = view.capabilities.mailbox_limit;
         if !self.dialect.offers {
-            let slot = |id| Slot { id: SlotId(id), offer: None, quota_octets: limit };
+            let slot = |id: String| Slot { id: SlotId::from(id), offer: None, quota_octets: limit };
             view.slots = names.into_iter().map(slot).collect();
             return;
         }
@@ -165,7 +165,7 @@ impl V1 {
         while let Some((name, read)) = reads.next().await {
             match read {
                 Ok(Some(value)) => view.slots.push(Slot {
-                    id: SlotId(name),
+                    id: SlotId::from(name),
                     offer: value.text("accountLicense").map(str::to_owned),
                     quota_octets: super::details::quota(&value).or(limit),
                 }),
