@@ -4,6 +4,7 @@ mod audit;
 mod commands;
 mod daemons;
 mod dnssec;
+mod moved;
 mod peers;
 mod real;
 mod scripted;
