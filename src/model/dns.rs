@@ -229,6 +229,9 @@ pub struct SpfCost {
     pub voids: usize,
     /// Whether every included record could be read.
     pub complete: bool,
+    /// Networks (`192.0.2.0/24`) that the records before it let in and it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
 }
 
 /// What one server answered.

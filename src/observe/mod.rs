@@ -207,16 +207,22 @@ impl Look<'_> {
     /// Counts what the SPF records that a plan would publish cost receivers, with everything that they include.
     async fn count_senders(&self, inventory: &mut Inventory) {
         let all = self.spec.domains.keys();
-        let planned: Vec<(Domain, String)> =
+        let planned: Vec<(Domain, (String, Vec<String>))> =
             all.filter_map(|d| Some((d.clone(), plan::spf_to_count(self.spec, inventory, d)?))).collect();
-        for (domain, record) in planned {
+        for (domain, (record, before)) in planned {
             let client = dns::Client { authority: false, ..dns::Client::default() };
             let servers = dns_servers(self.spec, &domain, &self.dns_servers);
             let world =
                 if servers.is_empty() { dns::Servers::system(client) } else { Ok(dns::Servers::new(client, servers)) };
             let (Ok(world), Ok(parsed)) = (world, dns::spf::parse(&record)) else { continue };
             let reach = dns::spf::reach(&world, domain.as_str(), &parsed).await;
+            let mut lost = Vec::new();
+            for old in before.iter().filter_map(|text| dns::spf::parse(text).ok()) {
+                let old = dns::spf::reach(&world, domain.as_str(), &old).await;
+                lost.extend(old.beyond(&reach).iter().map(ToString::to_string));
+            }
             let cost = SpfCost {
+                lost,
                 record,
                 lookups: reach.lookups,
                 voids: reach.voids,

@@ -5,6 +5,7 @@ mod commands;
 mod coverage;
 mod daemons;
 mod dnssec;
+mod moved;
 mod peers;
 mod real;
 mod relay;

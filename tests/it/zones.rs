@@ -218,7 +218,7 @@ fn a_parallel_move_lowers_the_ttl_waits_asks_moves_and_raises_it() {
                           - blue.example. 120 IN MX 50 mx2.mail.ovh.net.
                           - blue.example. 120 IN MX 100 mx3.mail.ovh.net.
                           + blue.example. 120 IN MX 10 mx.new.example.
-      |  wait for new MX  blue.example     at every server, then 2 minutes
+      |  wait for new MX  blue.example     at every server, then 12 minutes
       ~  set TTL          blue.example MX  1 kept, TTL 120 to 3600
                           - blue.example. 120 IN MX 10 mx.new.example.
                           + blue.example. 3600 IN MX 10 mx.new.example.
@@ -247,7 +247,7 @@ fn a_parallel_move_lowers_the_ttl_waits_asks_moves_and_raises_it() {
     world.run(&["resume", "rehome.yaml", "--no-wait"]).ends(7);
     assert_eq!(served(&world, ZONE, RecordType::Mx), ["10 mx.new.example"]);
 
-    world.set("REHOME_AHEAD_SECONDS", "4500");
+    world.set("REHOME_AHEAD_SECONDS", "5100");
     world.run(&["resume", "rehome.yaml", "--no-wait"]).ends(0);
     let status = world.run(&["cutover", "status", "rehome.yaml"]).ends(0);
     assert_snapshot!(status.out, @r"
@@ -309,6 +309,22 @@ fn an_spf_record_that_receivers_would_stop_at_is_not_planned() {
     });
     let plan = world.run(&["plan", "rehome.yaml"]);
     assert!(plan.out.contains("spf-merge-too-dear") && !plan.out.contains("set records"), "{plan}");
+}
+
+#[test]
+fn an_spf_record_that_is_too_long_is_told_of_or_refused() {
+    for (networks, code, planned) in [(40, "spf-long", true), (260, "spf-too-long", false)] {
+        let world = parallel("{ approve: false }");
+        world.respec("records: [mx]", "records: [spf]");
+        let many: Vec<String> = (0..networks).map(|n| format!("ip4:203.0.113.{}", n % 256)).collect();
+        edit_zone(&world, |rows| {
+            let text = format!("\"v=spf1 {} -all\"", many.join(" "));
+            rows.iter_mut().filter(|r| r.field_type == "SPF").for_each(|r| r.target.clone_from(&text));
+        });
+        let plan = world.run(&["plan", "rehome.yaml"]);
+        assert!(plan.out.contains(&format!(" {code} ")) || plan.out.contains(code), "{plan}");
+        assert_eq!(plan.out.contains("set records"), planned, "{plan}");
+    }
 }
 
 /// The rows of an answer around a word.

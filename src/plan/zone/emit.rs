@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    dns::spf::is_record,
     model::{
         Action, ActionId, DnsTopic, Domain, ExpectedRecord, Guard, GuardOutcome, NoteKind, Phase, Question, RecordSet,
         RecordType, Undo, Work, ZoneChange,
@@ -20,6 +21,9 @@ use super::{
 /// Lookups and void lookups at which receivers stop (RFC 7208 4.6.4).
 const LOOKUPS: usize = crate::dns::spf::LOOKUPS;
 const VOIDS: usize = crate::dns::spf::VOIDS;
+/// The octets of a datagram without extensions (RFC 1035 4.2.1), and what no panel and few receivers go beyond.
+const SPF_PLAIN: usize = 512;
+const SPF_LONGEST: usize = 4096;
 
 /// One set with what is wanted of it.
 struct Wish<'e> {
@@ -137,7 +141,9 @@ impl Place<'_, '_> {
         }
         let Question { name, rtype } = wish.question.clone();
         let change = ZoneChange { domain: self.domain.clone(), name, rtype, before, after: Some(after) };
-        if wish.topic == DnsTopic::Spf && self.too_dear(&change, draft) {
+        if wish.topic == DnsTopic::Spf
+            && (self.too_dear(&change, draft) || self.loses(&change, draft) || self.too_long(&change, draft))
+        {
             return None;
         }
         Some(change)
@@ -174,6 +180,47 @@ impl Place<'_, '_> {
             format!("remove what no longer sends, then plan again for\n{}. TXT \"{}\"", change.name, cost.record);
         draft.note(NoteKind::Blocked, "spf-merge-too-dear", format!("{} SPF", change.name), message, Some(help));
         true
+    }
+
+    /// Refuses an SPF record that turns somebody away who may send now.
+    fn loses(&self, change: &ZoneChange, draft: &mut Draft) -> bool {
+        let cost = self.world.inventory.dns.get(self.domain).and_then(|v| v.spf.as_ref());
+        let Some(cost) = cost.filter(|c| change.added().contains(&c.record.as_str())) else { return false };
+        if cost.lost.is_empty() {
+            return false;
+        }
+        let message = format!("with the platform added the record would no longer let {} send", cost.lost.join(", "));
+        let help = format!(
+            "if they still send, write the record by hand, so that it lets them in; else take them out, then plan again for\n{}. TXT \"{}\"",
+            change.name, cost.record
+        );
+        draft.note(NoteKind::Blocked, "spf-merge-loses-senders", format!("{} SPF", change.name), message, Some(help));
+        true
+    }
+
+    /// Refuses an SPF record that is longer than what receivers and providers take, and tells of one that does not fit
+    /// into a plain answer (RFC 7208 3.4).
+    fn too_long(&self, change: &ZoneChange, draft: &mut Draft) -> bool {
+        let longest = change.added().into_iter().filter(|v| is_record(v)).map(str::len).max().unwrap_or(0);
+        let subject = format!("{} SPF", change.name);
+        if longest > SPF_LONGEST {
+            let message = format!(
+                "with the platform added the record would have {longest} octets, and {SPF_LONGEST} is the most"
+            );
+            let help =
+                "remove what no longer sends, or move it into a record that is included; then plan again".to_owned();
+            draft.note(NoteKind::Blocked, "spf-too-long", subject, message, Some(help));
+            return true;
+        }
+        if longest > SPF_PLAIN {
+            let message = format!(
+                "the record has {longest} octets: an answer with it does not fit into a plain datagram, and a receiver that \
+                 cannot ask over TCP does not see it"
+            );
+            let help = "remove what no longer sends, or move it into a record that is included".to_owned();
+            draft.note(NoteKind::Info, "spf-long", subject, message, Some(help));
+        }
+        false
     }
 
     /// Whether somebody has counted what the planned SPF record costs, with everything that it includes.

@@ -61,14 +61,17 @@ pub fn ask(spec: &Spec, inventory: &Inventory, domain: &Domain) -> BTreeSet<Ques
     out
 }
 
-/// The SPF record that a plan would publish for a domain, once its servers were asked. Somebody has to count what it
-/// costs before it may be planned ([`DnsView::spf`]).
+/// The SPF record that a plan would publish for a domain, and those that it replaces, once its servers were asked.
+/// Somebody has to count what it costs and whom it lets in before it may be planned ([`DnsView::spf`]).
 #[must_use]
-pub fn spf_to_count(spec: &Spec, inventory: &Inventory, domain: &Domain) -> Option<String> {
+pub fn spf_to_count(spec: &Spec, inventory: &Inventory, domain: &Domain) -> Option<(String, Vec<String>)> {
     let wish = spec.domains.get(domain).filter(|d| d.dns.records.contains(&DnsTopic::Spf))?;
     let all = wanted(spec, inventory, domain, wish);
     let text = &all.iter().find(|r| r.topic == DnsTopic::Spf)?.value;
     let question = Question { name: domain.to_string(), rtype: RecordType::Txt };
     let super::Seen::Is(set) = super::seen(inventory.dns.get(domain)?, &question) else { return None };
-    super::sets::merged_spf(set.as_ref(), text).filter(|merged| set.is_none_or(|s| !s.values.contains(merged)))
+    let before: Vec<String> = set.iter().flat_map(|s| &s.values).filter(|v| dns::spf::is_record(v)).cloned().collect();
+    let merged = super::sets::merged_spf(set.as_ref(), text)?;
+    let there = set.is_some_and(|s| s.values.contains(&merged));
+    (!there).then_some((merged, before))
 }
