@@ -33,9 +33,9 @@ impl Wish<'_> {
     /// Every record that may have to be looked at, whatever is there.
     #[must_use]
     pub fn questions(&self) -> Vec<ExpectedRecord> {
-        self.with(|told| match data(told) {
-            Some(data) if !tells(told) => data.questions(self.domain),
-            _ => told.seen.map(|v| v.expected.clone()).unwrap_or_default(),
+        self.with(|told| match told.seen.filter(|_| tells(told)) {
+            Some(seen) => seen.expected.clone(),
+            None => data(told).map(|d| d.questions(self.domain)).unwrap_or_default(),
         })
     }
 

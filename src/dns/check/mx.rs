@@ -85,6 +85,22 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
         });
         return out;
     }
+    out.extend(compared(&draft, name, wanted, &actual, &to_publish()));
+    if out.is_empty() {
+        out.push(draft("mx-ok", Severity::Ok, format!("mail for {name} goes to the platform")));
+    }
+    out
+}
+
+/// The mail servers held against those of the platform.
+fn compared(
+    draft: &impl Fn(&'static str, Severity, String) -> Finding,
+    name: &str,
+    wanted: &[&ExpectedRecord],
+    actual: &[Exchanger<'_>],
+    to_publish: &str,
+) -> Vec<Finding> {
+    let mut out = Vec::new();
     let expected: Vec<(Exchanger<'_>, Need)> = wanted.iter().filter_map(|r| Some((parse(&r.value)?, r.need))).collect();
     let is_ours = |mx: &&Exchanger<'_>| expected.iter().any(|(e, _)| e.host == mx.host);
     let ours: Vec<&Exchanger<'_>> = actual.iter().filter(is_ours).collect();
@@ -92,7 +108,7 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
         let message = format!("mail for {name} goes elsewhere: none of its MX records is one of the platform's");
         out.push(
             draft("mx-wrong", Severity::Error, message)
-                .fix(format!("when the mailboxes are ready, remove them, and {}", to_publish())),
+                .fix(format!("when the mailboxes are ready, remove them, and {to_publish}")),
         );
         return out;
     };
@@ -120,10 +136,7 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
     }
     if disordered(&expected, &ours) {
         let message = format!("the platform's mail servers are not tried in its order for {name}");
-        out.push(draft("mx-order", Severity::Warning, message).fix(to_publish()));
-    }
-    if out.is_empty() {
-        out.push(draft("mx-ok", Severity::Ok, format!("mail for {name} goes to the platform")));
+        out.push(draft("mx-order", Severity::Warning, message).fix(to_publish));
     }
     out
 }

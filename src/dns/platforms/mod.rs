@@ -3,7 +3,7 @@
 //! A file may leave parts open. `*` stands for what belongs to one tenant or operator; a set of mail servers may have
 //! several forms. [`Platform::expected`] closes what is open by what is there.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
 
@@ -41,13 +41,13 @@ pub struct Platform {
 /// The platform behind a word, such as `google` or `ovh-exchange`.
 #[must_use]
 pub fn platform(word: &str) -> Option<Platform> {
-    platforms().into_iter().find(|p| p.kinds.iter().any(|k| k == word))
+    platforms().iter().find(|p| p.kinds.iter().any(|k| k == word)).cloned()
 }
 
 /// Every word that [`platform`] knows.
 #[must_use]
 pub fn platform_words() -> Vec<String> {
-    platforms().into_iter().flat_map(|p| p.kinds).collect()
+    platforms().iter().flat_map(|p| p.kinds.clone()).collect()
 }
 
 /// Where the value of a record is shown whose value is open (`*`): half a sentence. None for a record without open part.
@@ -57,7 +57,7 @@ pub(super) fn shown_at(record: &ExpectedRecord) -> Option<String> {
         return None;
     }
     let label = |name: &str| name.split('.').next().map(str::to_owned);
-    let of = |p: &Platform| {
+    let of = |p: &&Platform| {
         let exchanger = record.topic == DnsTopic::Mx && p.mx.iter().flatten().any(|value| *value == record.value);
         let other = |r: &ExpectedRecord| {
             (r.topic, r.rtype, &r.value, label(&r.name))
@@ -65,13 +65,15 @@ pub(super) fn shown_at(record: &ExpectedRecord) -> Option<String> {
         };
         exchanger || p.records.iter().any(other)
     };
-    let told = platforms().into_iter().find(of).and_then(|p| p.open.get(&record.topic).cloned());
+    let told = platforms().iter().find(of).and_then(|p| p.open.get(&record.topic).cloned());
     Some(told.unwrap_or_else(|| "the pages of the platform show it".to_owned()))
 }
 
-fn platforms() -> Vec<Platform> {
+fn platforms() -> &'static [Platform] {
     // A test reads every file; one that cannot be read would be left out.
-    FILES.iter().filter_map(|text| serde_saphyr::from_str(text).ok()).collect()
+    static READ: LazyLock<Vec<Platform>> =
+        LazyLock::new(|| FILES.iter().filter_map(|text| serde_saphyr::from_str(text).ok()).collect());
+    &READ
 }
 
 impl Platform {
