@@ -462,6 +462,7 @@ impl<'c> Pass<'_, 'c> {
         let mut report = std::mem::take(&mut *lock(&self.report));
         report.failed = tally.failed;
         report.total.octets = tally.octets;
+        report.total.new = Some(tally.new);
         if !report.total.balances() {
             return Err(CopyError::Unbalanced {
                 account: self.shared.context.account.clone(),
