@@ -471,6 +471,7 @@ impl<'c> Pass<'_, 'c> {
         }
         report.failed = tally.failed;
         report.total.octets = tally.octets;
+        report.total.new = Some(tally.new);
         if !report.total.balances() {
             return Err(CopyError::Unbalanced {
                 account: self.shared.context.account.clone(),

@@ -26,7 +26,7 @@ use super::{
     window::cut,
 };
 use crate::{
-    journal::ledger::{FolderRow, Intent, MessageRow, Settled, WindowId},
+    journal::ledger::{FolderRow, Intent, MessageRow, MessageState, Settled, WindowId},
     model::{CopyCounts, Digest},
 };
 
@@ -404,6 +404,8 @@ impl<'p, 'c> Sending<'p, 'c> {
         }
         let (outcomes, octets) = sorting::outcomes(validity, intents, &window.parcels);
         outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));
+        let new = outcomes.iter().filter(|row| row.state == MessageState::Acked).count() as u64;
+        self.shared.tally().new += new;
         self.shared.progress(&self.row.path, outcomes.len() as u64, octets);
         self.over.push(Settled { window: Some(window.window), outcomes });
     }

@@ -17,6 +17,8 @@ pub(super) struct Tally {
     pub(super) total: u64,
     /// Octets sent in this pass.
     pub(super) octets: u64,
+    /// Messages that this pass brought to the target.
+    pub(super) new: u64,
     /// Keywords that the target does not keep, and on how many messages.
     pub(super) dropped: BTreeMap<String, u64>,
     /// The target stores other octets than it is given.

@@ -122,6 +122,10 @@ pub struct MailWork {
     pub target: MailboxRef,
     /// Which pass this is, from 1.
     pub pass: u32,
+    /// The pass counts as done when the one before it brought fewer messages than this. The plan says so, and whoever
+    /// applies it only compares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_below: Option<u64>,
     /// What is left out.
     #[serde(default)]
     pub filter: MailFilter,

@@ -299,6 +299,9 @@ pub struct CopyCounts {
     pub source: u64,
     /// Copied by this or an earlier pass of rehome.
     pub copied: u64,
+    /// How many of those this pass brought. Told of whole mailboxes only; older journals do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<u64>,
     /// Found at the target and adopted.
     pub present: u64,
     /// Those among `present` that were known by header fields, date and size alone, because the target has none of their
@@ -335,6 +338,9 @@ impl CopyCounts {
         self.present += other.present;
         self.weak += other.weak;
         self.gone += other.gone;
+        if let Some(new) = other.new {
+            *self.new.get_or_insert(0) += new;
+        }
         self.octets += other.octets;
         for (reason, n) in &other.excluded {
             *self.excluded.entry(reason.clone()).or_default() += n;

@@ -16,7 +16,7 @@ use super::{
     domains::Gates,
     draft::{Block, Draft},
     mail::{self, Need, Writer},
-    reads,
+    passes, reads,
     world::{Seen, World},
 };
 
@@ -231,7 +231,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         Some(writer)
     }
 
-    /// `swap` and `parallel`: one pass and its proof.
+    /// `swap` and `parallel`: the copy and its proof.
     fn copy(&mut self, after: &BTreeSet<ActionId>) -> Option<ActionId> {
         match self.case.need {
             Need::Nothing => return None,
@@ -244,7 +244,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let case = self.case;
         let ends = (case.source_name()?, case.address);
         let mut writer = self.writer(after)?;
-        writer.copy(self.draft, Phase::Copy, ends);
+        passes::once(&mut writer, self.draft, ends);
         writer.verify(self.draft, Phase::Verify, ends)
     }
 
@@ -257,8 +257,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let mut proved = None;
         if let (Some(writer), Some(from), Need::Copy) = (writer.as_mut(), case.source_name(), case.need) {
             let ends = (from, &stage.name);
-            writer.copy(self.draft, Phase::Copy, ends);
-            writer.copy(self.draft, Phase::Copy, ends);
+            passes::until_little(writer, self.draft, ends);
             proved = writer.verify(self.draft, Phase::Verify, ends);
         }
         let mail = writer.iter().filter(|_| case.need == Need::Copy).flat_map(|w| w.before.iter().cloned());
@@ -274,7 +273,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let later = case.source.as_ref().and_then(|s| s.later.as_ref());
         if let (Some(writer), Some(later)) = (writer.as_mut(), later) {
             writer.before = [placed.clone()].into();
-            writer.copy(self.draft, Phase::Cutover, (later, case.address));
+            writer.copy(self.draft, Phase::Cutover, (later, case.address), None);
             proved = writer.verify(self.draft, Phase::Cutover, (later, case.address));
         }
         (Some(placed), proved)
@@ -356,6 +355,9 @@ fn remove(world: &World<'_>, address: &Address, account: &AccountSpec, draft: &m
     let proved = world.state.mailboxes.get(address).is_some_and(|m| m.verified.is_some());
     let (outcome, message) = if account.protect || world.is_protected(address) {
         (GuardOutcome::Deny, format!("{} is protected", address.unicode()))
+    } else if view.archive {
+        let help = "empty or remove it there";
+        (GuardOutcome::Deny, format!("{} on {place} has an archive that was never copied: {help}", address.unicode()))
     } else if empty || proved {
         (GuardOutcome::Ack, format!("the mailbox of {} on {place} is deleted", address.unicode()))
     } else {

@@ -3,6 +3,7 @@
 mod accounts;
 mod after;
 mod aliases;
+mod beside;
 mod canonical;
 mod checks;
 mod claims;
@@ -22,6 +23,7 @@ mod mail;
 mod names;
 mod order;
 mod part;
+mod passes;
 mod reads;
 mod redirections;
 mod rollback;
@@ -122,9 +124,11 @@ fn drafted(world: &World<'_>) -> Draft {
     domains::prune_waits(&mut draft);
     sources_last(&mut draft);
     zone::emit(world, &mut draft);
+    passes::overlap(world, &cases, &mut draft);
     cutover::verify(world, &mut draft);
     cutover::tell(world, &mut draft);
     leftovers::emit(&ground, &mut draft);
+    beside::emit(&ground, &mut draft);
     order(world, &mut draft);
     guards::thresholds(world, &mut draft);
     draft

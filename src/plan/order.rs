@@ -235,7 +235,9 @@ fn rank(work: &Work) -> u8 {
             CutoverStep::Probe | CutoverStep::Converge => 65,
         },
         Work::DomainReady { .. } => 4,
-        Work::Copy(_) => 60,
+        // What came meanwhile is fetched when everything else is there, as close to the proof as can be.
+        Work::Copy(work) if work.pass > 1 => 59,
+        Work::Copy(_) => 58,
         Work::VerifyMail(_) => 61,
         Work::VerifyDns { .. } => 62,
     }

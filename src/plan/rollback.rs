@@ -32,8 +32,13 @@ pub fn rollback(
     (run, done): (&RunId, &[Action]),
 ) -> Plan {
     let world = World::new(spec, inventory, state);
-    let mut back =
-        Back { world: &world, draft: Draft::default(), undone_by: BTreeMap::new(), aside: BTreeSet::new(), copies: 0 };
+    let mut back = Back {
+        world: &world,
+        draft: Draft::default(),
+        undone_by: BTreeMap::new(),
+        aside: BTreeSet::new(),
+        copies: BTreeSet::new(),
+    };
     for action in done.iter().rev() {
         let before: BTreeSet<ActionId> = done
             .iter()
@@ -42,9 +47,8 @@ pub fn rollback(
             .collect();
         back.take(action, before, done);
     }
-    if back.copies > 0 {
-        let n = back.copies;
-        let message = match n {
+    if !back.copies.is_empty() {
+        let message = match back.copies.len() {
             1 => "the copies that were made of 1 mailbox stay where they are".to_owned(),
             n => format!("the copies that were made of {n} mailboxes stay where they are"),
         };
@@ -64,13 +68,16 @@ struct Back<'w, 'a> {
     undone_by: BTreeMap<ActionId, ActionId>,
     /// Where mailboxes were moved aside: those domains are still in use.
     aside: BTreeSet<(PlatformId, Domain)>,
-    copies: usize,
+    /// The mailboxes that were copied, in however many passes.
+    copies: BTreeSet<Address>,
 }
 
 impl Back<'_, '_> {
     fn take(&mut self, action: &Action, before: BTreeSet<ActionId>, done: &[Action]) {
         match (&action.work, &action.undo) {
-            (Work::Copy(_), _) => self.copies += 1,
+            (Work::Copy(work), _) => {
+                self.copies.insert(work.account.clone());
+            }
             (Work::Platform { platform, change: Change::AccountCreate { address, .. } }, _) => {
                 self.aside(action, platform, address, before, done);
             }

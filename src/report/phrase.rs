@@ -148,7 +148,24 @@ fn target(work: &MailWork) -> String {
 }
 
 fn pass(work: &MailWork) -> Option<String> {
-    (work.pass > 1).then(|| format!("pass {}", work.pass))
+    let rule = |least: u64| format!(" unless the one before brought fewer than {} messages", count(least));
+    (work.pass > 1).then(|| format!("pass {}{}", work.pass, work.skip_below.map(rule).unwrap_or_default()))
+}
+
+/// The passes that stand behind another one, in words: the rule of those that have one is the same for all.
+pub(super) fn later_passes(passes: &[&MailWork]) -> Option<String> {
+    let rule = passes.iter().find_map(|work| work.skip_below);
+    let ruled = passes.iter().filter(|work| work.skip_below.is_some()).count();
+    let always = match passes.len() - ruled {
+        0 => String::new(),
+        1 => "then what came meanwhile".to_owned(),
+        n => format!("then what came meanwhile, {n} times"),
+    };
+    let more = rule.map(|least| {
+        let times = if ruled == 1 { "once more".to_owned() } else { format!("up to {ruled} times more") };
+        format!("{times} while a pass brings {} messages", count(least))
+    });
+    Some(join([Some(always), more])).filter(|text| !text.is_empty())
 }
 
 fn acl_words(work: &MailWork) -> Option<String> {

@@ -182,8 +182,16 @@ async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Ad
         )];
     };
     let filter = spec.accounts.get(address).map(|a| a.mail.filter.clone()).unwrap_or_default();
-    let work =
-        MailWork { account: address.clone(), source, target, pass: 0, filter, acl: AclChoice::Leave, estimate: None };
+    let work = MailWork {
+        account: address.clone(),
+        source,
+        target,
+        pass: 0,
+        skip_below: None,
+        filter,
+        acl: AclChoice::Leave,
+        estimate: None,
+    };
     match man.verify(&work).await {
         Err(error) => {
             let mut finding = unknown(diag::chain(&error).join(": "), error.help.clone());

@@ -223,6 +223,7 @@ fn work(address: &str, pass: u32) -> MailWork {
         source: mailbox("old", provisional(address)),
         target: mailbox("new", addr(address)),
         pass,
+        skip_below: None,
         filter: MailFilter::default(),
         acl: rehome::model::AclChoice::Leave,
         estimate: None,

@@ -39,9 +39,9 @@ fn exit_0_and_2_tell_nothing_to_do_from_changes_when_asked() {
     run-000001 of plan [ID] ended [TIME] with 0 (done, or nothing to do).
 
     3 mailboxes, 3 verified
-      jane.doe@blue.example    1 pass, 8 of 8 messages, verified [TIME]
-      john.smith@blue.example  1 pass, 8 of 8 messages, verified [TIME]
-      max.weber@blue.example   1 pass, 8 of 8 messages, verified [TIME]
+      jane.doe@blue.example    2 passes, 8 of 8 messages, verified [TIME]
+      john.smith@blue.example  2 passes, 8 of 8 messages, verified [TIME]
+      max.weber@blue.example   2 passes, 8 of 8 messages, verified [TIME]
     --- exit 0
     ");
     world.run(&["verify", "rehome.yaml"]).ends(0);
@@ -75,8 +75,8 @@ fn exit_3_when_one_account_fails_and_the_others_go_on() {
     `rehome resume` goes on with it, `rehome plan` looks afresh.
 
     2 mailboxes, 2 verified
-      john.smith@blue.example  1 pass, 8 of 8 messages, verified [TIME]
-      max.weber@blue.example   1 pass, 8 of 8 messages, verified [TIME]
+      john.smith@blue.example  2 passes, 8 of 8 messages, verified [TIME]
+      max.weber@blue.example   2 passes, 8 of 8 messages, verified [TIME]
     --- exit 3
     ");
     world.sandbox().api().faults().clear();
@@ -151,13 +151,13 @@ fn exit_9_when_nobody_can_tell_whether_a_change_was_made() {
     let ran = world.run(&["resume", "rehome.yaml", "--quiet"]).ends(9);
     assert_snapshot!(ran, @r"
     $ rehome resume rehome.yaml --quiet
-    run-000001: 14 actions done
+    run-000001: 16 actions done
     Mail: 16 at the source = 16 copied + 0 there already + 0 left out + 0 failed + 0 gone meanwhile, 231.2 KiB sent.
 
     A person must decide:
       account.rename:exchange/max.weber@blue.example
           neither max.weber@blue.example nor max.weber01@blue.example is an account
-          not done because of it: 5 actions
+          not done because of it: 6 actions
       Look at the platform, then: rehome journal resolve ACTION --as done|retry, rehome resume
     --- exit 9
     ");
