@@ -9,7 +9,9 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyError, Resources, filter,
+    CopyError, Resources,
+    delivery::Sent,
+    filter,
     folder::FolderPass,
     folders::{self, Prepared},
     lanes::{Lane, Task, surveyed},
@@ -23,6 +25,7 @@ use super::{
     views,
 };
 use crate::{
+    imap::Known,
     journal::ledger::{FolderId, FolderRow, Lease, Ledger},
     model::{
         Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, MailFilter,
@@ -34,9 +37,12 @@ use crate::{
 /// what is done by then needs no more of them.
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// Servers that take longer than this for a listing, and a login where one is needed, are worth several connections from
-/// the start.
+/// Servers that take longer than this for a listing are worth several connections from the start.
 const FAR: Duration = Duration::from_millis(25);
+
+/// How many more folders are copied at the same time where each answer is waited for long: by far servers, and by targets
+/// that want to be asked before each message.
+const MORE: usize = 2;
 
 /// What a pass works on.
 pub(super) struct Job<'a> {
@@ -69,11 +75,12 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;
     let lane = |extra| Lane::new(&context, (&job.source, &job.target), extra);
     let mut first = lane(false);
-    let begun = tokio::time::Instant::now();
     let (listing, there) = tokio::join!(first.source.list(), first.target.list());
-    let (listing, there) = (listing?, there?);
+    let (listing, mut there) = (listing?, there?);
     let (listing, views) = views::set_aside(listing, job.filter);
-    let patience = if begun.elapsed() > FAR { Duration::ZERO } else { PATIENCE };
+    let far = listing.took.max(there.took) > FAR;
+    let many = if far || first.target.waits() { MORE } else { 0 };
+    let (patience, lanes) = (if far { Duration::ZERO } else { PATIENCE }, job.tuning.lanes + many);
     let choice = filter::Choice::load(&context, &job.source_id.0, job.filter).await?;
     let mut pass = Pass {
         shared: Shared {
@@ -91,9 +98,9 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         replaced: false,
         left_alone: Mutex::default(),
     };
-    pass.load(&job.source_id.0, &there).await?;
+    pass.load(&job.source_id.0, &mut first.target, &mut there).await?;
     pass.settle_doubts(&mut first, &listing, &there).await?;
-    let prepared = pass.folders(&mut first, || lane(true), patience, (&listing, &there)).await?;
+    let prepared = pass.folders(&mut first, || lane(true), (patience, lanes), (&listing, &there)).await?;
     pass.views(&views)?;
     pass.subscribe(&mut first.target, (&listing, &there), &prepared, false).await?;
     pass.finish()
@@ -140,10 +147,19 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The HIGHESTMODSEQ up to which a folder was copied to its end, where only later changes need to be asked for.
-fn complete_until(row: &FolderRow) -> Option<u64> {
+/// What is known of a folder that was copied to its end, so that only the rest needs to be asked for.
+pub(super) fn known(row: &FolderRow) -> Known {
     let status = row.status.filter(|s| row.adopt_below == 0 && s.uid_validity == row.source_validity);
-    status.filter(|_| row.counts.is_some()).and_then(|s| s.highest_modseq)
+    match status.filter(|_| row.counts.is_some()) {
+        Some(FolderStatus { highest_modseq: Some(modseq), .. }) => Known::Modseq(modseq),
+        Some(status) => Known::Below(status.uid_next),
+        None => Known::Nothing,
+    }
+}
+
+/// Whether a folder at the target is the one that a row speaks of: same UIDVALIDITY, and no UID taken back.
+fn goes_on(row: &FolderRow, status: Option<FolderStatus>, highest: u32) -> bool {
+    status.is_some_and(|s| s.uid_validity == row.target_validity && (s.uid_next == 0 || s.uid_next > highest))
 }
 
 pub(super) struct Pass<'p, 'c> {
@@ -162,16 +178,21 @@ pub(super) struct Pass<'p, 'c> {
 
 impl<'c> Pass<'_, 'c> {
     /// Reads what is known, and finds out whether the target is still the mailbox that it was.
-    async fn load(&mut self, platform: &PlatformId, there: &Listing) -> Result<(), CopyError> {
+    async fn load(
+        &mut self,
+        platform: &PlatformId,
+        target: &mut Link<'c>,
+        there: &mut Listing,
+    ) -> Result<(), CopyError> {
         let (account, platform) = (self.shared.context.account.clone(), platform.clone());
         let rows = self.shared.context.ledger(move |l| l.known_folders(&account, &platform)).await?;
         self.rows = rows.into_iter().map(|row| (row.path.clone(), row)).collect();
         let filled: Vec<FolderRow> = self.rows.values().filter(|r| r.target_validity > 0).cloned().collect();
-        for row in &filled {
-            let status = row.target.as_deref().and_then(|name| find(there, name)).and_then(|f| f.status);
-            if self.is_same(row, status).await? {
-                self.same.insert(row.path.clone());
-            }
+        self.recognise(&filled, there).await?;
+        if there.earlier && self.same.len() < filled.len() {
+            // The look may be older than what another run did to the target since.
+            *there = target.list().await?;
+            self.recognise(&filled, there).await?;
         }
         self.replaced = !filled.is_empty() && self.same.is_empty();
         if !self.replaced {
@@ -196,12 +217,26 @@ impl<'c> Pass<'_, 'c> {
         Ok(())
     }
 
-    /// Whether a folder at the target is the one that the ledger speaks of: same UIDVALIDITY, and no UID taken back.
-    pub(super) async fn is_same(&self, row: &FolderRow, status: Option<FolderStatus>) -> Result<bool, CopyError> {
+    /// Takes note of which folders of a listing are the ones that the ledger speaks of.
+    async fn recognise(&mut self, filled: &[FolderRow], there: &Listing) -> Result<(), CopyError> {
+        let rows = filled.to_vec();
+        let highest = self.shared.context.ledger(move |l| l.highest_of(&rows)).await?;
+        let listed = |row: &FolderRow| row.target.as_deref().and_then(|name| find(there, name)).and_then(|f| f.status);
+        let same = |row: &&FolderRow| goes_on(row, listed(row), highest.get(&row.id).copied().unwrap_or_default());
+        self.same = filled.iter().filter(same).map(|row| row.path.clone()).collect();
+        Ok(())
+    }
+
+    /// Whether a folder at the target was recognised as the one that the ledger speaks of.
+    pub(super) fn is_known(&self, path: &FolderPath) -> bool {
+        self.same.contains(path)
+    }
+
+    /// Whether a folder at the target is the one that the ledger speaks of.
+    pub(super) async fn is_same(&self, row: &FolderRow, status: FolderStatus) -> Result<bool, CopyError> {
         let (id, validity) = (row.id, row.target_validity);
-        let Some(status) = status.filter(|s| s.uid_validity == validity) else { return Ok(false) };
         let highest = self.shared.context.ledger(move |l| l.highest(id, validity)).await?;
-        Ok(status.uid_next == 0 || status.uid_next > highest)
+        Ok(goes_on(row, Some(status), highest))
     }
 
     pub(super) fn remark(&self, text: String) {
@@ -357,15 +392,17 @@ impl<'c> Pass<'_, 'c> {
                 return self.refused(&mut lane.source, folder, &text).await;
             }
         }
-        let since = complete_until(&row);
+        let known = known(&row);
         let (met, opened) = tokio::join!(
             self.meet_target(&mut lane.target, &mut row, &pair.target, there),
-            surveyed(&mut lane.source, task, since)
+            surveyed(&mut lane.source, task, known)
         );
-        met.and(opened)?;
+        let unsaved = met?;
+        opened?;
         let elsewhere = self.elsewhere(&mut lane.source, task, listing).await?;
         let pass = FolderPass {
             elsewhere,
+            unsaved,
             shared: &self.shared,
             source: &mut lane.source,
             target: &mut lane.target,
@@ -373,8 +410,8 @@ impl<'c> Pass<'_, 'c> {
             name: folder.name.clone(),
             target_name: pair.target.clone(),
         };
-        let (row, counts) = pass.run().await?;
-        self.complete(row, status, counts).await
+        let (sent, counts) = pass.run().await?;
+        self.complete(sent, status, counts).await
     }
 
     /// The messages of the folder that is open which are copied from another folder, because they are shown there too.
@@ -393,11 +430,11 @@ impl<'c> Pass<'_, 'c> {
     /// Puts down that a folder was copied to its end.
     pub(super) async fn complete(
         &self,
-        mut row: FolderRow,
+        sent: Sent,
         status: FolderStatus,
         counts: CopyCounts,
     ) -> Result<CopyCounts, CopyError> {
-        let lease = self.shared.lease;
+        let mut row = sent.row.clone();
         // A pass that left failures behind is not complete: the next one tries them again.
         row.status = counts.failed.is_empty().then_some(status);
         row.counts = Some(counts.clone());
@@ -405,7 +442,7 @@ impl<'c> Pass<'_, 'c> {
             // What failed may still be found among what the target had before.
             row.adopt_below = 0;
         }
-        self.shared.context.ledger(move |l| l.save_folder(lease, &row)).await?;
+        sent.complete(&self.shared, row).await?;
         Ok(counts)
     }
 

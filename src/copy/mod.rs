@@ -17,7 +17,7 @@
 //! | `network`, `slots` | what the copies of a process share towards the servers |
 //! | `metered`, `pace`, `clock` | limits by the day and the second, and patience |
 //! | `link`, `reading`, `sending`, `sticking`, `locate` | one connection, one window, one search |
-//! | `folder`, `deltas`, `recovery`, `folders`, `estranged` | one folder |
+//! | `folder`, `delivery`, `deltas`, `recovery`, `folders`, `estranged` | one folder |
 //! | `flow`, `lanes`, `engine` | many folders side by side, one pass |
 //! | `verify` | the proof, by another client |
 //! | `acl` | the rights of others |
@@ -26,6 +26,7 @@
 mod acl;
 mod clock;
 pub mod dedup;
+mod delivery;
 mod deltas;
 mod dials;
 mod engine;

@@ -23,7 +23,7 @@ pub fn set_aside(listing: Listing, filter: &MailFilter) -> (Listing, Vec<Listed>
         _ => false,
     };
     let (views, folders) = listing.folders.into_iter().partition(view);
-    (Listing { delimiter: listing.delimiter, prefix: listing.prefix, labels: listing.labels, folders }, views)
+    (Listing { folders, ..listing }, views)
 }
 
 fn named(filter: &MailFilter, folder: &Listed) -> bool {
@@ -77,7 +77,7 @@ mod tests {
             folder("[Gmail]/Starred", Some(SpecialUse::Flagged)),
             folder("[Gmail]/Sent Mail", Some(SpecialUse::Sent)),
         ];
-        Listing { delimiter: Some('/'), prefix: String::new(), labels, folders }
+        Listing { delimiter: Some('/'), labels, folders, ..Listing::default() }
     }
 
     fn names(folders: &[Listed]) -> Vec<&str> {

@@ -121,7 +121,7 @@ mod tests {
         let journal = Journal::open(folder.path()).unwrap();
         let lease = journal.acquire_lease("me", Duration::from_secs(60)).unwrap();
         let run = journal.begin_run(&lease, &"0123456789abcdef".into(), "{}", &Default::default()).unwrap();
-        let action = ActionId("cutover.probe:x.org".to_owned());
+        let action = ActionId::from("cutover.probe:x.org");
         let mut sent = ProbeSent {
             token: "t".to_owned(),
             at: Timestamp::UNIX_EPOCH,

@@ -1,14 +1,17 @@
 //! The copy engine against private Dovecot servers, with everything that can be odd and with connections that are cut.
 
 mod acl;
+mod budget;
 mod corpus;
 mod cuts;
 mod dedup;
+mod deltas;
 mod endless;
 mod fidelity;
 mod front;
 mod gmail;
 mod large;
+mod line;
 mod network;
 mod proxy;
 mod quirks;

@@ -170,3 +170,14 @@ pub struct Settled {
     /// The messages with their outcome.
     pub outcomes: Vec<MessageRow>,
 }
+
+/// What is put down together when a folder comes one step further.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Step<'a> {
+    /// What is known of the folder now, where that changed.
+    pub row: Option<&'a FolderRow>,
+    /// What is over.
+    pub over: &'a [Settled],
+    /// What is sent next.
+    pub next: Option<&'a Intent>,
+}

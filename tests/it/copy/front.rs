@@ -157,6 +157,11 @@ impl Front {
         self.log.heard.lock().unwrap().iter().filter(|h| h.verb == verb).cloned().collect()
     }
 
+    /// The verbs of all commands so far.
+    pub fn verbs(&self) -> Vec<String> {
+        self.log.heard.lock().unwrap().iter().map(|h| h.verb.clone()).collect()
+    }
+
     /// The octets of the longest literal that was sent without asking.
     pub fn unasked(&self) -> usize {
         self.log.unasked.load(Ordering::SeqCst)
