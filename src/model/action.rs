@@ -86,9 +86,9 @@ pub enum Work {
         change: Change,
     },
     /// Changes a DNS zone.
-    Zone(ZoneChange),
+    Zone(Box<ZoneChange>),
     /// Waits before or after the MX of a domain moves.
-    Cutover(CutoverWork),
+    Cutover(Box<CutoverWork>),
     /// Waits until a platform has accepted a domain.
     DomainReady {
         /// The platform.
@@ -184,7 +184,7 @@ pub enum Undo {
         change: Change,
     },
     /// By this change of a DNS zone.
-    Zone(ZoneChange),
+    Zone(Box<ZoneChange>),
     /// Nothing was changed.
     Nothing,
     /// Only by a person; the text says how.

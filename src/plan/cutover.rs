@@ -126,7 +126,7 @@ pub(super) fn emit(
 
 fn wait<'d>(draft: &'d mut Draft, kind: &str, domain: &Domain, work: CutoverWork, reason: String) -> &'d mut Action {
     let name = format!("{kind}:{domain}");
-    draft.add((Phase::Cutover, domain.as_str()), name, Work::Cutover(work), Undo::Nothing, reason)
+    draft.add((Phase::Cutover, domain.as_str()), name, Work::Cutover(Box::new(work)), Undo::Nothing, reason)
 }
 
 fn target(world: &World<'_>, domain: &Domain) -> String {

@@ -14,6 +14,10 @@ pub(super) fn of(world: &World<'_>, platform: &PlatformId, change: &Change) -> U
 }
 
 fn reverse(view: Option<&PlatformView>, change: &Change) -> Option<Change> {
+    // A new account is the largest change, there are many, and none is taken back by a change.
+    if matches!(change, Change::AccountCreate { .. }) {
+        return None;
+    }
     Some(match change.clone() {
         Change::DomainAdd { domain, .. } => Change::DomainRemove { domain },
         Change::DomainUpdate { domain, .. } => {

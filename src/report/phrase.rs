@@ -14,7 +14,7 @@ use crate::{
 use super::{
     filter::filter_words,
     records,
-    style::{Paint, clean},
+    style::{Paint, cleaned},
 };
 
 /// An action in words.
@@ -96,7 +96,9 @@ impl Phrase {
     }
 
     pub(super) fn new(symbol: char, verb: &'static str, object: String, detail: String) -> Self {
-        Self { symbol, verb, object: clean(&object), detail: clean(&detail).replace('\n', " ") }
+        let detail = cleaned(detail);
+        let detail = if detail.contains('\n') { detail.replace('\n', " ") } else { detail };
+        Self { symbol, verb, object: cleaned(object), detail }
     }
 
     pub(super) fn paint(&self) -> Paint {

@@ -331,9 +331,9 @@ impl Place<'_, '_> {
 /// Adds the action of a change.
 pub(in crate::plan) fn add(draft: &mut Draft, phase: Phase, change: ZoneChange, reason: String) -> &mut Action {
     let name = format!("{}:{}", change.kind(), change.subject());
-    let undo = Undo::Zone(change.reversed());
+    let undo = Undo::Zone(Box::new(change.reversed()));
     let chain = change.domain.to_string();
-    draft.add((phase, &chain), name, Work::Zone(change), undo, reason)
+    draft.add((phase, &chain), name, Work::Zone(Box::new(change)), undo, reason)
 }
 
 /// What somebody has to agree to before a change.

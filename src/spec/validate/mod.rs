@@ -23,7 +23,15 @@ mod strategy;
 mod template;
 mod zones;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    io::{self, BufWriter},
+    panic::resume_unwind,
+    path::Path,
+    thread,
+};
+
+use sha2::{Digest as _, Sha256};
 
 use super::{
     place::{At, Locate as _, Place},
@@ -75,7 +83,7 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
     domains::build(&mut world, problems);
     accounts::build(&mut world, problems);
     objects::build(&mut world, problems);
-    for rule in [
+    let rules = [
         strategy::check,
         absent::check,
         access::check,
@@ -87,17 +95,35 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
         filter::check,
         no_control_plane::check,
         zones::check_probes,
-    ] {
-        rule(&world, problems);
-    }
-    let mut spec = world.spec;
-    spec.digest = digest(&spec)?;
-    Some(spec)
+    ];
+    let digest = thread::scope(|scope| {
+        let digest = scope.spawn(|| digest(&world.spec));
+        rules.iter().for_each(|rule| rule(&world, problems));
+        digest.join().unwrap_or_else(|panic| resume_unwind(panic))
+    });
+    Some(Spec { digest: digest?, ..world.spec })
 }
 
 /// SHA-256 over the canonical JSON of a spec whose digest is empty.
 fn digest(spec: &Spec) -> Option<String> {
-    serde_json::to_vec(spec).ok().map(|bytes| Digest::of(&bytes).hex())
+    let mut out = BufWriter::with_capacity(1 << 16, Hashed(Sha256::new()));
+    serde_json::to_writer(&mut out, spec).ok()?;
+    let Hashed(hash) = out.into_inner().ok()?;
+    Some(Digest(hash.finalize().into()).hex())
+}
+
+/// Hashes what is written: the spec of a fleet need not be in memory twice.
+struct Hashed(Sha256);
+
+impl io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl World<'_> {

@@ -15,7 +15,7 @@ use rehome::{
     journal::{FaultPoint, Journal},
     model::{
         AccessMethod, Action, ActionId, Address, Change, Delivery, DnsTopic, Event, Guard, GuardOutcome, MailFilter,
-        MailWork, MailboxRef, PasswordSource, Phase, PlanId, PlatformId, Precondition, Profile, SecretRef, Undo, Work,
+        MailWork, MailboxRef, PasswordSource, Phase, PlanId, PlatformId, Precondition, SecretRef, Undo, Work,
     },
     plan::{Body, Header, Plan},
     provider::Provider,

@@ -109,21 +109,21 @@ impl Stage {
         let (old, new) = ("10 old.example", "10 new.example");
         let switch = change(mx(old, 300), mx(new, 300));
         let wait = |step, wait, approve| {
-            Work::Cutover(CutoverWork {
+            Work::Cutover(Box::new(CutoverWork {
                 step,
                 switch: switch.clone(),
                 wait,
                 approve,
                 resolvers: Vec::new(),
                 probe: None,
-            })
+            }))
         };
         let works = [
-            ("lower", Work::Zone(change(mx(old, 3600), mx(old, 300)))),
+            ("lower", Work::Zone(Box::new(change(mx(old, 3600), mx(old, 300))))),
             ("drain", wait(CutoverStep::Drain, 3600, true)),
-            ("switch", Work::Zone(switch.clone())),
+            ("switch", Work::Zone(Box::new(switch.clone()))),
             ("converge", wait(CutoverStep::Converge, 300, false)),
-            ("raise", Work::Zone(change(mx(new, 300), mx(new, 3600)))),
+            ("raise", Work::Zone(Box::new(change(mx(new, 300), mx(new, 3600))))),
         ];
         let actions = works.into_iter().map(|(id, work)| action(id, work)).collect();
         let body = Body { actions, ..Body::default() };
