@@ -239,7 +239,7 @@ fn what_stops_mail_is_told_first() {
                 expected v=spf1 include:mx.ovh.com ~all
                 found    v=spf1 ?all
                 fix      publish
-                         v=spf1 include:mx.ovh.com ?all
+                         blue.example. TXT "v=spf1 include:mx.ovh.com ?all"
                 seen     TXT with TTL 3600 at 127.0.0.1:[PORT]
                 rule     RFC 7208 5.2
       error   blue.example SPF: the platform's sender 192.0.2.1 does not pass: receivers get `neutral`
