@@ -131,10 +131,8 @@ impl Names<'_> {
             Err(unknown) => return (vec![*unknown], Basis::default()),
         };
         let mut findings = dns::check(domain, topics, &expected, &view);
-        let rows = dns::diff(&expected, &view).into_iter();
-        let wanted: BTreeSet<&str> =
-            expected.iter().filter(|r| topics.contains(&r.topic)).map(|r| r.name.as_str()).collect();
-        let rows = rows.filter(|row| wanted.contains(row.name.as_str())).collect();
+        let asked: Vec<ExpectedRecord> = expected.iter().filter(|r| topics.contains(&r.topic)).cloned().collect();
+        let rows = dns::diff(&asked, &view);
         let mut basis = Basis { rows, view, asked: BTreeMap::new() };
         if basis.view.failure.is_some() {
             return (findings, basis);
