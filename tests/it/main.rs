@@ -21,6 +21,7 @@ mod provider;
 mod readme;
 mod sandbox_api;
 mod sandbox_mail;
+mod smtp;
 mod spec;
 mod trust;
 mod world;
