@@ -639,16 +639,15 @@ fn a_test_message_goes_to_an_account_that_moves() {
     let probe = read("{ probe: { account: ann@a.ovh, confirm: 2h, from: check@b.example } }").probe.unwrap();
     assert_eq!((probe.confirm, probe.from.unwrap().to_string().as_str()), (7_200, "check@b.example"));
     assert_eq!(read("{ approve: false }").probe, None);
-    for (cutover, told) in [
-        ("{ probe: { account: bob@a.ovh } }", "there is no account `bob@a.ovh`"),
-        ("{ probe: { account: ann@b.ovh } }", "is not in `a.ovh`"),
-        ("{ probe: { confirm: 15m } }", "nothing says to whom the test message is sent"),
-        ("{ probe: { account: ann@a.ovh, confirm: 5s } }", "between a minute and a day"),
-        ("{ probe: { account: ann@a.ovh, confirm: soon } }", "`soon` is no span of time"),
-        ("{ probe: { account: ann@a.ovh, from: jos\u{e9}@b.example } }", "letters that not every mail server takes"),
+    for (cutover, code, told) in [
+        ("{ probe: { account: bob@a.ovh } }", "spec::bad-probe", "there is no account `bob@a.ovh`"),
+        ("{ probe: { account: ann@b.ovh } }", "spec::bad-probe", "is not in `a.ovh`"),
+        ("{ probe: { confirm: 15m } }", "spec::missing-field", "nothing says to whom the test message is sent"),
+        ("{ probe: { account: ann@a.ovh, confirm: 5s } }", "spec::bad-span", "between a minute and a day"),
+        ("{ probe: { account: ann@a.ovh, confirm: soon } }", "spec::bad-span", "`soon` is no span of time"),
     ] {
         let refused = refused(&moving(cutover));
-        assert!(refused.contains(told), "{refused}");
+        assert!(refused.contains(code) && refused.contains(told), "{refused}");
     }
     let nobody_moves = moving("{ probe: { account: ann@a.ovh } }")
         .replace("manage: rfc2136, update: { server: 192.0.2.1, key: k, secret: { env: K } }, ", "");
