@@ -115,7 +115,8 @@ impl Executor<'_> {
             }
         };
         if let Some(folder) = found {
-            return Ok(Step::Arrived(format!("through {}, found in {folder}", sent.host)));
+            let words = sent.accepted.as_ref().map(|words| format!(" ({words})")).unwrap_or_default();
+            return Ok(Step::Arrived(format!("through {}{words}, found in {folder}", sent.host)));
         }
         if !self.is_over(sent.at, probe.wish.confirm) {
             return Ok(Step::NotYet(format!("the test message has not arrived at {address} yet")));

@@ -171,14 +171,14 @@ fn message(probe: &ProbeWork, domain: &Domain, token: &str) -> Vec<u8> {
 
 fn posted(handed: Handed) -> Posted {
     match handed {
-        Handed::Accepted { host, reply, protection } => {
+        Handed::Accepted { reply, protection, .. } => {
             let way = match protection {
                 Protection::Trusted => "over TLS".to_owned(),
                 Protection::Encrypted(problem) => format!("over TLS, though {problem}"),
                 Protection::Absent => "without TLS, which it does not offer".to_owned(),
                 Protection::Failed(why) => format!("without TLS, which failed: {why}"),
             };
-            Posted::Taken { words: format!("{host}: {reply}; {way}") }
+            Posted::Taken { words: format!("{reply}; {way}") }
         }
         Handed::Refused { host, reply } => Posted::Refused(format!("{host} refuses it: {reply}")),
         Handed::Deferred { host, reply } => Posted::Later(format!("{host} asks to come again: {reply}")),

@@ -107,7 +107,6 @@ pub(super) fn emit(
         let reason = format!("mail for {} should arrive at {}", domain.unicode(), target(world, domain));
         let sent = wait(draft, "cutover.probe", domain, work(CutoverStep::Probe, probe.confirm, false), reason);
         sent.requires.insert(moving);
-        sent.undo = Undo::Irreversible("a message that was sent stays sent; it may be deleted".to_owned());
         moving = sent.id.clone();
     }
 

@@ -74,6 +74,10 @@ impl Default for Options {
     }
 }
 
+/// The services that can have an address of their own domain.
+const SERVICES: [&str; 5] =
+    [residents::EXCHANGE, residents::EXCHANGE_2, residents::EMAIL_PRO, residents::MX_PLAN, residents::ZIMBRA];
+
 /// A running sandbox. It ends when it is dropped.
 pub struct Sandbox {
     api: Api,
@@ -99,7 +103,7 @@ impl Sandbox {
         outside::furnish(&zones, options.seed).map_err(io::Error::other)?;
         let dns = DnsServer::start(zones.clone(), counters.clone()).await?;
         fill(&mailboxes, &residents, options.seed).await?;
-        let smtp = SmtpServer::start(Arc::clone(&mailboxes) as Arc<dyn Delivery>, counters.clone()).await?;
+        let smtp = SmtpServer::start(Arc::clone(&mailboxes) as Arc<dyn Delivery>, &SERVICES, counters.clone()).await?;
         let links = Links {
             mail: Arc::clone(&mailboxes) as Arc<dyn MailStore>,
             dns: Arc::new(Published::new(zones.clone())),

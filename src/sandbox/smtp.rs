@@ -89,16 +89,17 @@ impl std::fmt::Debug for State {
 
 impl SmtpServer {
     /// Starts on a free port. Commands are counted as `smtp.<VERB>`, whole messages as `smtp.content`. It takes mail for
-    /// no domain until it is told to.
+    /// every address that is known at one of these services, and delivers it at each of them, until it is told better.
     ///
     /// # Errors
     /// When no port can be opened.
-    pub async fn start(mail: Arc<dyn Delivery>, counters: Counters) -> io::Result<Self> {
+    pub async fn start(mail: Arc<dyn Delivery>, services: &[&str], counters: Counters) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let switch = SmtpSwitch(Arc::default());
         let stop = CancellationToken::new();
-        let server = Arc::new(Server { mail, counters, switch: switch.clone() });
+        let services = services.iter().map(|s| (*s).to_owned()).collect();
+        let server = Arc::new(Server { mail, services, counters, switch: switch.clone() });
         tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, server, stop.clone())));
         Ok(Self { address, switch, _stop: stop.drop_guard() })
     }
@@ -109,7 +110,7 @@ impl SmtpServer {
         self.address
     }
 
-    /// Takes mail for a domain from now on, and delivers it at a service.
+    /// Delivers the mail of a domain at this service alone from now on.
     pub fn route(&self, domain: &str, service: &str) {
         self.switch.lock().routes.insert(domain.to_owned(), service.to_owned());
     }
@@ -133,6 +134,7 @@ impl SmtpServer {
 
 struct Server {
     mail: Arc<dyn Delivery>,
+    services: Vec<String>,
     counters: Counters,
     switch: SmtpSwitch,
 }
@@ -168,11 +170,11 @@ impl Server {
         self.switch.lock().tls.clone()
     }
 
-    /// The service that takes mail for an address, if anybody there has it.
-    fn service(&self, address: &Address) -> Option<String> {
-        let state = self.switch.lock();
-        let service = state.routes.get(address.domain().as_str())?;
-        self.mail.knows(service, address).then(|| service.clone())
+    /// The services that take mail for an address, because somebody there has it.
+    fn services(&self, address: &Address) -> Vec<String> {
+        let routed = self.switch.lock().routes.get(address.domain().as_str()).cloned();
+        let all = routed.map_or_else(|| self.services.clone(), |one| vec![one]);
+        all.into_iter().filter(|service| self.mail.knows(service, address)).collect()
     }
 
     async fn serve(&self, stream: TcpStream) -> io::Result<()> {
@@ -197,7 +199,7 @@ impl Server {
         stream: &mut BufReader<S>,
         may_encrypt: bool,
     ) -> io::Result<End> {
-        let (mut sender, mut to): (bool, Option<(String, Address)>) = (false, None);
+        let (mut sender, mut to): (bool, Option<(Vec<String>, Address)>) = (false, None);
         loop {
             let line = read_line(stream).await?;
             let Some(line) = line else { return Ok(End::Over) };
@@ -219,15 +221,15 @@ impl Server {
                 "RCPT" if self.is(&SmtpFault::Later) => "450 4.2.0 come again",
                 "RCPT" => {
                     let address = path(&line).and_then(|text| Address::parse(text).ok());
-                    to = address.and_then(|address| Some((self.service(&address)?, address)));
+                    to = address.map(|address| (self.services(&address), address)).filter(|(at, _)| !at.is_empty());
                     if to.is_some() { "250 2.1.5 recipient ok" } else { "550 5.1.1 nobody has that address" }
                 }
                 "DATA" => match to.take() {
                     None => "503 5.5.1 say RCPT before",
-                    Some((service, address)) => {
+                    Some((services, address)) => {
                         stream.get_mut().write_all(b"354 go on, a dot ends it\r\n").await?;
                         let message = read_content(stream).await?;
-                        match self.take(&service, &address, message).await? {
+                        match self.take(&services, &address, message).await? {
                             Some(reply) => reply,
                             None => return Ok(End::Over),
                         }
@@ -246,7 +248,7 @@ impl Server {
     }
 
     /// What becomes of a message; `None` closes the connection.
-    async fn take(&self, service: &str, address: &Address, message: Vec<u8>) -> io::Result<Option<&'static str>> {
+    async fn take(&self, services: &[String], address: &Address, message: Vec<u8>) -> io::Result<Option<&'static str>> {
         let fault = self.fault();
         self.counters.add("smtp.content");
         match fault {
@@ -257,7 +259,9 @@ impl Server {
         let mut received = b"Received: by mail.sandbox.example\r\n".to_vec();
         received.extend(message);
         let junk = fault == Some(SmtpFault::Junk);
-        self.mail.deliver(service, address, received, junk).await?;
+        for service in services {
+            self.mail.deliver(service, address, received.clone(), junk).await?;
+        }
         Ok(if fault == Some(SmtpFault::Hang) { None } else { Some("250 2.0.0 taken") })
     }
 }

@@ -84,16 +84,27 @@ fn a_test_message_that_arrives_lets_the_move_go_on() {
     trusts(&world, &authority);
     let plan = world.run(&["plan", "rehome.yaml"]).ends(0);
     let shown = plan.out.split_once("wait for new MX").unwrap().0.rsplit_once("mx.new.example.\n").unwrap().1;
-    assert_snapshot!(shown.trim_end(), @"");
+    assert_snapshot!(shown.trim_end_matches(['|', ' ', '\n']), @r"
+    ?  send test message  john.smith@blue.example
+                          through the new mail servers; within 15 minutes, else the MX moves back
+    ");
     apply(&world, &["--no-wait", "--ack", "mx-change"]).ends(7);
     assert_eq!(count(&world, "smtp.EHLO"), 0, "nobody is asked before it is time");
     ahead(&world, FORGOTTEN);
     let before = world.mail("exchange2", "john.smith@blue.example").len();
     let moved = resume(&world).ends(7);
-    assert!(moved.err.contains("over TLS, found in INBOX") || moved.out.contains("over TLS"), "{moved}");
+    assert!(moved.err.contains("through mx.new.example (250 2.0.0 taken; over TLS), found in INBOX"), "{moved}");
     assert!(has_moved(&world));
     assert_eq!(world.mail("exchange2", "john.smith@blue.example").len(), before + 1);
-    assert_snapshot!(status(&world), @"");
+    assert_snapshot!(status(&world), @r"
+    blue.example in run-000001: needs nobody's word
+      done  dns.ttl:blue.example/MX
+      done  cutover.wait:blue.example
+      done  dns.set:blue.example/MX
+      done  cutover.probe:blue.example  sent [TIME] to mx.new.example, arrived
+      open  cutover.converge:blue.example  not before [TIME]
+      open  dns.ttl:blue.example/MX#2
+    ");
     ahead(&world, FORGOTTEN + 200);
     resume(&world).ends(0);
     assert_eq!(count(&world, "smtp.content"), 1);
@@ -193,7 +204,7 @@ fn junk_is_looked_into_too() {
     let world = ready(PROBE);
     fails(&world, SmtpFault::Junk);
     let moved = resume(&world).ends(7);
-    assert!(moved.err.contains("found in Junk Email") || moved.out.contains("found in Junk Email"), "{moved}");
+    assert!(moved.err.contains("found in Junk Email"), "{moved}");
 }
 
 /// Kills the program while the server holds it at a moment.
@@ -237,7 +248,7 @@ fn killed_before_the_message_was_handed_over_a_person_decides() {
     let decide = resume(&world).ends(9);
     assert!(decide.err.contains("whether mx.new.example took the test message is not known"), "{decide}");
     assert_eq!((count(&world, "smtp.content"), has_moved(&world)), (0, true));
-    world.run(&["journal", "resolve", "cutover.probe:blue.example", "--as", "retry", "rehome.yaml"]).ends(0);
+    world.run(&["journal", "resolve", "cutover.probe:blue.example", "--as", "retry"]).ends(0);
     resume(&world).ends(7);
     assert_eq!(count(&world, "smtp.content"), 1);
     assert!(status(&world).contains("done  cutover.probe:blue.example"), "{}", status(&world));
@@ -367,6 +378,9 @@ fn keys_in_dns_that_the_new_server_does_not_have_keep_the_mx_where_it_is() {
     // During a change of keys the old and the new one stand side by side.
     let own = format!("3 1 1 {}", rehome::model::Digest::of(&key).hex());
     keys(&[other, &own]);
+    // Resolvers may know the wrong one alone for a while.
+    resume(&world).ends(7);
+    ahead(&world, 2 * FORGOTTEN);
     resume(&world).ends(7);
     assert!(has_moved(&world));
 }

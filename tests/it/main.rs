@@ -22,6 +22,7 @@ mod provider;
 mod readme;
 mod sandbox_api;
 mod sandbox_mail;
+mod smtp;
 mod spec;
 mod trust;
 mod world;

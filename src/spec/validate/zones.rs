@@ -233,16 +233,6 @@ fn probe_of(probe: &At<raw::Probe>, problems: &mut Diagnostics) -> Option<ProbeS
         }
         return None;
     };
-    for (written, what) in [(Some(account), "it is sent to"), (raw.from.as_ref(), "sends it")] {
-        if let Some(written) = written.filter(|w| !w.value.local().is_ascii()) {
-            let message = format!("the address that {what} has letters that not every mail server takes");
-            problems.push(
-                Diagnostic::error("spec::bad-probe", message)
-                    .locate(&written.place, "not ASCII before the @")
-                    .help("a test message needs an address that every server on the way takes"),
-            );
-        }
-    }
     Some(ProbeSpec { account: account.value.clone(), confirm, from: raw.from.as_ref().map(|f| f.value.clone()) })
 }
 
