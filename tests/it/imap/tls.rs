@@ -39,7 +39,7 @@ pub fn pem(by: &Authority, names: &[&str]) -> (String, String) {
     (certificate.pem(), key.serialize_pem())
 }
 
-fn issue(by: &Authority, names: &[&str], years: (i32, i32)) -> Arc<ServerConfig> {
+pub fn issue(by: &Authority, names: &[&str], years: (i32, i32)) -> Arc<ServerConfig> {
     let (certificate, key) = certificate(by, names, years);
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
