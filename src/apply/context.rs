@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use super::{
     hook::{Hooks, NoHooks},
 };
 use crate::{
-    diag::Finding,
+    diag::{Exit, Finding},
     journal::{FolderMark, Journal, JournalError, Lease},
     model::{
         Address, CopyReport, CutoverWork, DnsTopic, Domain, EventSink, FolderPath, FolderStatus, MailWork,
@@ -66,6 +66,8 @@ pub struct Options {
     pub cancel: CancellationToken,
     /// Cancelled by the second: everything stops where it is; the journal makes that safe.
     pub stop_now: CancellationToken,
+    /// What the run ends with when it was told to stop: set by whoever cancels, before.
+    pub stopped_by: Arc<OnceLock<Exit>>,
     /// How long what is in flight may take to end.
     pub grace: Duration,
     /// The pause between two looks at something that is waited for.
@@ -88,6 +90,7 @@ impl Default for Options {
             until: None,
             cancel: CancellationToken::new(),
             stop_now: CancellationToken::new(),
+            stopped_by: Arc::default(),
             grace: Duration::from_secs(20),
             poll: Duration::from_secs(30),
             gatekeeper: Arc::new(NoGatekeeper),

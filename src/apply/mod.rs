@@ -196,7 +196,8 @@ fn finish(ctx: &Context<'_>, run: &Run, summary: &mut RunSummary, interrupted: b
         std::mem::take(&mut summary.pending).into_iter().partition(|id| stands(id) == Standing::Done);
     summary.pending = pending;
     summary.done.extend(done);
-    summary.exit = summary.decide(interrupted, ctx.options.until.is_some());
+    let stopped = interrupted.then(|| ctx.options.stopped_by.get().copied().unwrap_or(Exit::Interrupted));
+    summary.exit = summary.decide(stopped, ctx.options.until.is_some());
     let mut changes = ctx.plan.body.actions.iter().filter(|a| matches!(a.work, Work::Platform { .. } | Work::Zone(_)));
     if changes.any(|a| matches!(stands(&a.id), Standing::Open | Standing::Undoing)) {
         return Ok(());

@@ -112,6 +112,7 @@ impl<'a> Job<'a> {
             until,
             cancel: interrupt.gentle.clone(),
             stop_now: interrupt.hard.clone(),
+            stopped_by: Arc::clone(&interrupt.first),
             poll: self.context.poll(),
             gatekeeper: Arc::new(doorman),
             hooks: Arc::new(Programs::of(self.spec)),

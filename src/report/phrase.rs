@@ -1,6 +1,6 @@
 //! How an action is said: a symbol, a verb, an object, and what changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     diag::{count, duration, plural, size},
@@ -160,8 +160,8 @@ pub(super) fn later_passes(passes: &[&MailWork]) -> Option<String> {
     let ruled = passes.iter().filter(|work| work.skip_below.is_some()).count();
     let always = match passes.len() - ruled {
         0 => String::new(),
-        1 => "then what came meanwhile".to_owned(),
-        n => format!("then what came meanwhile, {n} times"),
+        1 => "then late mail".to_owned(),
+        n => format!("then late mail, {n} times"),
     };
     let more = rule.map(|least| {
         let times = if ruled == 1 { "once more".to_owned() } else { format!("up to {ruled} times more") };
@@ -433,7 +433,7 @@ pub(super) fn banner(plan: &Plan) -> Vec<String> {
         out.push(format!("Takes {run} back, as far as it can be."));
     }
     let part = &plan.body.part;
-    let list = |all: &std::collections::BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(", ");
+    let list = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(", ");
     if !part.only.is_empty() {
         out.push(format!("Only a part: {}, and what that needs. No source is emptied.", list(&part.only)));
     }
@@ -498,7 +498,12 @@ pub(super) fn point_of_no_return(plan: &Plan) -> Option<(usize, &Action)> {
 /// How much of a plan can be taken back.
 pub(super) fn undo_summary(plan: &Plan) -> String {
     let (mut by_itself, mut by_hand, mut never) = (0usize, 0usize, 0usize);
+    let mut copied: BTreeSet<&Address> = BTreeSet::new();
     for action in &plan.body.actions {
+        // All passes over a mailbox are one thing to take back.
+        if matches!(&action.work, Work::Copy(work) if !copied.insert(&work.account)) {
+            continue;
+        }
         match action.undo {
             Undo::Change { .. } | Undo::Zone(_) => by_itself += 1,
             Undo::Manual(_) => by_hand += 1,

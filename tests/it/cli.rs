@@ -19,6 +19,8 @@ mod report;
 mod reviews;
 mod secrets;
 mod shell;
+mod stages;
+mod trouble;
 
 use crate::world::World;
 

@@ -383,7 +383,7 @@ impl Running<'_> {
 
 /// Lets the program in the other process go on.
 #[expect(clippy::disallowed_methods, reason = "a scenario is a plain thread that waits for another process")]
-fn pause() {
+pub fn pause() {
     std::thread::sleep(Duration::from_millis(3));
 }
 

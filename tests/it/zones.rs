@@ -3,7 +3,10 @@
 use insta::assert_snapshot;
 use rehome::{
     model::{Address, RecordType},
-    sandbox::api::{FaultKind, When, world::Record},
+    sandbox::{
+        api::{FaultKind, When, world::Record},
+        corpus::{FolderMail, Message},
+    },
 };
 
 use crate::world::World;
@@ -11,7 +14,7 @@ use crate::world::World;
 pub const ZONE: &str = "blue.example";
 
 /// The demo with a zone that may be written.
-fn managed() -> World {
+pub fn managed() -> World {
     let spec = crate::world::DEMO.replace(
         "dns: { verify: [mx, spf, dmarc, autodiscover] }",
         "dns: { manage: ovh-zone, verify: [mx, spf, dkim, dmarc, autodiscover] }",
@@ -212,17 +215,20 @@ fn a_parallel_move_lowers_the_ttl_waits_asks_moves_and_raises_it() {
     assert_snapshot!(shown.out.split_once("\nCutover\n").unwrap().1.split_once("\nDoes not").unwrap().0, @r"
       |  wait to move MX  blue.example
                           until the TTL is lowered everywhere, 70 minutes, and until somebody approves
-      ~! set records      blue.example MX  4 out, 1 in
+      ~! set records      blue.example MX          4 out, 1 in
                           - blue.example. 120 IN MX 1 mx0.mail.ovh.net.
                           - blue.example. 120 IN MX 5 mx1.mail.ovh.net.
                           - blue.example. 120 IN MX 50 mx2.mail.ovh.net.
                           - blue.example. 120 IN MX 100 mx3.mail.ovh.net.
                           + blue.example. 120 IN MX 10 mx.new.example.
-      |  wait for new MX  blue.example     at every server, then 12 minutes
-      ~  set TTL          blue.example MX  1 kept, TTL 120 to 3600
+      |  wait for new MX  blue.example             at every server, then 12 minutes
+      ~  set TTL          blue.example MX          1 kept, TTL 120 to 3600
                           - blue.example. 120 IN MX 10 mx.new.example.
                           + blue.example. 3600 IN MX 10 mx.new.example.
-      ?  verify DNS       blue.example     mx for new
+      ?  verify DNS       blue.example             mx for new
+      =  copy             john.smith@blue.example
+                          from exchange john.smith@blue.example, pass 3, then late mail
+      ?  verify mail      john.smith@blue.example  against exchange john.smith@blue.example
 
     Guards
       ! mx-change: 1 action, needs your word
@@ -244,8 +250,12 @@ fn a_parallel_move_lowers_the_ttl_waits_asks_moves_and_raises_it() {
     let held = world.run(&["resume", "rehome.yaml", "--no-wait"]).ends(7);
     assert!(held.err.contains("tester holds"), "{held}");
     world.run(&["cutover", "approve", ZONE, "rehome.yaml"]).ends(0);
+    let mail = |service: &str| world.mail(service, "john.smith@blue.example").len();
+    arrives(&world, "while the move waited");
     world.run(&["resume", "rehome.yaml", "--no-wait"]).ends(7);
     assert_eq!(served(&world, ZONE, RecordType::Mx), ["10 mx.new.example"]);
+    assert_eq!(mail("exchange2"), 9, "what came before the move is fetched as soon as it is made");
+    arrives(&world, "by the MX of yesterday");
 
     world.set("REHOME_AHEAD_SECONDS", "5100");
     world.run(&["resume", "rehome.yaml", "--no-wait"]).ends(0);
@@ -264,7 +274,25 @@ fn a_parallel_move_lowers_the_ttl_waits_asks_moves_and_raises_it() {
         zone.live.iter().filter(|r| r.field_type == "MX").map(Record::wire_ttl).collect::<Vec<_>>()
     });
     assert_eq!(ttl, [3600]);
-    assert_eq!(world.mail("exchange2", "john.smith@blue.example").len(), 8);
+    assert_eq!((mail("exchange"), mail("exchange2")), (10, 10), "and the rest once nobody has the old one any more");
+}
+
+/// A message comes to john.smith on the old platform.
+fn arrives(world: &World, subject: &str) {
+    let message = Message {
+        bytes: format!("Subject: {subject}\r\n\r\nx\r\n").into_bytes(),
+        flags: Default::default(),
+        internal_date: "01-Jan-2026 00:00:00 +0000".parse().unwrap(),
+    };
+    let inbox = FolderMail {
+        path: rehome::model::FolderPath::inbox(),
+        special_use: None,
+        subscribed: true,
+        selectable: true,
+        messages: vec![message],
+    };
+    let john = Address::parse("john.smith@blue.example").unwrap();
+    world.sandbox().memory().unwrap().deliver("exchange", &john, &[inbox]).unwrap();
 }
 
 #[test]

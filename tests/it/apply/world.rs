@@ -541,7 +541,12 @@ impl Mail for FakeMail {
                             inner.count(format!("append {} {message}", work.account));
                         }
                         let all = source.mail.len() as u64;
-                        let mut total = CopyCounts { source: all, copied: all, ..CopyCounts::default() };
+                        let mut total = CopyCounts {
+                            source: all,
+                            copied: all,
+                            new: Some(new.len() as u64),
+                            ..CopyCounts::default()
+                        };
                         if short {
                             total.copied -= 1;
                             total.failed.insert("too-large".to_owned(), 1);

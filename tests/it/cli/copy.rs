@@ -43,8 +43,7 @@ fn a_mailbox_is_copied_once_and_completely() {
     3 actions. About 8 messages in 1 mailbox.
 
     Mail
-      =  copy  copy@green.example
-               from source john.smith@blue.example, about 8 messages, then what came meanwhile
+      =  copy  copy@green.example  from source john.smith@blue.example, about 8 messages, then late mail
                opened with: source login john.smith@blue.example, password from env
                PASSWORD_JOHN_SMITH_BLUE_EXAMPLE; target login copy@green.example, password from env
                TO_PASSWORD
@@ -53,7 +52,7 @@ fn a_mailbox_is_copied_once_and_completely() {
       ?  verify mail  copy@green.example  against source john.smith@blue.example
 
     No point of no return.
-    Undo: 2 only by hand.
+    Undo: 1 only by hand.
     Total: 2 copy, 1 verify.
     ");
     assert_eq!(world.mail("emailpro", TO).len(), 0, "a dry run copies nothing");

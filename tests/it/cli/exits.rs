@@ -172,8 +172,8 @@ fn exit_9_when_nobody_can_tell_whether_a_change_was_made() {
       Look at the platform, then: rehome journal resolve ACTION --as done|retry
 
     2 mailboxes, 2 verified
-      jane.doe@blue.example    1 pass, 8 of 8 messages, verified [TIME]
-      john.smith@blue.example  1 pass, 8 of 8 messages, verified [TIME]
+      jane.doe@blue.example    2 passes, 8 of 8 messages, verified [TIME]
+      john.smith@blue.example  2 passes, 8 of 8 messages, verified [TIME]
     --- exit 9
     ");
     rename(elsewhere, max);

@@ -221,7 +221,7 @@ fn stage_makes_passes_until_one_brings_little_and_the_plan_says_what_little_is()
     let third = plan.body.actions.iter().find(|a| a.id.as_str().ends_with("#3")).unwrap();
     assert!(third.reason.ends_with("unless that one brought fewer than 20 messages"), "{}", third.reason);
     let shown = rehome::report::plan_text(&plan, &rehome::report::Options { width: 300, ..Default::default() });
-    assert!(shown.contains("then what came meanwhile, up to 2 times more while a pass brings 20 messages"), "{shown}");
+    assert!(shown.contains("then late mail, up to 2 times more while a pass brings 20 messages"), "{shown}");
 }
 
 #[test]
@@ -366,7 +366,8 @@ fn slots_fit_the_wishes() {
 fn a_mailbox_must_fit_what_the_target_sells() {
     const GB: u64 = 1 << 30;
     let holding = |target, octets: u64| {
-        let mut world = World::moving(PlatformKind::OvhExchange, target, Strategy::Swap).wants("john").has("old", "john", 1);
+        let mut world =
+            World::moving(PlatformKind::OvhExchange, target, Strategy::Swap).wants("john").has("old", "john", 1);
         world.seen("old", "john").used_octets = Some(octets);
         world
     };
