@@ -9,7 +9,9 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyError, Resources, filter,
+    CopyError, Resources,
+    estranged::status_of,
+    filter,
     folder::FolderPass,
     folders::{self, Prepared},
     lanes::{Lane, Task, surveyed},
@@ -89,10 +91,12 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         rows: BTreeMap::new(),
         same: BTreeSet::new(),
         replaced: false,
+        once: None,
         left_alone: Mutex::default(),
     };
-    pass.load(&job.source_id.0, &there).await?;
+    pass.load(&mut first.target, &job.source_id.0, &there).await?;
     pass.settle_doubts(&mut first, &listing, &there).await?;
+    pass.choose_labels(&mut first.source, &listing).await?;
     let prepared = pass.folders(&mut first, || lane(true), patience, (&listing, &there)).await?;
     pass.views(&views)?;
     pass.subscribe(&mut first.target, (&listing, &there), &prepared, false).await?;
@@ -156,13 +160,15 @@ pub(super) struct Pass<'p, 'c> {
     same: BTreeSet<FolderPath>,
     /// Nothing at the target is what earlier passes filled.
     pub(super) replaced: bool,
+    /// Where each message with labels is copied once: the messages of each folder that are copied from another one.
+    once: Option<BTreeMap<FolderPath, BTreeSet<u32>>>,
     /// Folders that the target's user took away, and that are not made again.
     pub(super) left_alone: Mutex<BTreeSet<FolderPath>>,
 }
 
 impl<'c> Pass<'_, 'c> {
     /// Reads what is known, and finds out whether the target is still the mailbox that it was.
-    async fn load(&mut self, platform: &PlatformId, there: &Listing) -> Result<(), CopyError> {
+    async fn load(&mut self, target: &mut Link<'c>, platform: &PlatformId, there: &Listing) -> Result<(), CopyError> {
         let (account, platform) = (self.shared.context.account.clone(), platform.clone());
         let rows = self.shared.context.ledger(move |l| l.known_folders(&account, &platform)).await?;
         self.rows = rows.into_iter().map(|row| (row.path.clone(), row)).collect();
@@ -171,6 +177,16 @@ impl<'c> Pass<'_, 'c> {
             let status = row.target.as_deref().and_then(|name| find(there, name)).and_then(|f| f.status);
             if self.is_same(row, status).await? {
                 self.same.insert(row.path.clone());
+            }
+        }
+        if self.same.is_empty() {
+            // A listing may lag behind what was appended; a folder that is opened does not.
+            for row in &filled {
+                let Some(name) = row.target.as_deref().filter(|name| find(there, name).is_some()) else { continue };
+                let now = status_of(&target.refresh(name).await?);
+                if self.is_same(row, Some(now)).await? {
+                    self.same.insert(row.path.clone());
+                }
             }
         }
         self.replaced = !filled.is_empty() && self.same.is_empty();
@@ -377,6 +393,28 @@ impl<'c> Pass<'_, 'c> {
         self.complete(row, status, counts).await
     }
 
+    /// Chooses the folder of each message that several folders show, where it is to be copied once.
+    async fn choose_labels(&mut self, source: &mut Link<'c>, listing: &Listing) -> Result<(), CopyError> {
+        let folders = views::preferred(listing, self.filter);
+        if folders.is_empty() {
+            return Ok(());
+        }
+        let mut all = Vec::new();
+        for folder in folders {
+            self.shared.context.go_on()?;
+            let opened = source.refresh(&folder.name).await?;
+            let ids = if opened.messages == 0 { BTreeMap::new() } else { source.gmail_ids(&folder.name).await? };
+            let mut delivered = BTreeSet::new();
+            if let Some(id) = self.rows.get(&folder.path).map(|row| row.id) {
+                let rows = self.shared.context.ledger(move |l| l.messages(id, opened.uid_validity)).await?;
+                delivered.extend(rows.into_values().filter(|r| r.state.is_delivered()).map(|r| r.uid));
+            }
+            all.push(views::Shown { path: folder.path.clone(), ids, delivered });
+        }
+        self.once = Some(views::once(&all));
+        Ok(())
+    }
+
     /// The messages of the folder that is open which are copied from another folder, because they are shown there too.
     pub(super) async fn elsewhere(
         &self,
@@ -384,6 +422,9 @@ impl<'c> Pass<'_, 'c> {
         task: &Task<'_>,
         listing: &Listing,
     ) -> Result<BTreeSet<u32>, CopyError> {
+        if let Some(once) = &self.once {
+            return Ok(once.get(&task.folder.path).cloned().unwrap_or_default());
+        }
         if task.status.messages == 0 || !views::by_labels(listing, self.filter, task.folder) {
             return Ok(BTreeSet::new());
         }
