@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     CopyError, Resources,
     delivery::Sent,
+    estranged::status_of,
     filter,
     folder::FolderPass,
     folders::{self, Prepared},
@@ -96,10 +97,12 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         rows: BTreeMap::new(),
         same: BTreeSet::new(),
         replaced: false,
+        once: None,
         left_alone: Mutex::default(),
     };
     pass.load(&job.source_id.0, &mut first.target, &mut there).await?;
     pass.settle_doubts(&mut first, &listing, &there).await?;
+    pass.choose_labels(&mut first.source, &listing).await?;
     let prepared = pass.folders(&mut first, || lane(true), (patience, lanes), (&listing, &there)).await?;
     pass.views(&views)?;
     pass.subscribe(&mut first.target, (&listing, &there), &prepared, false).await?;
@@ -172,6 +175,8 @@ pub(super) struct Pass<'p, 'c> {
     same: BTreeSet<FolderPath>,
     /// Nothing at the target is what earlier passes filled.
     pub(super) replaced: bool,
+    /// Where each message with labels is copied once: the messages of each folder that are copied from another one.
+    once: Option<BTreeMap<FolderPath, BTreeSet<u32>>>,
     /// Folders that the target's user took away, and that are not made again.
     pub(super) left_alone: Mutex<BTreeSet<FolderPath>>,
 }
@@ -193,6 +198,16 @@ impl<'c> Pass<'_, 'c> {
             // The look may be older than what another run did to the target since.
             *there = target.list().await?;
             self.recognise(&filled, there).await?;
+        }
+        if self.same.is_empty() {
+            // A listing may lag behind what was appended; a folder that is opened does not.
+            for row in &filled {
+                let Some(name) = row.target.as_deref().filter(|name| find(there, name).is_some()) else { continue };
+                let now = status_of(&target.refresh(name).await?);
+                if self.is_same(row, now).await? {
+                    self.same.insert(row.path.clone());
+                }
+            }
         }
         self.replaced = !filled.is_empty() && self.same.is_empty();
         if !self.replaced {
@@ -414,6 +429,28 @@ impl<'c> Pass<'_, 'c> {
         self.complete(sent, status, counts).await
     }
 
+    /// Chooses the folder of each message that several folders show, where it is to be copied once.
+    async fn choose_labels(&mut self, source: &mut Link<'c>, listing: &Listing) -> Result<(), CopyError> {
+        let folders = views::preferred(listing, self.filter);
+        if folders.is_empty() {
+            return Ok(());
+        }
+        let mut all = Vec::new();
+        for folder in folders {
+            self.shared.context.go_on()?;
+            let opened = source.refresh(&folder.name).await?;
+            let ids = if opened.messages == 0 { BTreeMap::new() } else { source.gmail_ids(&folder.name).await? };
+            let mut delivered = BTreeSet::new();
+            if let Some(id) = self.rows.get(&folder.path).map(|row| row.id) {
+                let rows = self.shared.context.ledger(move |l| l.messages(id, opened.uid_validity)).await?;
+                delivered.extend(rows.into_values().filter(|r| r.state.is_delivered()).map(|r| r.uid));
+            }
+            all.push(views::Shown { path: folder.path.clone(), ids, delivered });
+        }
+        self.once = Some(views::once(&all));
+        Ok(())
+    }
+
     /// The messages of the folder that is open which are copied from another folder, because they are shown there too.
     pub(super) async fn elsewhere(
         &self,
@@ -421,6 +458,9 @@ impl<'c> Pass<'_, 'c> {
         task: &Task<'_>,
         listing: &Listing,
     ) -> Result<BTreeSet<u32>, CopyError> {
+        if let Some(once) = &self.once {
+            return Ok(once.get(&task.folder.path).cloned().unwrap_or_default());
+        }
         if task.status.messages == 0 || !views::by_labels(listing, self.filter, task.folder) {
             return Ok(BTreeSet::new());
         }

@@ -15,7 +15,7 @@ use crate::{
     model::{CopyCounts, FailedMessage, FolderStatus},
 };
 
-fn status_of(opened: &Opened) -> FolderStatus {
+pub(super) fn status_of(opened: &Opened) -> FolderStatus {
     FolderStatus {
         uid_validity: opened.uid_validity,
         uid_next: opened.uid_next,

@@ -241,6 +241,10 @@ impl<C: Client> Look for Session<C> {
         Ok(self.client.reader().fetch_labels().await?)
     }
 
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        Ok(self.client.reader().fetch_gmail_ids().await?)
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         bodies(self.client.reader(), self.link.as_ref(), uids).await
     }

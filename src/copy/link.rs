@@ -423,6 +423,19 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// The numbers of the messages of a folder that are the same in every folder.
+    pub(super) async fn gmail_ids(&mut self, folder: &str) -> Result<BTreeMap<u32, u64>, CopyError> {
+        let mut tries = self.tries(format!("reading the numbers of messages in `{folder}`"));
+        loop {
+            self.open(folder).await?;
+            let out = async { self.looking().await?.gmail_ids().await }.await;
+            match out {
+                Ok(ids) => return Ok(ids),
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
     /// Some messages of a folder.
     pub(super) async fn some(&mut self, folder: &str, uids: &[u32]) -> Result<Vec<Meta>, CopyError> {
         let mut tries = self.tries(format!("looking at messages in `{folder}`"));

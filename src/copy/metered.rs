@@ -326,6 +326,10 @@ impl<C: Look + ?Sized> Look for Connection<C> {
         self.inner.labels().await
     }
 
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        self.inner.gmail_ids().await
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         self.meter.bodies(self.inner.as_mut(), uids).await
     }

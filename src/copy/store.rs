@@ -74,6 +74,9 @@ pub(super) trait Look: Send + Sync {
     /// The labels of the messages of the open folder, where the store has labels.
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError>;
 
+    /// Numbers of the messages of the open folder that are the same in every folder, where the store has labels.
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError>;
+
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
 

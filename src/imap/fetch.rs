@@ -209,11 +209,7 @@ impl Reader {
     /// # Errors
     /// As [`Reader::fetch_meta`]; `Invalid` when the server has no labels.
     pub async fn fetch_labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, ImapError> {
-        self.must_be_open()?;
-        if !self.conn.capabilities.gmail() {
-            let text = "the server has no labels".to_owned();
-            return Err(self.conn.error("UID FETCH", ImapErrorKind::Invalid(text)));
-        }
+        self.must_be_gmail()?;
         let (lines, _) = self.scan(&format!(" {} (UID X-GM-LABELS)", UidRange::ALL), UidRange::ALL).await?;
         let label = |raw: Vec<u8>| match raw.first() {
             Some(b'\\') => raw.iter().map(|b| char::from(*b)).collect(),
@@ -221,6 +217,25 @@ impl Reader {
         };
         let labels = |line: FetchLine| line.labels.unwrap_or_default().into_iter().map(label).collect();
         Ok(lines.into_iter().map(|(uid, line)| (uid, labels(line))).collect())
+    }
+
+    /// Gmail's numbers of the messages of the open folder, by UID. A message has the same number in every folder.
+    ///
+    /// # Errors
+    /// As [`Reader::fetch_labels`].
+    pub async fn fetch_gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, ImapError> {
+        self.must_be_gmail()?;
+        let (lines, _) = self.scan(&format!(" {} (UID X-GM-MSGID)", UidRange::ALL), UidRange::ALL).await?;
+        Ok(lines.into_iter().filter_map(|(uid, line)| Some((uid, line.gmail_id?))).collect())
+    }
+
+    fn must_be_gmail(&self) -> Result<(), ImapError> {
+        self.must_be_open()?;
+        if self.conn.capabilities.gmail() {
+            return Ok(());
+        }
+        let text = "the server has no labels".to_owned();
+        Err(self.conn.error("UID FETCH", ImapErrorKind::Invalid(text)))
     }
 
     /// What is left of a range when the server stopped at a UID, upwards or downwards.
@@ -301,6 +316,7 @@ pub(super) fn merge(have: &mut FetchLine, new: FetchLine) {
     have.size = new.size.or(have.size);
     have.modseq = new.modseq.or(have.modseq);
     have.labels = new.labels.or(have.labels.take());
+    have.gmail_id = new.gmail_id.or(have.gmail_id);
 }
 
 pub(super) fn meta(uid: u32, line: FetchLine) -> MessageMeta {

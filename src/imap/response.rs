@@ -105,6 +105,8 @@ pub(super) struct FetchLine {
     pub(super) body: Option<Option<Body>>,
     /// Gmail's labels as they stand on the wire.
     pub(super) labels: Option<Vec<Vec<u8>>>,
+    /// Gmail's number of the message, the same in every folder that shows it.
+    pub(super) gmail_id: Option<u64>,
 }
 
 impl Response {
@@ -309,6 +311,7 @@ fn fetch(cursor: &mut Cursor<'_>) -> Option<FetchLine> {
             }
             "RFC822.SIZE" => line.size = value.number(),
             "MODSEQ" => line.modseq = value.list().and_then(<[Value]>::first).and_then(Value::number),
+            "X-GM-MSGID" => line.gmail_id = value.number(),
             "X-GM-LABELS" => {
                 line.labels = Some(value.list()?.iter().map(Value::string).collect::<Option<Vec<Vec<u8>>>>()?);
             }

@@ -227,6 +227,9 @@ pub struct Note {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// All that the sentence is about, a line each, where it names only some of it: for machines and for searching.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 /// The kinds of notes, worst first.

@@ -125,8 +125,19 @@ impl Draft {
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        let note = Note { kind, code: code.to_owned(), subject: subject.into(), message: message.into(), help };
-        self.notes.insert(note);
+        self.listing(kind, code, (subject.into(), message.into()), help, Vec::new());
+    }
+
+    /// The same, with a line for each thing that it is about.
+    pub(super) fn listing(
+        &mut self,
+        kind: NoteKind,
+        code: &str,
+        (subject, message): (String, String),
+        help: Option<String>,
+        details: Vec<String>,
+    ) {
+        self.notes.insert(Note { kind, code: code.to_owned(), subject, message, help, details });
     }
 
     /// Says why an object is not planned.

@@ -264,6 +264,56 @@ async fn a_full_disk_of_the_ledger_stops_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_about_to_be_sent_twice_halts_the_account() {
+    let (source, target) = (source(), World::new(500));
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let ledger = Ledger::new(journal.db());
+    // A defect: while the first window is on its way, a message of a later one is put down as delivered.
+    let db = journal.db();
+    target.on_append(Hook::new(move |w| {
+        if w.appends == 1 {
+            let insert = "INSERT INTO ledger_message (folder, validity, uid, state)
+                          SELECT id, (SELECT max(source_validity) FROM ledger_window), 8, 'acked' FROM ledger_folder
+                          WHERE path LIKE '%INBOX%'";
+            assert_eq!(db.lock().unwrap().execute(insert, []).unwrap(), 1);
+        }
+    }));
+    let error = pass(&source, &target, &ledger).await.unwrap_err();
+    let CopyError::Ledger { source: why, .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(**why, LedgerError::AlreadySent { uid: 8, .. }), "{error:?}");
+    let sent = target.mail()["INBOX"].iter().filter(|m| m.bytes == b"no header and no end").count();
+    assert_eq!(sent, 0, "the message itself was not sent");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_and_a_server_that_moves_send_nothing_again() {
+    let (source, target) = (source(), World::new(500));
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let ledger = Ledger::new(journal.db());
+    target.with(|w| w.refuses = Some("body 4"));
+    pass(&source, &target, &ledger).await.unwrap();
+    let before = (target.mail(), target.with(|w| w.appends));
+    // Everything with a time in it was written years ahead, or long ago.
+    for shift in ["+40 years", "-40 years"] {
+        let times = format!(
+            "UPDATE ledger_failure SET first = strftime('%Y-%m-%dT%H:%M:%SZ', first, '{shift}'),
+                                       last = strftime('%Y-%m-%dT%H:%M:%SZ', last, '{shift}')"
+        );
+        assert_eq!(journal.db().lock().unwrap().execute(&times, []).unwrap(), 1);
+        let report = pass(&source, &target, &ledger).await.unwrap();
+        assert_eq!((target.mail(), target.with(|w| w.appends)), before);
+        assert_eq!((report.total.copied, report.failed.len()), (9, 1));
+    }
+    // The same mailboxes behind other addresses: a store does not know where it is.
+    let (moved_source, moved_target) = (World(Arc::clone(&source.0)), World(Arc::clone(&target.0)));
+    moved_source.with(|w| w.folders.get_mut("INBOX").unwrap().modseq += 1);
+    pass(&moved_source, &moved_target, &ledger).await.unwrap();
+    assert_eq!((target.mail(), target.with(|w| w.appends)), before);
+}
+
+#[tokio::test]
 async fn clocks_names_and_tokens_that_change_do_not_change_who_is_who() {
     // The connection breaks at each step and is made again, as it is when a token expires or an address changes. What
     // is known of messages is neither of those nor a time.

@@ -144,6 +144,10 @@ impl<C: Look + ?Sized> Look for Connection<C> {
         self.0.labels().await
     }
 
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        self.0.gmail_ids().await
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         match self.1.check() {
             Err(error) => Fetch { error: Some(error), ..Fetch::default() },

@@ -393,6 +393,10 @@ impl Look for Connection {
         Ok(BTreeMap::new())
     }
 
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
     fn is_surplus(&self) -> bool {
         false
     }

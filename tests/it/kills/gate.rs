@@ -1,9 +1,12 @@
 //! A way to a server that says when a message is on its way there, or its OK on the way back, so that the program can be
 //! killed at just that moment.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -109,8 +112,10 @@ async fn carry(client: TcpStream, server: TcpStream, state: Arc<State>) {
                 state.come.store(true, Ordering::SeqCst);
             }
             if state.is_shut() {
-                // The client learns nothing more, and lives on until somebody kills it.
-                std::future::pending::<()>().await;
+                // The client learns nothing more until it is let go on, or somebody kills it.
+                while state.is_shut() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
             }
             if to_client.write_all(&buffer[..n]).await.is_err() {
                 return;
