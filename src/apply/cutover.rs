@@ -36,7 +36,7 @@ impl Executor<'_> {
     /// The wait before a move, for the change that makes it.
     pub(super) fn move_of(&self, change: &ZoneChange) -> Option<(&Action, &CutoverWork)> {
         self.ctx.plan.body.actions.iter().find_map(|action| match &action.work {
-            Work::Cutover(work) if work.step == CutoverStep::Drain && work.switch == *change => Some((action, work)),
+            Work::Cutover(work) if work.step == CutoverStep::Drain && work.switch == *change => Some((action, &**work)),
             _ => None,
         })
     }

@@ -242,7 +242,7 @@ impl Executor<'_> {
         if work.step != CutoverStep::Probe {
             return Ok(None);
         }
-        let switched = |a: &Action| matches!(&a.work, Work::Zone(change) if *change == work.switch);
+        let switched = |a: &Action| matches!(&a.work, Work::Zone(change) if **change == work.switch);
         let actions = &self.ctx.plan.body.actions;
         let Some((at, switch)) = actions.iter().enumerate().find(|(_, a)| switched(a)) else { return Ok(None) };
         let reason = trouble.errors.first().cloned().unwrap_or_default();

@@ -205,13 +205,13 @@ impl Back<'_, '_> {
         if let Some(pending) = pending
             && let Work::Zone(later) = &mut pending.work
         {
-            let both = ZoneChange { after: change.after.clone(), ..later.clone() };
+            let both = ZoneChange { after: change.after.clone(), ..(**later).clone() };
             if both.kind() == later.kind() {
                 // Both at once: between the two there would be records that nobody ever wanted.
-                pending.undo = Undo::Zone(both.reversed());
+                pending.undo = Undo::Zone(Box::new(both.reversed()));
                 pending.requires.extend(before);
                 self.undone_by.insert(action.id.clone(), pending.id.clone());
-                *later = both;
+                **later = both;
                 return;
             }
             first.clone_from(&later.after);

@@ -186,11 +186,11 @@ impl Stage {
         let drain = actions.iter_mut().find(|a| a.id.as_str() == "drain").unwrap();
         let Work::Cutover(work) = &mut drain.work else { unreachable!() };
         (work.approve, work.probe) = (false, Some(wish));
-        let work = CutoverWork { step: CutoverStep::Probe, ..work.clone() };
+        let work = CutoverWork { step: CutoverStep::Probe, ..(**work).clone() };
         let switch = actions.iter_mut().find(|a| a.id.as_str() == "switch").unwrap();
         let Work::Zone(change) = &switch.work else { unreachable!() };
-        switch.undo = Undo::Zone(change.reversed());
-        actions.insert(3, action("probe", Work::Cutover(work)));
+        switch.undo = Undo::Zone(Box::new(change.reversed()));
+        actions.insert(3, action("probe", Work::Cutover(Box::new(work))));
         stage
     }
 
