@@ -14,7 +14,7 @@ use super::{
     sorting::{self, Sorted, Sorter},
     store::Meta,
     tally::FolderTally,
-    weak::{There, Weak},
+    weak::Weak,
 };
 use crate::{
     journal::ledger::{FolderRow, Intent, Ledger, MessageRow, Settled, Step, WindowId},
@@ -242,15 +242,7 @@ impl<'p, 'c> Sending<'p, 'c> {
             let mut aside = context.ledger(move |l| l.aside_of(&account, &name, validity)).await?;
             aside.retain(|(uid, _)| *uid < adopt_below && !owned.contains(uid));
             sorter.pool = Pool::new(contents.iter().map(|c| (c.uid, c.digest)).chain(aside));
-            if self.weakly {
-                let seconds: BTreeMap<u32, Option<i64>> = metas.iter().map(|m| (m.uid, m.seconds())).collect();
-                sorter.weak = Some(Weak::new(contents.iter().map(|c| There {
-                    uid: c.uid,
-                    envelope: c.envelope,
-                    seconds: seconds.get(&c.uid).copied().flatten(),
-                    octets: c.octets,
-                })));
-            }
+            sorter.weak = self.weakly.then(|| Weak::new(&contents, &metas));
             sorter.there = metas.into_iter().map(|m| (m.uid, m.flags)).collect();
         }
         sorter.earlier = self.earlier().await?;

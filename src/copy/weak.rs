@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::store::Meta;
+use super::{link::Content, store::Meta};
 use crate::{journal::ledger::MessageRow, model::Digest};
 
 /// A rewritten message may be longer or shorter by this many octets, and by that part of its size beside: added header
@@ -34,24 +34,17 @@ pub(super) struct Decided {
     pub(super) rest: Vec<Meta>,
 }
 
-/// What is known of a message at the target.
-pub(super) struct There {
-    pub(super) uid: u32,
-    pub(super) envelope: Option<Digest>,
-    pub(super) seconds: Option<i64>,
-    pub(super) octets: u64,
-}
-
 fn near(a: u64, b: u64) -> bool {
     a.abs_diff(b) <= ROOM + a.max(b) / PART
 }
 
 impl Weak {
-    /// The target's side. A message without marks can be nobody.
-    pub(super) fn new(there: impl IntoIterator<Item = There>) -> Self {
+    /// The target's side: what was read of its messages, and what was listed. A message without marks can be nobody.
+    pub(super) fn new(contents: &[Content], listed: &[Meta]) -> Self {
+        let seconds: BTreeMap<u32, i64> = listed.iter().filter_map(|m| Some((m.uid, m.seconds()?))).collect();
         let mut out = Self::default();
-        for one in there {
-            if let Some(marks) = one.envelope.zip(one.seconds) {
+        for one in contents {
+            if let Some(marks) = one.envelope.zip(seconds.get(&one.uid).copied()) {
                 out.there.entry(marks).or_default().push((one.uid, one.octets));
             }
         }

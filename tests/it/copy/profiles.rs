@@ -161,28 +161,66 @@ fn quoted(heard: &Heard) -> &str {
     heard.text.split('"').nth(1).unwrap_or_default()
 }
 
+/// What a server is that refuses long lines, and says goodbye over each tenth.
+fn counting(odd: Odd, most: usize, errors: Arc<AtomicU32>) -> Odd {
+    odd.hears(move |heard| {
+        let long = |(_, octets): &(&str, &str)| octets.split("\r\n").any(|line| line.len() > most);
+        if heard.verb != "APPEND" || !appended(&heard.text).iter().any(long) {
+            return Heed::Pass;
+        }
+        let tenth = (errors.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(10);
+        Heed::Answer(if tenth { format!("{ARGUMENT}* BYE Connection closed. 14\r\n") } else { ARGUMENT.to_owned() })
+    })
+}
+
+/// What a server is that takes names for one which differ only in case.
+fn folding(odd: Odd) -> Odd {
+    let made: Mutex<BTreeMap<String, String>> = Mutex::default();
+    odd.hears(move |heard| {
+        let name = quoted(heard).to_owned();
+        let mut made = made.lock().unwrap();
+        match made.get(&name.to_lowercase()) {
+            Some(_) if heard.verb == "CREATE" => Heed::Answer("$ NO Mailbox already exists\r\n".to_owned()),
+            Some(known) if *known != name => {
+                Heed::Instead(heard.text.replacen(&format!("\"{name}\""), &format!("\"{known}\""), 1))
+            }
+            None if heard.verb == "CREATE" => {
+                made.insert(name.to_lowercase(), name);
+                Heed::Pass
+            }
+            _ => Heed::Pass,
+        }
+    })
+}
+
+/// What a server is that stores no message twice in a folder.
+fn merging(odd: Odd) -> Odd {
+    let (seen, last) = (Mutex::new(BTreeSet::new()), Arc::new(Mutex::new(String::new())));
+    let told = Arc::clone(&last);
+    odd.says(move |_, text| {
+        if let Some((_, rest)) = text.split_once("[APPENDUID ") {
+            *told.lock().unwrap() = rest.split_once(']').unwrap().0.to_owned();
+        }
+        Some(text)
+    })
+    .hears(move |heard| {
+        let parts = appended(&heard.text);
+        let [(_, octets)] = parts[..] else { return Heed::Pass };
+        let new = seen.lock().unwrap().insert((quoted(heard).to_owned(), octets.to_owned()));
+        if new { Heed::Pass } else { Heed::Answer(format!("$ OK [APPENDUID {}] (Success)\r\n", last.lock().unwrap())) }
+    })
+}
+
+const ARGUMENT: &str = "$ BAD Command Argument Error. 11\r\n";
+
+/// A server with one oddity more.
 fn with(odd: Odd, oddity: Oddity, errors: &Arc<AtomicU32>) -> Odd {
-    const ARGUMENT: &str = "$ BAD Command Argument Error. 11\r\n";
     match oddity {
         NoBareNewlines => refusing(odd, "$ NO Message contains bare newlines\r\n", |_, octets| {
             octets.replace("\r\n", "").contains('\n')
         }),
         NoRawHeaders => refusing(odd, "$ NO Message contains invalid header\r\n", |_, octets| !head(octets).is_ascii()),
-        NoLongLines(most) => {
-            let errors = Arc::clone(errors);
-            odd.hears(move |heard| {
-                let long = |(_, octets): &(&str, &str)| octets.split("\r\n").any(|line| line.len() > most);
-                if heard.verb != "APPEND" || !appended(&heard.text).iter().any(long) {
-                    return Heed::Pass;
-                }
-                let tenth = (errors.fetch_add(1, Ordering::SeqCst) + 1).is_multiple_of(10);
-                Heed::Answer(if tenth {
-                    format!("{ARGUMENT}* BYE Connection closed. 14\r\n")
-                } else {
-                    ARGUMENT.to_owned()
-                })
-            })
-        }
+        NoLongLines(most) => counting(odd, most, Arc::clone(errors)),
         NoForwarded => refusing(odd, ARGUMENT, |line, _| line.contains("$Forwarded")),
         // It is said together with the errors.
         TenErrors => odd,
@@ -192,24 +230,7 @@ fn with(odd: Odd, oddity: Oddity, errors: &Arc<AtomicU32>) -> Odd {
             }
             _ => Heed::Pass,
         }),
-        FoldsNames => {
-            let made: Mutex<BTreeMap<String, String>> = Mutex::default();
-            odd.hears(move |heard| {
-                let name = quoted(heard).to_owned();
-                let mut made = made.lock().unwrap();
-                match made.get(&name.to_lowercase()) {
-                    Some(_) if heard.verb == "CREATE" => Heed::Answer("$ NO Mailbox already exists\r\n".to_owned()),
-                    Some(known) if *known != name => {
-                        Heed::Instead(heard.text.replacen(&format!("\"{name}\""), &format!("\"{known}\""), 1))
-                    }
-                    None if heard.verb == "CREATE" => {
-                        made.insert(name.to_lowercase(), name);
-                        Heed::Pass
-                    }
-                    _ => Heed::Pass,
-                }
-            })
-        }
+        FoldsNames => folding(odd),
         NoExists => odd.says(|verb, text| {
             let told = verb == "APPEND" && text.starts_with("* ") && text.contains(" EXISTS");
             Some(if told { String::new() } else { text })
@@ -233,26 +254,7 @@ fn with(odd: Odd, oddity: Oddity, errors: &Arc<AtomicU32>) -> Odd {
             ),
         ),
         FetchDisconnects => giving(odd, "odd to read", None),
-        Merges => {
-            let (seen, last) = (Mutex::new(BTreeSet::new()), Arc::new(Mutex::new(String::new())));
-            let told = Arc::clone(&last);
-            odd.says(move |_, text| {
-                if let Some((_, rest)) = text.split_once("[APPENDUID ") {
-                    *told.lock().unwrap() = rest.split_once(']').unwrap().0.to_owned();
-                }
-                Some(text)
-            })
-            .hears(move |heard| {
-                let parts = appended(&heard.text);
-                let [(_, octets)] = parts[..] else { return Heed::Pass };
-                let new = seen.lock().unwrap().insert((quoted(heard).to_owned(), octets.to_owned()));
-                if new {
-                    Heed::Pass
-                } else {
-                    Heed::Answer(format!("$ OK [APPENDUID {}] (Success)\r\n", last.lock().unwrap()))
-                }
-            })
-        }
+        Merges => merging(odd),
         ByeOnOctet => refusing(odd, "* BYE Invalid character in literal\r\n", |_, octets| {
             octets.chars().any(|c| u32::from(c) > 0xF0)
         }),
@@ -350,6 +352,11 @@ async fn proved(between: &Between, name: &str, failing: usize) {
     assert_eq!(count(between, NEW) + failing, count(between, OLD), "{name}");
     let proof = between.verify().await;
     let wrong: Vec<_> = proof.findings.iter().filter(|f| f.severity == Severity::Error).collect();
+    if proof.findings.iter().any(|f| f.code == "folder-unread") {
+        // Nobody can read the folder to its end, so nothing is claimed of it.
+        assert!(!proof.ok && wrong.is_empty() && failing > 0, "{name}: {:#?}", proof.findings);
+        return;
+    }
     assert!(wrong.iter().all(|f| f.code == "message-failed"), "{name}: {wrong:#?}");
     assert_eq!(wrong.len(), failing, "{name}: {wrong:#?}");
     let odd = |code: &str| ["flags-differ", "date-differs", "message-changed", "message-missing"].contains(&code);

@@ -17,6 +17,8 @@ use tokio::{
 /// A moment in the life of an APPEND. They are counted over all connections, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
+    /// The client has sent its n-th APPEND, and nothing of it has reached the server: nothing is let through any more.
+    Held(u32),
     /// The server was sent what the client had of the n-th APPEND, and nothing that it answers is let through any more.
     Received(u32),
     /// The server has said something of its n-th OK to an APPEND, and that is not let through.
@@ -69,10 +71,14 @@ impl State {
         self.come.load(Ordering::SeqCst)
     }
 
+    fn holds(&self) -> bool {
+        matches!(*self.moment.lock().unwrap(), Some(Moment::Held(_)))
+    }
+
     /// Counts, and tells whether this is the moment.
     fn reached(&self, data: &[u8], up: bool) -> bool {
         let (text, nth) = match *self.moment.lock().unwrap() {
-            Some(Moment::Received(n)) if up => (" APPEND ", n),
+            Some(Moment::Held(n) | Moment::Received(n)) if up => (" APPEND ", n),
             Some(Moment::Answered(n)) if !up => ("ppend completed", n),
             _ => return false,
         };
@@ -93,10 +99,17 @@ async fn carry(client: TcpStream, server: TcpStream, state: Arc<State>) {
                 return;
             }
             let reached = state.reached(&buffer[..n], true);
+            let held = reached && state.holds();
+            if held {
+                state.come.store(true, Ordering::SeqCst);
+            }
+            while state.is_shut() && state.holds() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             if to_server.write_all(&buffer[..n]).await.is_err() {
                 return;
             }
-            if reached {
+            if reached && !held {
                 state.come.store(true, Ordering::SeqCst);
             }
         }
