@@ -187,8 +187,10 @@ class Bench:
         os.rename(kept, home)
 
     def measure(self, row, program, command, pair, state, messages=None):
-        servers = lambda: pair.source.cpu() + pair.target.cpu() if pair else 0.0
-        before = servers()
+        def servers_cpu():
+            return pair.source.cpu() + pair.target.cpu() if pair else 0.0
+
+        before = servers_cpu()
         with open(os.path.join(state, "log"), "ab") as log:
             begun = time.monotonic()
             child = subprocess.Popen(command["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
@@ -202,7 +204,7 @@ class Bench:
             log.write(out)
         told = json.loads(out) if program.startswith("raw") and child.returncode == 0 else {}
         time.sleep(0.05)
-        servers = servers() - before
+        servers = servers_cpu() - before
         result = {
             "row": row, "program": program, "exit": child.returncode, "wall": told.get("wall", wall),
             "client": told.get("cpu", used.ru_utime + used.ru_stime), "servers": servers,
@@ -257,12 +259,12 @@ def main():
     try:
         for name in options.only:
             bench.memory() if name == "memory" else bench.row(name)
+            if options.write:
+                # After each row: a run that is cut short has measured something.
+                report.put(options.write, report.markdown(bench.results, options))
     finally:
         bench.close()
-    text = report.markdown(bench.results, options)
-    print(text)
-    if options.write:
-        report.put(options.write, text)
+    print(report.markdown(bench.results, options))
     return 0 if report.faithful(bench.results) else 1
 
 

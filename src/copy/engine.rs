@@ -41,8 +41,8 @@ const PATIENCE: Duration = Duration::from_millis(60);
 /// Servers that take longer than this for a listing are worth several connections from the start.
 const FAR: Duration = Duration::from_millis(25);
 
-/// How many more folders are copied at the same time where each answer is waited for long: by far servers, and by targets
-/// that want to be asked before each message.
+/// How many more folders are copied at the same time when the target wants to be asked before each message, so that each
+/// connection is idle most of the time.
 const MORE: usize = 2;
 
 /// What a pass works on.
@@ -79,9 +79,8 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     let (listing, there) = tokio::join!(first.source.list(), first.target.list());
     let (listing, mut there) = (listing?, there?);
     let (listing, views) = views::set_aside(listing, job.filter);
-    let far = listing.took.max(there.took) > FAR;
-    let many = if far || first.target.waits() { MORE } else { 0 };
-    let (patience, lanes) = (if far { Duration::ZERO } else { PATIENCE }, job.tuning.lanes + many);
+    let patience = if listing.took.max(there.took) > FAR { Duration::ZERO } else { PATIENCE };
+    let lanes = job.tuning.lanes + if first.target.waits() { MORE } else { 0 };
     let choice = filter::Choice::load(&context, &job.source_id.0, job.filter).await?;
     let mut pass = Pass {
         shared: Shared {

@@ -152,10 +152,10 @@ pub(super) struct Link<'a> {
     pub(super) proved: Option<u64>,
 }
 
-/// What came along when the folder was opened, and what was known then.
+/// What came along when the folder was opened, and what was known then. `None` when nothing did that can be relied on.
 struct Listed {
     known: Known,
-    told: Told,
+    told: Option<Told>,
 }
 
 enum Connection {
@@ -343,7 +343,7 @@ impl<'a> Link<'a> {
         loop {
             let out = async { self.looking().await?.survey(folder, known).await }.await;
             match out {
-                Ok((opened, told)) => return self.enter(folder, opened, told.map(|told| Listed { known, told })),
+                Ok((opened, told)) => return self.enter(folder, opened, Some(Listed { known, told })),
                 Err(error) => self.again(&mut tries, error).await?,
             }
         }
@@ -388,8 +388,8 @@ impl<'a> Link<'a> {
     pub(super) async fn listing(&mut self, folder: &str, below: u32) -> Result<Vec<Meta>, CopyError> {
         self.open(folder).await?;
         let fits = |l: &mut Listed| l.known == Known::Nothing || l.known == Known::Below(below);
-        match self.listed.take_if(fits) {
-            Some(listed) => Ok(listed.told.metas),
+        match self.listed.take_if(fits).and_then(|listed| listed.told) {
+            Some(told) => Ok(told.metas),
             None => self.scan(folder, 1, None).await,
         }
     }
@@ -468,8 +468,9 @@ impl<'a> Link<'a> {
         let mut tries = self.tries(format!("asking what changed in `{folder}`"));
         loop {
             self.open(folder).await?;
-            if let Some(listed) = self.listed.take_if(|l| l.known == Known::Modseq(since)) {
-                return Ok(Some(listed.told));
+            let listed = self.listed.take_if(|l| l.known == Known::Modseq(since));
+            if let Some(told) = listed.and_then(|listed| listed.told) {
+                return Ok(Some(told));
             }
             let out = async { self.looking().await?.changed(since).await }.await;
             match out {

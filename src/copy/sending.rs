@@ -164,24 +164,25 @@ async fn send_group(
         target.learn(Quirk::MultiappendUnreliable);
     }
     refuse_all(target, place, parcels, refused, group.tries, queue).await?;
-    match (left.as_slice(), batch) {
-        ([], _) => Ok(()),
-        (_, Some(Refusal { why: Why::Throttled(hint), text })) => {
+    let (Some(first), Some(last)) = (left.first(), left.last()) else { return Ok(()) };
+    let group = Group { range: *first..last + 1, ..group };
+    match batch {
+        Some(Refusal { why: Why::Throttled(hint), text }) => {
             queue.push_front(group);
             target.context.throttled(&target.place(), hint, &text).await
         }
-        (_, Some(Refusal { why: Why::Later, .. })) if group.tries < STRIKES => {
+        Some(Refusal { why: Why::Later, .. }) if group.tries < STRIKES => {
             let tries = group.tries + 1;
             queue.push_front(Group { tries, ..group });
             target.context.pause(pause_after(target, tries)).await
         }
         // A refusal of many says nothing of any of them.
-        (_, Some(Refusal { why, .. })) => {
+        Some(Refusal { why, .. }) => {
             let how = if why == Why::Rejected { How::Suspect } else { How::Each };
             queue.push_front(Group { how, ..group });
             Ok(())
         }
-        (_, None) => divide(target, parcels, group, queue).await,
+        None => divide(target, parcels, group, queue).await,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 /// The number at the start.
-const FIRST: usize = 16;
+const FIRST: usize = 64;
 /// It grows no further than this.
 const MOST: usize = 256;
 /// Octets under way, but for one message that has more.

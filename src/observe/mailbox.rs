@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    imap::{Connector, Earlier, ImapError, ImapErrorKind, Login, Parking},
+    imap::{Connector, Earlier, ImapError, ImapErrorKind, Login, Parking, WireName},
     model::{AccessMethod, Address, FolderView, ImapEndpoint, LoginView, MailboxView, PlatformId, Secret},
 };
 
@@ -56,6 +56,8 @@ async fn into(connector: &Connector, parking: Option<&Parking>) -> Result<Mailbo
     let mut view = MailboxView::unseen(LoginView::Accepted);
     view.capabilities.clone_from(reader.capabilities().as_set());
     view.append_limit = reader.capabilities().append_limit();
+    // Every account has an inbox, so that this need not wait for the listing.
+    reader.ask_quota(&WireName::inbox())?;
     let begun = Instant::now();
     let listed = Earlier { folders: reader.list().await?, took: begun.elapsed() };
     if let Some(space) = reader.namespace().await?.first() {
