@@ -147,6 +147,8 @@ async fn power_that_fails_at_any_write_of_the_journal_loses_and_doubles_nothing(
     }
     assert!(disk.syncs > 4 && disk.writes > 8, "{} syncs, {} writes", disk.syncs, disk.writes);
     let cuts = std::env::var("REHOME_POWER_CUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(SAMPLE);
+    // Calls are counted by the thread, and every run has other threads: a run that gets through lowers the bound.
+    let mut bounds = BTreeMap::from([("pwrite64", (disk.writes / 2).max(2)), ("fdatasync", (disk.writes / 6).max(2))]);
     let (mut died, mut dropped, mut tried) = (0, BTreeMap::new(), BTreeMap::new());
     for n in 0..cuts {
         let random = &mut SmallRng::seed_from_u64(n);
@@ -154,9 +156,12 @@ async fn power_that_fails_at_any_write_of_the_journal_loses_and_doubles_nothing(
         let mut story = String::new();
         for _ in 0..random.random_range(1..=2) {
             let call = if random.random_bool(0.5) { "pwrite64" } else { "fdatasync" };
-            let bound = if call == "pwrite64" { disk.writes } else { disk.writes.min(disk.syncs as u32) / 2 + 1 };
-            let nth = random.random_range(1..=bound);
+            let bound = bounds.get_mut(call).unwrap();
+            let nth = random.random_range(1..=*bound);
             let (there, killed) = run.cut(Some((call, nth)));
+            if !killed {
+                *bound = (*bound).min(nth).max(2);
+            }
             let left = [Left::Nothing, Left::Some, Left::Everything][random.random_range(0..3)];
             story.push_str(&format!(" {call} {nth}, {left:?} of {} octets left;", there.unsynced()));
             there.restore(left, random);
@@ -170,5 +175,5 @@ async fn power_that_fails_at_any_write_of_the_journal_loses_and_doubles_nothing(
         run.judge(&format!("run {n} once more:{story}")).await;
     }
     eprintln!("{cuts} runs, {died} cuts; {tried:?}; octets that were not synced: {dropped:?}");
-    assert!(u64::from(died) * 2 >= cuts && dropped.values().sum::<usize>() > 0, "{died} {dropped:?}");
+    assert!(3 * u64::from(died) >= cuts && dropped.values().sum::<usize>() > 0, "{died} {dropped:?}");
 }

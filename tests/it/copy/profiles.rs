@@ -225,9 +225,10 @@ fn with(odd: Odd, oddity: Oddity, errors: &Arc<AtomicU32>) -> Odd {
         // It is said together with the errors.
         TenErrors => odd,
         ForgetsFlagged => odd.hears(|heard| match heard.text.split_once("\r\n") {
-            Some((line, rest)) if heard.verb == "APPEND" && line.contains("\\Flagged") => {
-                Heed::Instead(format!("{}\r\n{rest}", line.replace(" \\Flagged", "").replace("\\Flagged", "")))
-            }
+            Some((line, rest)) if heard.verb == "APPEND" && line.contains("\\Flagged") => Heed::Instead(format!(
+                "{}\r\n{rest}",
+                line.replace("\\Flagged ", "").replace(" \\Flagged", "").replace("\\Flagged", "")
+            )),
             _ => Heed::Pass,
         }),
         FoldsNames => folding(odd),
