@@ -111,8 +111,7 @@ impl From<Domain> for String {
 
 /// A mail address. The local part keeps its case for display and is compared without it, as every supported platform
 /// does.
-///
-/// A clone is the same address once more, not a copy of its text: plans and inventories hold each many times.
+// A clone is the same address once more, not a copy of its text: plans and inventories hold each many times.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]

@@ -1,14 +1,19 @@
 //! Text that many hold.
 
-use std::{borrow::Borrow, cmp::Ordering, fmt, ops::Deref, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    cmp::Ordering,
+    fmt,
+    ops::Deref,
+    sync::Arc,
+};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Text that does not change: whoever clones it holds the same octets once more. A plan of many thousand actions says
 /// the same names again and again.
-#[derive(Clone, PartialEq, Eq, Hash, JsonSchema)]
-#[schemars(with = "String")]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Text(Arc<str>);
 
 impl Text {
@@ -126,5 +131,20 @@ impl Serialize for Text {
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         String::deserialize(from).map(Self::from)
+    }
+}
+
+/// In a schema it is a string like every other.
+impl JsonSchema for Text {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        String::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
     }
 }

@@ -41,7 +41,7 @@ impl Canonical {
 
     /// A list, hashed item by item.
     pub(super) fn list<T: Serialize>(&mut self, items: &[T]) -> serde_json::Result<()> {
-        if items.len() >= MANY {
+        if items.len() >= super::MANY {
             return self.long_list(items);
         }
         let mut before = "[";
@@ -100,9 +100,6 @@ impl Canonical {
         Digest(self.hash.finalize().into())
     }
 }
-
-/// Lists of so many items are worth another hand.
-const MANY: usize = 4_096;
 
 /// How many pieces may wait to be hashed.
 const AHEAD: usize = 4;
@@ -214,6 +211,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::plan::MANY;
 
     fn canonical<T: Serialize>(value: &T) -> String {
         let mut out = Canonical::default();

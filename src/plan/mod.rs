@@ -49,6 +49,7 @@ pub use zone::{ask, spf_to_count, wish};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::resume_unwind,
     thread,
 };
 
@@ -167,6 +168,9 @@ fn order(world: &World<'_>, draft: &mut Draft) {
     }
 }
 
+/// Plans of so many actions are worth another hand.
+const MANY: usize = 4_096;
+
 fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
     let (actions, notes, reads) = draft.finished();
     let migrating = world.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present);
@@ -180,14 +184,18 @@ fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
         gates: world.spec.gates.of(&actions),
         actions,
     };
-    // The id begins with the actions; hashing them takes about as long as looking at what they rest on.
-    let (begun, read_set) = thread::scope(|scope| {
-        let begun = scope.spawn(|| file::Id::begin(&body));
-        let read_set = reads::read_all(world.inventory, reads);
-        (begun.join(), read_set)
-    });
+    let (begun, read_set) = if body.actions.len() < MANY {
+        (file::Id::begin(&body), reads::read_all(world.inventory, reads))
+    } else {
+        // The id begins with the actions; hashing them takes about as long as looking at what they rest on.
+        thread::scope(|scope| {
+            let begun = scope.spawn(|| file::Id::begin(&body));
+            let read_set = reads::read_all(world.inventory, reads);
+            (begun.join().unwrap_or_else(|panic| resume_unwind(panic)), read_set)
+        })
+    };
     body.read_set = read_set;
-    let id = begun.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).end(&body);
+    let id = begun.end(&body);
     let plan = Plan { format: FORMAT, id, header, body };
     debug_assert!(lint(&plan).is_empty(), "a plan breaks its laws: {:#?}", lint(&plan));
     plan

@@ -26,9 +26,7 @@ mod zones;
 use std::{
     collections::BTreeMap,
     io::{self, BufWriter},
-    panic::resume_unwind,
     path::Path,
-    thread,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -96,12 +94,9 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
         no_control_plane::check,
         zones::check_probes,
     ];
-    let digest = thread::scope(|scope| {
-        let digest = scope.spawn(|| digest(&world.spec));
-        rules.iter().for_each(|rule| rule(&world, problems));
-        digest.join().unwrap_or_else(|panic| resume_unwind(panic))
-    });
-    Some(Spec { digest: digest?, ..world.spec })
+    rules.iter().for_each(|rule| rule(&world, problems));
+    let digest = digest(&world.spec)?;
+    Some(Spec { digest, ..world.spec })
 }
 
 /// SHA-256 over the canonical JSON of a spec whose digest is empty.
