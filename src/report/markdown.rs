@@ -24,40 +24,61 @@ enum Detail {
     Counts,
 }
 
+/// A plan as Markdown, and what of it is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Markdown {
+    /// The text.
+    pub text: String,
+    /// How many actions that destroy, or need somebody's word, are not named in it, because the limit is too small.
+    pub unnamed: usize,
+}
+
 /// A plan as GitHub-flavoured Markdown of at most `max_bytes` octets (65,536 is the limit of a comment there).
 ///
 /// The first line is a marker by which a bot finds its comment again. When everything does not fit, the folded part
 /// shrinks block by block, the largest first: to names, then to counts. A block is a domain, or a phase where there is
-/// one domain. Rows that destroy stay; if even those do not fit, the text says how many are missing and where they are.
+/// one domain. What destroys is never folded: it has its rows; where those do not fit, each is named without its details;
+/// if even the names do not fit, the text says how many are missing and where they are, and so does the result.
 #[must_use]
-pub fn plan_markdown(plan: &Plan, max_bytes: Option<usize>) -> String {
+pub fn plan_markdown(plan: &Plan, max_bytes: Option<usize>) -> Markdown {
     let limit = max_bytes.unwrap_or(usize::MAX);
     let mut blocks = blocks(plan, limit);
-    for detail in [Detail::Full, Detail::Names, Detail::Counts] {
-        let frame = render(plan, detail, "", usize::MAX);
-        if frame.len() > limit {
-            continue;
-        }
-        if let Some(folded) = fitting(&mut blocks, limit.saturating_sub(frame.len())) {
-            return render(plan, detail, &folded, usize::MAX);
+    for graves in [Graves::Rows, Graves::Names(usize::MAX)] {
+        for detail in [Detail::Full, Detail::Names, Detail::Counts] {
+            let frame = render(plan, detail, "", graves);
+            if frame.len() > limit {
+                continue;
+            }
+            if let Some(folded) = fitting(&mut blocks, limit.saturating_sub(frame.len())) {
+                return Markdown { text: render(plan, detail, &folded, graves), unnamed: 0 };
+            }
         }
     }
-    let graves = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).count();
+    let all = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).count();
     let counts: String = blocks.iter().map(|b| b.text(Detail::Counts)).collect();
-    // The largest number of rows that fits, by halving.
-    let (mut fits, mut over) = (0, graves + 1);
+    // The largest number of names that fits, by halving.
+    let (mut fits, mut over) = (0, all + 1);
     while fits + 1 < over {
         let middle = usize::midpoint(fits, over);
-        if render(plan, Detail::Counts, &counts, middle).len() <= limit {
+        if render(plan, Detail::Counts, &counts, Graves::Names(middle)).len() <= limit {
             fits = middle;
         } else {
             over = middle;
         }
     }
-    render(plan, Detail::Counts, &counts, fits)
+    Markdown { text: render(plan, Detail::Counts, &counts, Graves::Names(fits)), unnamed: all - fits }
 }
 
-fn render(plan: &Plan, detail: Detail, folded: &str, graves: usize) -> String {
+/// How what destroys is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Graves {
+    /// A row each.
+    Rows,
+    /// The names of so many, and a word about the others.
+    Names(usize),
+}
+
+fn render(plan: &Plan, detail: Detail, folded: &str, graves: Graves) -> String {
     let domains: Vec<&str> = plan.body.strategies.keys().map(crate::model::Domain::as_str).collect();
     let strategies = phrase::strategies(plan);
     let colon = if strategies.is_empty() { "" } else { ": " };
@@ -78,7 +99,7 @@ fn render(plan: &Plan, detail: Detail, folded: &str, graves: usize) -> String {
         out.push_str(&format!("**{}.**{mail}\n", phrase::totals(plan)));
     }
     out.push_str(&caution(plan, &guards(plan), detail));
-    out.push_str(&grave_rows(plan, graves));
+    out.push_str(&grave(plan, graves));
     out.push_str(&record_diff(plan));
     out.push_str(folded);
     out.push_str(&notes(&plan.body.notes, detail));
@@ -162,22 +183,30 @@ fn row(action: &Action) -> String {
     )
 }
 
-fn grave_rows(plan: &Plan, limit: usize) -> String {
+fn grave(plan: &Plan, how: Graves) -> String {
     let graves: Vec<&Action> = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).collect();
-    if graves.is_empty() {
-        return String::new();
+    match how {
+        _ if graves.is_empty() => String::new(),
+        Graves::Rows => table(graves.iter().map(|a| row(a))),
+        Graves::Names(shown) => {
+            let named: Vec<&Action> = graves.iter().copied().take(shown).collect();
+            let mut out = format!("\n{}", names(&named, ""));
+            if graves.len() > named.len() {
+                let missing = plural(graves.len() - named.len(), "more action");
+                out.push_str(&format!(
+                    "\n**{missing} of this kind did not fit: read the plan file (`rehome show`) before you agree.**\n"
+                ));
+            }
+            out
+        }
     }
-    let mut out = if limit == 0 { String::new() } else { table(graves.iter().take(limit).map(|a| row(a))) };
-    if graves.len() > limit {
-        let missing = plural(graves.len() - limit, "more row");
-        out.push_str(&format!("\n**{missing} of this kind did not fit: read the plan file before you agree.**\n"));
-    }
-    out
 }
 
 /// What is folded together.
 struct Block<'p> {
     title: String,
+    /// The domain of all of it.
+    domain: &'p str,
     actions: Vec<&'p Action>,
     detail: Detail,
     /// How long it is at its detail.
@@ -189,7 +218,7 @@ impl Block<'_> {
         let title = format!("{} ({})", escape(&self.title), count(self.actions.len() as u64));
         match detail {
             Detail::Full => folded(&title, &table(self.actions.iter().map(|a| row(a)))),
-            Detail::Names => folded(&title, &format!("\n{}\n", names(&self.actions))),
+            Detail::Names => folded(&title, &format!("\n{}", names(&self.actions, self.domain))),
             Detail::Counts => format!("\n- {title}\n"),
         }
     }
@@ -221,7 +250,9 @@ fn blocks(plan: &Plan, limit: usize) -> Vec<Block<'_>> {
             n if n.saturating_mul(8) <= limit => Detail::Names,
             _ => Detail::Counts,
         };
-        let mut block = Block { title, actions, detail, octets: 0 };
+        let only = domains.first().copied().unwrap_or_default();
+        let domain = if domain.is_empty() { only } else { domain };
+        let mut block = Block { title, domain, actions, detail, octets: 0 };
         block.set(detail);
         out.push(block);
     }
@@ -244,12 +275,37 @@ fn folded(title: &str, body: &str) -> String {
     format!("\n<details><summary>{title}</summary>\n{body}\n</details>\n")
 }
 
-fn names(actions: &[&Action]) -> String {
-    let name = |a: &&Action| {
-        let phrase = Phrase::of(a);
-        format!("{} {}", phrase.verb, escape(&phrase.object))
+/// What happens, said once for all to whom the same happens. A name is short where the title says its domain.
+fn names(actions: &[&Action], domain: &str) -> String {
+    let mut steps: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    for action in actions {
+        let phrase = Phrase::of(action);
+        let name = phrase.object.strip_suffix(domain).and_then(|o| o.strip_suffix('@')).unwrap_or(&phrase.object);
+        steps.entry(name.to_owned()).or_default().push(phrase.verb);
+    }
+    let mut same: BTreeMap<Vec<&str>, Vec<String>> = BTreeMap::new();
+    for (name, verbs) in &steps {
+        same.entry(verbs.clone()).or_default().push(escape(name));
+    }
+    let mut groups: Vec<_> = same.into_iter().collect();
+    // What happens to most comes first.
+    groups.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
+    let line = |(verbs, names): &(Vec<&str>, Vec<String>)| {
+        format!("- **{}** ({}): {}\n", in_turn(verbs), count(names.len() as u64), names.join(", "))
     };
-    actions.iter().map(name).collect::<Vec<_>>().join("; ")
+    groups.iter().map(line).collect()
+}
+
+/// Verbs in their order, with how often where one comes again in a row.
+fn in_turn(verbs: &[&str]) -> String {
+    let mut out: Vec<String> = Vec::new();
+    for run in verbs.chunk_by(|a, b| a == b) {
+        match run {
+            [one] => out.push((*one).to_owned()),
+            many => out.extend(many.first().map(|one| format!("{one} ×{}", many.len()))),
+        }
+    }
+    out.join(", ")
 }
 
 fn notes(notes: &[Note], detail: Detail) -> String {
