@@ -202,7 +202,7 @@ fn main() {
     assert_eq!(wrong, Vec::<String>::new());
     measure("terminal", || plan_text(&made, &Options::default()));
     measure("terminal, every row", || plan_text(&made, &Options { verbose: true, ..Options::default() }));
-    measure("Markdown in 65,536 octets", || plan_markdown(&made, Some(65_536)));
+    measure("Markdown in 65,536 octets", || plan_markdown(&made, Some(65_536)).text);
     let bytes = measure("plan file, write", || file::to_bytes(&made));
     println!("{:.1} MB", bytes.len() as f64 / 1e6);
     measure("plan file, read and check", || file::from_bytes(&bytes).unwrap());

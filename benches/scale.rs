@@ -129,7 +129,7 @@ fn measure(accounts: usize, files: usize) {
     let seen = inventory(&loaded.spec);
     println!("{:<28} {:>23}   peak {:>5} MiB", "(the inventory in memory)", "", peak());
     let made = timed("plan", &mut sum, || plan(&loaded.spec, &seen, &State::default(), Header::default()));
-    let text = timed("Markdown in 65,000 octets", &mut sum, || plan_markdown(&made, Some(65_000)));
+    let text = timed("Markdown in 65,000 octets", &mut sum, || plan_markdown(&made, Some(65_000)).text);
     println!(
         "{accounts} accounts in {files} files, {} actions, {} octets: {:.2} s ({:.2} s of processors), {} MiB",
         made.body.actions.len(),

@@ -418,6 +418,8 @@ pub(super) enum SchemaKind {
     Spec,
     /// The plan
     Plan,
+    /// A line of `--events FILE`
+    Event,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

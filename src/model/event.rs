@@ -1,11 +1,12 @@
 //! Events: the only thing that engines say to a screen, a log or a file.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ActionId, Address, CopyCounts, FailedMessage, PlanId, RunId};
 
 /// Something that happened during a run. One per line in `--events FILE`, in the format of [`EVENT_FORMAT`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A run began.

@@ -14,7 +14,7 @@ use super::{Address, PlatformId, SecretRef};
 /// The path of a folder as Unicode components, without the server's delimiter: `["Projekte", "Zürich"]`.
 ///
 /// `INBOX` in any case is the one component `INBOX` (RFC 9051 5.1).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct FolderPath(pub Vec<String>);
 
@@ -293,7 +293,7 @@ impl MailboxView {
 
 /// What happened to the messages of one folder, or of a whole account. It balances when
 /// `source = copied + present + excluded + failed + gone`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CopyCounts {
     /// Messages seen at the source.
     pub source: u64,
@@ -352,7 +352,7 @@ impl CopyCounts {
 }
 
 /// A message that could not be copied, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailedMessage {
     /// The folder at the source.
     pub folder: FolderPath,

@@ -259,9 +259,14 @@ fn swap<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Result
         case.source = sides.standing();
     }
     case.create = (!target.is_here()).then(|| case.address.clone());
-    let found_by_name = case.source.as_ref().is_some_and(|s| s.now == sides.provisional);
+    Ok(found_by_name(world, case, sides))
+}
+
+/// Says that the source is taken for one by its name alone.
+fn found_by_name(world: &World<'_>, case: &Case<'_>, sides: &Sides<'_>) -> Vec<Block> {
+    let by_its_name = case.source.as_ref().is_some_and(|s| s.now == sides.provisional);
     let known = world.state.mailboxes.contains_key(case.address);
-    Ok(if found_by_name && !known { vec![by_name(world, sides)] } else { Vec::new() })
+    if by_its_name && !known { vec![by_name(world, sides)] } else { Vec::new() }
 }
 
 fn parallel<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Result<Vec<Block>, Block> {
@@ -289,14 +294,16 @@ fn stage<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Resul
             return Err(both_sides(world, case, sides));
         }
         let origin = sides.at_origin.is_here().then(|| sides.standing()).flatten();
-        case.source = origin.or_else(parked);
-        return Ok(Vec::new());
+        case.source = origin.or_else(parked).or_else(|| sides.standing());
+        return Ok(found_by_name(world, case, sides));
     }
     let staged = world.account(case.target, &sides.provisional);
     case.source = sides.at_origin.is_here().then(|| sides.standing()).flatten().or_else(parked);
     if case.source.is_none() && !staged.is_here() {
+        // Nobody has the address. A source that has its provisional name already keeps it, as in `swap`.
+        case.source = sides.standing();
         case.create = Some(case.address.clone());
-        return Ok(Vec::new());
+        return Ok(found_by_name(world, case, sides));
     }
     staged_name(world, case, sides, staged)?;
     let free = match &mut case.source {

@@ -19,6 +19,7 @@ mod guards;
 mod index;
 mod leftovers;
 mod lint;
+mod lost;
 mod mail;
 mod names;
 mod order;
@@ -120,6 +121,7 @@ fn drafted(world: &World<'_>) -> Draft {
     domains::stop_unavailable(world, &mut draft);
     claims::refuse_unfreed(world, &mut draft);
     claims::wire(world, &mut draft);
+    lost::keep(world, &mut draft);
     directory::ends_last(&ground, &mut draft);
     domains::removals_last(&mut draft);
     domains::prune_waits(&mut draft);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        Action, ActionId, Address, Change, Domain, Guard, GuardOutcome, Inventory, NoteKind, Phase, PlatformId,
-        Precondition, Question, RecordSet, RunId, State, Undo, Work, ZoneChange,
+        Action, ActionId, Address, Change, Domain, Guard, GuardOutcome, Inventory, NoteKind, ObjectClass, Phase,
+        PlatformId, Precondition, Question, RecordSet, RunId, State, Undo, Work, ZoneChange,
     },
     spec::Spec,
 };
@@ -36,7 +36,6 @@ pub fn rollback(
         world: &world,
         draft: Draft::default(),
         undone_by: BTreeMap::new(),
-        aside: BTreeSet::new(),
         copies: BTreeSet::new(),
     };
     for action in done.iter().rev() {
@@ -66,8 +65,6 @@ struct Back<'w, 'a> {
     draft: Draft,
     /// By the action of the run: the action that takes it back.
     undone_by: BTreeMap<ActionId, ActionId>,
-    /// Where mailboxes were moved aside: those domains are still in use.
-    aside: BTreeSet<(PlatformId, Domain)>,
     /// The mailboxes that were copied, in however many passes.
     copies: BTreeSet<Address>,
 }
@@ -83,10 +80,10 @@ impl Back<'_, '_> {
             }
             (_, Undo::Nothing) => {}
             (_, Undo::Change { platform, change: Change::DomainRemove { domain } })
-                if self.aside.contains(&(platform.clone(), domain.clone())) =>
+                if self.in_use(platform, domain) =>
             {
                 let message = format!(
-                    "{} stays on {}, because mailboxes that were moved aside are in it; remove it once they are empty",
+                    "{} stays on {}, because mailboxes are, or may be, in it; remove it once they are empty",
                     domain.unicode(),
                     self.world.title(platform)
                 );
@@ -121,7 +118,9 @@ impl Back<'_, '_> {
             matches!(&other.work, Work::Platform { change: Change::AccountRename { from, .. }, .. } if from == address)
                 && other.swap.as_ref() == Some(address)
         });
-        let here = self.world.account(platform, address).is_here();
+        // A target that was moved into place goes back to the name under which it was made.
+        let comes_back = self.changes(platform).any(|c| matches!(c, Change::AccountRename { to, .. } if to == address));
+        let here = self.world.account(platform, address).is_here() || comes_back;
         if !in_the_way || !here {
             if here {
                 let how = match &action.undo {
@@ -144,17 +143,32 @@ impl Back<'_, '_> {
             return;
         };
         let change = Change::AccountRename { from: address.clone(), to: aside.clone() };
-        self.aside.insert((platform.clone(), address.domain().clone()));
         let made = self.add(action, platform, &change, before);
-        made.guard = Some(Guard {
-            code: "mail-since-the-move".to_owned(),
-            message: format!(
-                "mail that {} received since the move stays under the name {}; copy it back with `rehome copy`",
-                address.unicode(),
-                aside.unicode()
-            ),
-            outcome: GuardOutcome::Ack,
-        });
+        made.guard = Some(mail_since(address, &aside));
+    }
+
+    /// The changes that are planned on a platform so far.
+    fn changes<'b>(&'b self, platform: &'b PlatformId) -> impl Iterator<Item = &'b Change> + use<'b> {
+        let all = self.draft.actions.iter().filter_map(claims::platform_change);
+        all.filter(move |(on, _)| *on == platform).map(|(_, change)| change)
+    }
+
+    /// Whether something is in a domain that this way back leaves there: no mailbox is ever taken away by it. What could
+    /// not be listed may be there.
+    fn in_use(&self, platform: &PlatformId, domain: &Domain) -> bool {
+        let Some(view) = self.world.platform(platform) else { return true };
+        let unsure = [ObjectClass::Account, ObjectClass::Group, ObjectClass::Redirection]
+            .into_iter()
+            .any(|class| self.world.gap_reason(platform, class).is_some());
+        let goes = |address: &Address| {
+            self.changes(platform).any(|change| match change {
+                Change::GroupRemove { group } => group == address,
+                Change::RedirectionRemove { from } => from == address,
+                _ => false,
+            })
+        };
+        let lists = view.groups.keys().chain(view.redirections.keys()).filter(|a| a.domain() == domain);
+        unsure || view.accounts.keys().any(|a| a.domain() == domain) || lists.into_iter().any(|a| !goes(a))
     }
 
     fn change(&mut self, action: &Action, platform: &PlatformId, change: &Change, before: BTreeSet<ActionId>) {
@@ -167,7 +181,13 @@ impl Back<'_, '_> {
                 return;
             }
         }
-        self.add(action, platform, change, before);
+        let made = self.add(action, platform, change, before);
+        if let Change::AccountRename { from, to } = change
+            && made.swap.as_ref() == Some(from)
+        {
+            // It had its real address since the run, so it is the one that mail has come to.
+            made.guard = Some(mail_since(from, to));
+        }
     }
 
     /// Puts records back, unless somebody has changed them since: what they put there is not ours to take away.
@@ -247,6 +267,19 @@ impl Back<'_, '_> {
         }
         self.undone_by.insert(action.id.clone(), made.id.clone());
         made
+    }
+}
+
+/// A word before the mailbox that has received mail since the move gives its address up.
+fn mail_since(address: &Address, stays_as: &Address) -> Guard {
+    Guard {
+        code: "mail-since-the-move".to_owned(),
+        message: format!(
+            "mail that {} received since the move stays under the name {}; copy it back with `rehome copy`",
+            address.unicode(),
+            stays_as.unicode()
+        ),
+        outcome: GuardOutcome::Ack,
     }
 }
 

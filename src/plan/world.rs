@@ -19,6 +19,8 @@ pub(super) struct World<'a> {
     holders: BTreeMap<&'a Address, Vec<Holder<'a>>>,
     /// Which account of the spec takes which provisional name; the first in order wins.
     provisional: BTreeMap<Address, &'a Address>,
+    /// Every alias that the spec wants.
+    aliases: BTreeSet<&'a Address>,
     /// Accounts of the spec by the address of their source, where the spec says one.
     source_addresses: BTreeMap<(&'a PlatformId, &'a Address), &'a Address>,
     gaps: BTreeMap<(&'a PlatformId, ObjectClass), BTreeMap<String, &'a Gap>>,
@@ -87,6 +89,7 @@ impl<'a> World<'a> {
             state,
             holders: holders(inventory),
             provisional,
+            aliases: wanted_aliases(spec),
             source_addresses,
             gaps: gaps(inventory),
             mailboxes: inventory.mailboxes.iter().map(|((p, a), view)| ((p, a), view)).collect(),
@@ -204,6 +207,11 @@ impl<'a> World<'a> {
         self.spec.migration_of(address)
     }
 
+    /// Whether an account of the spec should have an address as an alias.
+    pub(super) fn wants_alias(&self, address: &Address) -> bool {
+        self.aliases.contains(address)
+    }
+
     /// Whether an account must never be reset or deleted.
     pub(super) fn is_protected(&self, address: &Address) -> bool {
         self.state.protected.contains(address) || self.spec.accounts.get(address).is_some_and(|a| a.protect)
@@ -214,6 +222,11 @@ impl<'a> World<'a> {
         let present = self.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present);
         present.filter_map(|(name, d)| Some((name, d.migrate.as_ref()?, &d.platform)))
     }
+}
+
+fn wanted_aliases(spec: &Spec) -> BTreeSet<&Address> {
+    let present = spec.accounts.values().filter(|a| a.state == Presence::Present);
+    present.filter_map(|a| a.aliases.as_ref()).flatten().collect()
 }
 
 fn holders(inventory: &Inventory) -> BTreeMap<&Address, Vec<Holder<'_>>> {

@@ -1,6 +1,7 @@
 //! Events as plain lines, for logs of continuous integration.
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
 
 use crate::{
@@ -10,21 +11,40 @@ use crate::{
 
 use super::{pace::Forecast, phrase::there_already, style::clean};
 
+/// One line of an event file.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "Event")]
+struct Line<'e> {
+    /// The format of the line. New events and new fields do not raise it.
+    v: u32,
+    /// When it was written, RFC 3339 in UTC.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    at: Timestamp,
+    #[serde(flatten)]
+    event: &'e Event,
+    /// Messages per second, smoothed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    per_second: Option<f64>,
+    /// Seconds until it is done, where they can be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eta_seconds: Option<u64>,
+}
+
+/// The JSON Schema (draft 2020-12) of a line of an event file.
+#[must_use]
+pub fn event_schema() -> serde_json::Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Line<'_>>().to_value()
+}
+
+/// The schema as it is written to a file.
+#[must_use]
+pub fn event_schema_text() -> String {
+    format!("{:#}\n", event_schema())
+}
+
 /// One line of `--events FILE`: a JSON object with the format, the time, the event, and for progress its pace.
 #[must_use]
 pub fn event_json(event: &Event, at: Timestamp, forecast: Option<&Forecast>) -> String {
-    #[derive(Serialize)]
-    struct Line<'e> {
-        v: u32,
-        at: Timestamp,
-        #[serde(flatten)]
-        event: &'e Event,
-        /// Messages per second.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        per_second: Option<f64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        eta_seconds: Option<u64>,
-    }
     let per_second = forecast.and_then(|f| f.per_second).map(|rate| (rate * 10.0).round() / 10.0);
     let eta_seconds = forecast.and_then(|f| f.remaining).map(|left| left.as_secs());
     // Nothing in an event can fail to become JSON: its maps have words for keys.

@@ -1,6 +1,6 @@
 //! A plan for a review: what destroys is always in full view, the rest is folded, and a size limit never cuts a table.
 
-use std::{collections::BTreeMap, num::NonZero, thread};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     diag::{count, plural},
@@ -24,76 +24,67 @@ enum Detail {
     Counts,
 }
 
+/// A plan as Markdown, and what of it is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Markdown {
+    /// The text.
+    pub text: String,
+    /// How many actions that destroy, or need somebody's word, are not named in it, because the limit is too small.
+    pub unnamed: usize,
+}
+
 /// A plan as GitHub-flavoured Markdown of at most `max_bytes` octets (65,536 is the limit of a comment there).
 ///
 /// The first line is a marker by which a bot finds its comment again. When everything does not fit, the folded part
 /// shrinks block by block, the largest first: to names, then to counts. A block is a domain, or a phase where there is
-/// one domain. Rows that destroy stay; if even those do not fit, the text says how many are missing and where they are.
+/// one domain. What destroys is never folded: it has its rows; where those do not fit, each is named without its details;
+/// if even the names do not fit, the text says how many are missing and where they are, and so does the result.
 #[must_use]
-pub fn plan_markdown(plan: &Plan, max_bytes: Option<usize>) -> String {
+pub fn plan_markdown(plan: &Plan, max_bytes: Option<usize>) -> Markdown {
     let limit = max_bytes.unwrap_or(usize::MAX);
-    let frame = Frame::of(plan);
     let mut blocks = blocks(plan, limit);
-    for detail in [Detail::Full, Detail::Names, Detail::Counts] {
-        let bare = frame.around("", detail, usize::MAX);
-        if bare.len() > limit {
-            continue;
-        }
-        if let Some(folded) = fitting(&mut blocks, limit.saturating_sub(bare.len())) {
-            return frame.around(&folded, detail, usize::MAX);
+    for graves in [Graves::Rows, Graves::Names(usize::MAX)] {
+        for detail in [Detail::Full, Detail::Names, Detail::Counts] {
+            let frame = render(plan, detail, "", graves);
+            if frame.len() > limit {
+                continue;
+            }
+            if let Some(folded) = fitting(&mut blocks, limit.saturating_sub(frame.len())) {
+                return Markdown { text: render(plan, detail, &folded, graves), unnamed: 0 };
+            }
         }
     }
+    let all = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).count();
     let counts: String = blocks.iter().map(|b| b.text(Detail::Counts)).collect();
-    // The largest number of rows that fits, by halving.
-    let (mut fits, mut over) = (0, frame.graves.len() + 1);
+    // The largest number of names that fits, by halving.
+    let (mut fits, mut over) = (0, all + 1);
     while fits + 1 < over {
         let middle = usize::midpoint(fits, over);
-        if frame.around(&counts, Detail::Counts, middle).len() <= limit {
+        if render(plan, Detail::Counts, &counts, Graves::Names(middle)).len() <= limit {
             fits = middle;
         } else {
             over = middle;
         }
     }
-    frame.around(&counts, Detail::Counts, fits)
+    Markdown { text: render(plan, Detail::Counts, &counts, Graves::Names(fits)), unnamed: all - fits }
 }
 
-/// What stands around the folded part. All of the plan is looked at once, however often the rest has to shrink.
-struct Frame<'p> {
-    plan: &'p Plan,
-    head: String,
-    open: Vec<OpenGuard>,
-    graves: Vec<&'p Action>,
-    records: String,
-    tail: String,
+/// How what destroys is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Graves {
+    /// A row each.
+    Rows,
+    /// The names of so many, and a word about the others.
+    Names(usize),
 }
 
-impl<'p> Frame<'p> {
-    fn of(plan: &'p Plan) -> Self {
-        Self {
-            plan,
-            head: head(plan),
-            open: guards(plan),
-            graves: plan.body.actions.iter().filter(|a| phrase::is_grave(a)).collect(),
-            records: record_diff(plan),
-            tail: tail(plan),
-        }
-    }
-
-    /// The whole text with that folded part and as many rows of what destroys.
-    fn around(&self, folded: &str, detail: Detail, rows: usize) -> String {
-        let caution = caution(self.plan, &self.open, detail);
-        let graves = grave_rows(&self.graves, rows);
-        let notes = notes(&self.plan.body.notes, detail);
-        [&self.head, &caution, &graves, &self.records, folded, &notes, &self.tail].concat()
-    }
-}
-
-fn head(plan: &Plan) -> String {
-    let first = plan.body.strategies.keys().next().map_or("-", crate::model::Domain::as_str);
+fn render(plan: &Plan, detail: Detail, folded: &str, graves: Graves) -> String {
+    let domains: Vec<&str> = plan.body.strategies.keys().map(crate::model::Domain::as_str).collect();
     let strategies = phrase::strategies(plan);
     let colon = if strategies.is_empty() { "" } else { ": " };
     let mut out = format!(
-        "<!-- rehome:plan {first} {} -->\n### Mail plan `{}`{colon}{}\n\n",
+        "<!-- rehome:plan {} {} -->\n### Mail plan `{}`{colon}{}\n\n",
+        domains.first().copied().unwrap_or("-"),
         plan.id,
         plan.id.short(),
         escape(&strategies)
@@ -107,16 +98,17 @@ fn head(plan: &Plan) -> String {
         let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();
         out.push_str(&format!("**{}.**{mail}\n", phrase::totals(plan)));
     }
-    out
-}
-
-fn tail(plan: &Plan) -> String {
-    if plan.is_empty() {
-        return String::new();
+    out.push_str(&caution(plan, &guards(plan), detail));
+    out.push_str(&grave(plan, graves));
+    out.push_str(&record_diff(plan));
+    out.push_str(folded);
+    out.push_str(&notes(&plan.body.notes, detail));
+    if !plan.is_empty() {
+        let undo = phrase::undo_summary(plan);
+        let undo = if undo.is_empty() { String::new() } else { format!("Undo: {}. ", escape(&undo)) };
+        out.push_str(&format!("\n{undo}Applies exactly this with `rehome apply` and the plan file.\n"));
     }
-    let undo = phrase::undo_summary(plan);
-    let undo = if undo.is_empty() { String::new() } else { format!("Undo: {}. ", escape(&undo)) };
-    format!("\n{undo}Applies exactly this with `rehome apply` and the plan file.\n")
+    out
 }
 
 /// Lines of records that are shown; no domain of mail has more.
@@ -169,120 +161,88 @@ fn caution(plan: &Plan, open: &[OpenGuard], detail: Detail) -> String {
     out
 }
 
-/// The head of a table of actions.
-const TABLE: &str = "\n| | Action | Object | Change | Undo |\n|--|--|--|--|--|\n";
-
-fn table<'p>(actions: impl Iterator<Item = &'p Action>) -> String {
-    let mut out = String::from(TABLE);
-    actions.for_each(|action| row(action, &Phrase::of(action), &mut out));
+fn table(rows: impl Iterator<Item = String>) -> String {
+    let mut out = String::from("\n| | Action | Object | Change | Undo |\n|--|--|--|--|--|\n");
+    out.extend(rows);
     out
 }
 
-fn row(action: &Action, phrase: &Phrase, out: &mut String) {
-    out.push_str("| `");
-    match phrase.symbol {
-        '|' => out.push_str("\\|"),
-        symbol => out.push(symbol),
-    }
-    out.push_str(if action.guard.is_some() { "` ! | " } else { "` | " });
-    out.push_str(phrase.verb);
-    for text in [&phrase.object, &phrase.detail] {
-        out.push_str(" | ");
-        escape_to(text, out);
-    }
-    out.push_str(" | ");
-    match &action.undo {
-        Undo::Irreversible(why) => {
-            out.push_str("**impossible**: ");
-            escape_to(why, out);
+fn row(action: &Action) -> String {
+    let phrase = Phrase::of(action);
+    let guard = if action.guard.is_some() { " !" } else { "" };
+    let undo = match &action.undo {
+        Undo::Irreversible(why) => format!("**impossible**: {}", escape(why)),
+        other => escape(&phrase::undo(other)),
+    };
+    let symbol = if phrase.symbol == '|' { "\\|".to_owned() } else { phrase.symbol.to_string() };
+    format!(
+        "| `{symbol}`{guard} | {} | {} | {} | {undo} |\n",
+        phrase.verb,
+        escape(&phrase.object),
+        escape(&phrase.detail)
+    )
+}
+
+fn grave(plan: &Plan, how: Graves) -> String {
+    let graves: Vec<&Action> = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).collect();
+    match how {
+        _ if graves.is_empty() => String::new(),
+        Graves::Rows => table(graves.iter().map(|a| row(a))),
+        Graves::Names(shown) => {
+            let named: Vec<&Action> = graves.iter().copied().take(shown).collect();
+            let mut out = format!("\n{}", names(&named, ""));
+            if graves.len() > named.len() {
+                let missing = plural(graves.len() - named.len(), "more action");
+                out.push_str(&format!(
+                    "\n**{missing} of this kind did not fit: read the plan file (`rehome show`) before you agree.**\n"
+                ));
+            }
+            out
         }
-        other => escape_to(&phrase::undo(other), out),
     }
-    out.push_str(" |\n");
-}
-
-fn grave_rows(graves: &[&Action], limit: usize) -> String {
-    if graves.is_empty() {
-        return String::new();
-    }
-    let mut out = if limit == 0 { String::new() } else { table(graves.iter().take(limit).copied()) };
-    if graves.len() > limit {
-        let missing = plural(graves.len() - limit, "more row");
-        out.push_str(&format!("\n**{missing} of this kind did not fit: read the plan file before you agree.**\n"));
-    }
-    out
 }
 
 /// What is folded together.
 struct Block<'p> {
     title: String,
+    /// The domain of all of it.
+    domain: &'p str,
     actions: Vec<&'p Action>,
     detail: Detail,
-    /// How long the rows are, and the names.
-    rows: usize,
-    names: usize,
     /// How long it is at its detail.
     octets: usize,
 }
 
 impl Block<'_> {
     fn text(&self, detail: Detail) -> String {
+        let title = format!("{} ({})", escape(&self.title), count(self.actions.len() as u64));
         match detail {
-            Detail::Full => self.folded(&table(self.actions.iter().copied())),
-            Detail::Names => self.folded(&format!("\n{}\n", names(&self.actions))),
-            Detail::Counts => format!("\n- {}\n", self.heading()),
+            Detail::Full => folded(&title, &table(self.actions.iter().map(|a| row(a)))),
+            Detail::Names => folded(&title, &format!("\n{}", names(&self.actions, self.domain))),
+            Detail::Counts => format!("\n- {title}\n"),
         }
-    }
-
-    fn heading(&self) -> String {
-        format!("{} ({})", escape(&self.title), count(self.actions.len() as u64))
-    }
-
-    fn folded(&self, body: &str) -> String {
-        folded(&self.heading(), body)
     }
 
     fn set(&mut self, detail: Detail) {
         self.detail = detail;
-        self.octets = match detail {
-            Detail::Full => self.folded(TABLE).len() + self.rows,
-            Detail::Names => self.folded("\n\n").len() + self.names,
-            Detail::Counts => self.text(detail).len(),
-        };
-    }
-
-    /// Looks how long its rows and names would be, without keeping them: few of a large plan are shown.
-    fn measure(&mut self) {
-        let mut scratch = String::new();
-        let mut length = |write: &dyn Fn(&mut String)| {
-            scratch.clear();
-            write(&mut scratch);
-            scratch.len()
-        };
-        let shown = if self.detail == Detail::Counts { &[] } else { self.actions.as_slice() };
-        for action in shown {
-            let phrase = Phrase::of(action);
-            if self.detail == Detail::Full {
-                self.rows += length(&|out| row(action, &phrase, out));
-            }
-            self.names += length(&|out| name(&phrase, out));
-        }
-        self.names += BETWEEN.len() * shown.len().saturating_sub(1);
-        self.set(self.detail);
+        self.octets = self.text(detail).len();
     }
 }
 
 /// The actions that are folded, by domain, or by phase where there is one domain. What cannot fit begins smaller.
 fn blocks(plan: &Plan, limit: usize) -> Vec<Block<'_>> {
     let plain = || plan.body.actions.iter().filter(|a| !phrase::is_grave(a));
-    let first = plain().next().map(phrase::domain_of);
-    let several = plain().any(|a| Some(phrase::domain_of(a)) != first);
+    let domains: BTreeSet<&str> = plain().map(phrase::domain_of).collect();
     let mut by: BTreeMap<(Phase, &str), Vec<&Action>> = BTreeMap::new();
     for action in plain() {
-        let key = if several { (Phase::Domain, phrase::domain_of(action)) } else { (action.phase, "") };
+        let key = match domains.len() {
+            0 | 1 => (action.phase, ""),
+            _ => (Phase::Domain, phrase::domain_of(action)),
+        };
         by.entry(key).or_default().push(action);
     }
-    let block = |((phase, domain), actions): ((Phase, &str), Vec<_>)| {
+    let mut out = Vec::with_capacity(by.len());
+    for ((phase, domain), actions) in by {
         let title = if domain.is_empty() { phase.title().to_owned() } else { domain.to_owned() };
         // No row is shorter than this, so what cannot fit is not even tried.
         let detail = match actions.len() {
@@ -290,28 +250,13 @@ fn blocks(plan: &Plan, limit: usize) -> Vec<Block<'_>> {
             n if n.saturating_mul(8) <= limit => Detail::Names,
             _ => Detail::Counts,
         };
-        Block { title, actions, detail, rows: 0, names: 0, octets: 0 }
-    };
-    let mut out: Vec<Block<'_>> = by.into_iter().map(block).collect();
-    measure(&mut out);
+        let only = domains.first().copied().unwrap_or_default();
+        let domain = if domain.is_empty() { only } else { domain };
+        let mut block = Block { title, domain, actions, detail, octets: 0 };
+        block.set(detail);
+        out.push(block);
+    }
     out
-}
-
-/// More actions than this are measured by as many hands as the machine has.
-const MANY: usize = 10_000;
-
-fn measure(blocks: &mut [Block<'_>]) {
-    let actions: usize = blocks.iter().map(|b| b.actions.len()).sum();
-    let hands = if actions < MANY { 1 } else { thread::available_parallelism().map_or(1, NonZero::get) };
-    let share = blocks.len().div_ceil(hands).max(1);
-    thread::scope(|scope| {
-        let mut parts = blocks.chunks_mut(share);
-        let own = parts.next();
-        for part in parts {
-            scope.spawn(|| part.iter_mut().for_each(Block::measure));
-        }
-        own.into_iter().flatten().for_each(Block::measure);
-    });
 }
 
 /// The blocks in that much room: the largest shrinks first. `None` when they do not fit.
@@ -330,22 +275,37 @@ fn folded(title: &str, body: &str) -> String {
     format!("\n<details><summary>{title}</summary>\n{body}\n</details>\n")
 }
 
-/// What stands between two names.
-const BETWEEN: &str = "; ";
-
-fn names(actions: &[&Action]) -> String {
-    let mut out = String::new();
-    for (n, action) in actions.iter().enumerate() {
-        out.push_str(if n > 0 { BETWEEN } else { "" });
-        name(&Phrase::of(action), &mut out);
+/// What happens, said once for all to whom the same happens. A name is short where the title says its domain.
+fn names(actions: &[&Action], domain: &str) -> String {
+    let mut steps: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    for action in actions {
+        let phrase = Phrase::of(action);
+        let name = phrase.object.strip_suffix(domain).and_then(|o| o.strip_suffix('@')).unwrap_or(&phrase.object);
+        steps.entry(name.to_owned()).or_default().push(phrase.verb);
     }
-    out
+    let mut same: BTreeMap<Vec<&str>, Vec<String>> = BTreeMap::new();
+    for (name, verbs) in &steps {
+        same.entry(verbs.clone()).or_default().push(escape(name));
+    }
+    let mut groups: Vec<_> = same.into_iter().collect();
+    // What happens to most comes first.
+    groups.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
+    let line = |(verbs, names): &(Vec<&str>, Vec<String>)| {
+        format!("- **{}** ({}): {}\n", in_turn(verbs), count(names.len() as u64), names.join(", "))
+    };
+    groups.iter().map(line).collect()
 }
 
-fn name(phrase: &Phrase, out: &mut String) {
-    out.push_str(phrase.verb);
-    out.push(' ');
-    escape_to(&phrase.object, out);
+/// Verbs in their order, with how often where one comes again in a row.
+fn in_turn(verbs: &[&str]) -> String {
+    let mut out: Vec<String> = Vec::new();
+    for run in verbs.chunk_by(|a, b| a == b) {
+        match run {
+            [one] => out.push((*one).to_owned()),
+            many => out.extend(many.first().map(|one| format!("{one} ×{}", many.len()))),
+        }
+    }
+    out.join(", ")
 }
 
 fn notes(notes: &[Note], detail: Detail) -> String {
@@ -396,20 +356,6 @@ fn code(text: &str) -> String {
 /// Text that Markdown and HTML leave as it is, on one line.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    escape_to(text, &mut out);
-    out
-}
-
-fn escape_to(text: &str, out: &mut String) {
-    // Most text is words, names and numbers.
-    let plain = |b| {
-        let mark =
-            matches!(b, b' '..=b'"' | b'$' | b'%' | b'\''..=b')' | b'+'..=b'/' | b':' | b';' | b'=' | b'?' | b'@');
-        mark || b.is_ascii_alphanumeric()
-    };
-    if text.bytes().all(plain) {
-        return out.push_str(text);
-    }
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -424,4 +370,5 @@ fn escape_to(text: &str, out: &mut String) {
             c => out.push(c),
         }
     }
+    out
 }

@@ -29,14 +29,14 @@ pub use basis::Basis;
 pub use changes::{PlanChanges, changes_markdown, changes_text};
 pub use difference::{plan_difference, unified};
 pub use drift::{Drift, drift_markdown, drift_text};
-pub use events::{event_json, event_line};
+pub use events::{event_json, event_line, event_schema, event_schema_text};
 pub use findings::{Checked, findings_json, findings_markdown, findings_text};
 pub use graph::{Graph, plan_graph};
 pub use handover::{
     Handover, MailServers, User, apple_profile, autoconfig, handover_html, handover_markdown, user_page,
 };
 pub use html::plan_html;
-pub use markdown::plan_markdown;
+pub use markdown::{Markdown, plan_markdown};
 pub use pace::{Forecast, Pace, eta, forecast_text};
 pub use spec_text::{Import, Named, import_spec};
 pub use status::{Folders, Standing, status_text};

@@ -9,7 +9,7 @@ use crate::{
         failure::Failure,
         runner,
     },
-    diag::{Exit, Severity},
+    diag::{Exit, Severity, plural},
     dns,
     journal::{Journal, Standing},
     model::{Action, Inventory, RunId, State},
@@ -172,7 +172,7 @@ pub(in crate::cli) fn print(
 ) -> Result<(), Failure> {
     let text = match context.global.format {
         Format::Json => String::from_utf8_lossy(&plan::file::to_bytes(plan)).into_owned(),
-        Format::Markdown => report::plan_markdown(plan, Some(max_bytes)),
+        Format::Markdown => return markdown(context, plan, max_bytes),
         Format::Html => report::plan_html(plan),
         Format::Human => {
             let mut text = report::plan_text(plan, &context.looks());
@@ -183,4 +183,19 @@ pub(in crate::cli) fn print(
         }
     };
     context.answer(&text)
+}
+
+/// Prints a plan for a review. A text that does not name all that destroys is no ground to agree on, and says so where
+/// nobody can miss it.
+fn markdown(context: &Context, plan: &Plan, max_bytes: usize) -> Result<(), Failure> {
+    let shown = report::plan_markdown(plan, Some(max_bytes));
+    context.answer(&shown.text)?;
+    match shown.unnamed {
+        0 => Ok(()),
+        n => Err(Failure::new(
+            Exit::Failed,
+            format!("{} that destroy or need your word did not fit into {max_bytes} octets", plural(n, "action")),
+        )
+        .help("read the plan file, split the change (`plan --target`), or allow more with `--max-bytes`")),
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
         failure::Failure,
     },
     diag::Exit,
-    plan, spec,
+    plan, report, spec,
 };
 
 /// Prints the completions of a shell.
@@ -28,6 +28,7 @@ pub(super) fn schema(context: &Context, of: SchemaKind) -> Result<Exit, Failure>
     let text = match of {
         SchemaKind::Spec => spec::schema::text(),
         SchemaKind::Plan => plan::schema::text(),
+        SchemaKind::Event => report::event_schema_text(),
     };
     context.answer(&text)?;
     Ok(Exit::Ok)

@@ -1,4 +1,4 @@
-//! `fmt`, `man`, and the schemas.
+//! `fmt` and the schemas.
 
 use insta::assert_snapshot;
 
@@ -56,18 +56,6 @@ fn the_repository_s_own_specs_are_in_good_form() {
 }
 
 #[test]
-fn there_is_a_manual_page_for_every_command() {
-    let world = World::demo();
-    let page = world.run(&["man"]).ends(0);
-    assert!(page.out.contains(".TH rehome") && page.out.contains("drift"), "{page}");
-    world.run(&["man", "pages"]).ends(0);
-    for command in ["plan", "apply", "import", "drift", "diff", "fmt", "protect", "journal-log"] {
-        let page = world.read(&format!("pages/rehome-{command}.1"));
-        assert!(page.contains("NAME"), "{command}");
-    }
-}
-
-#[test]
 fn plans_fit_the_schema_that_the_program_prints() {
     let world = World::demo();
     let schema = world.run(&["schema", "plan"]).ends(0);
@@ -78,4 +66,37 @@ fn plans_fit_the_schema_that_the_program_prints() {
     let errors: Vec<String> = validator.iter_errors(&plan).map(|e| format!("{}: {e}", e.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}");
     assert!(!validator.is_valid(&serde_json::json!({ "format": 1, "id": "x" })));
+}
+
+/// A run of the real program: every line of its events fits the schema that the program prints, and a sample of them is
+/// shown in `docs/screens` (`REHOME_UPDATE=1` takes it anew).
+#[test]
+fn events_fit_the_schema_that_the_program_prints() {
+    let world = World::demo();
+    let schema = world.run(&["schema", "event"]).ends(0);
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema.out).unwrap()).unwrap();
+    let person = "jane.doe@blue.example";
+    world.run(&["plan", "rehome.yaml", "--target", person, "--out", "plan.json"]).ends(0);
+    world.run(&["apply", "plan.json", "--events", "events.ndjson"]).ends(0);
+    world.leaves_more_to_do();
+    let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screens/1-person-events.ndjson");
+    let events = world.read("events.ndjson");
+    if std::env::var_os("REHOME_UPDATE").is_some() {
+        std::fs::write(&sample, &events).unwrap();
+    }
+    for text in [events, std::fs::read_to_string(&sample).unwrap()] {
+        let kinds: Vec<String> = text
+            .lines()
+            .map(|line| {
+                let event: serde_json::Value = serde_json::from_str(line).unwrap();
+                let wrong: Vec<String> =
+                    validator.iter_errors(&event).map(|e| format!("{}: {e}", e.instance_path())).collect();
+                assert!(wrong.is_empty(), "{line}: {wrong:#?}");
+                event["event"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(kinds.first().map(String::as_str), Some("run_started"));
+        assert_eq!(kinds.last().map(String::as_str), Some("run_finished"));
+        assert!(kinds.iter().any(|kind| kind == "copy_done"), "{kinds:?}");
+    }
 }

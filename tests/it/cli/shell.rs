@@ -1,5 +1,6 @@
 //! Commands that need no world, and the demo, which brings its own.
 
+use clap::ValueEnum as _;
 use insta::assert_snapshot;
 
 use crate::world::World;
@@ -83,13 +84,44 @@ fn the_schema_is_the_one_in_the_repository() {
     assert_eq!(schema.out.trim(), include_str!("../../../specs/schema/spec.json").trim());
 }
 
+/// The commands that `rehome --help` names.
+fn commands(world: &World) -> Vec<String> {
+    let help = world.run(&["--help"]).ends(0).out;
+    let list = help.split_once("Commands:").unwrap().1.lines().skip(1);
+    list.take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.strip_prefix("  ").filter(|l| !l.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .collect()
+}
+
 #[test]
-fn completions_know_every_command() {
+fn completions_of_every_shell_know_every_command_and_option() {
     let world = World::demo();
-    for shell in ["bash", "zsh", "fish"] {
-        let ran = world.run(&["completions", shell]).ends(0);
-        for command in ["plan", "apply", "resume", "verify", "doctor", "copy", "sandbox"] {
-            assert!(ran.out.contains(command), "{shell} does not know {command}");
+    let commands = commands(&world);
+    assert!(commands.len() >= 20, "{commands:?}");
+    let shells = clap_complete::Shell::value_variants();
+    assert!(shells.len() >= 4);
+    for shell in shells {
+        let ran = world.run(&["completions", &shell.to_string()]).ends(0);
+        for command in &commands {
+            assert!(ran.out.contains(command.as_str()), "{shell} does not know {command}");
+        }
+        for option in ["max-bytes", "detailed-exitcode", "events"] {
+            assert!(ran.out.contains(option), "{shell} does not know --{option}");
+        }
+    }
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_command_and_each_says_how_it_is_used() {
+    let world = World::demo();
+    let whole = world.run(&["man"]).ends(0);
+    assert!(whole.out.contains(".TH rehome"), "{whole}");
+    world.run(&["man", "pages"]).ends(0);
+    for command in commands(&world) {
+        let page = world.read(&format!("pages/rehome-{command}.1"));
+        for part in [".TH", "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
+            assert!(page.contains(part), "the page of {command} has no {part}");
         }
     }
 }

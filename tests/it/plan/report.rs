@@ -57,7 +57,7 @@ fn a_plan_on_a_terminal() {
 
 #[test]
 fn a_plan_in_a_review() {
-    assert_snapshot!(plan_markdown(&sample(), None));
+    assert_snapshot!(plan_markdown(&sample(), None).text);
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn markdown_fits_its_limit_and_never_folds_what_destroys() {
     world = world.wants("gone").has("new", "gone", 1);
     world.account("gone").state = Presence::Absent;
     let plan = world.plan();
-    let full = plan_markdown(&plan, None);
+    let full = plan_markdown(&plan, None).text;
     for limit in [full.len(), 60_000, 20_000, 4_000, 2_000] {
-        let text = plan_markdown(&plan, Some(limit));
+        let text = plan_markdown(&plan, Some(limit)).text;
         assert!(text.len() <= limit, "{} > {limit}", text.len());
         let visible = text.split("<details>").next().unwrap();
         assert!(visible.contains("| reset | gone@mydomain.ovh |"), "{limit}: {visible}");
@@ -125,14 +125,25 @@ fn markdown_fits_its_limit_and_never_folds_what_destroys() {
 }
 
 #[test]
-fn markdown_says_how_many_destructive_rows_did_not_fit() {
+fn what_destroys_is_named_where_its_rows_do_not_fit_and_what_is_not_named_is_told() {
     let mut plan = many(300);
     for action in &mut plan.body.actions {
         action.undo = rehome::model::Undo::Irreversible("no way back".to_owned());
     }
-    let text = plan_markdown(&plan, Some(10_000));
-    assert!(text.len() <= 10_000);
-    assert!(text.contains("more rows of this kind did not fit: read the plan file"), "{text}");
+    let shown = plan_markdown(&plan, Some(20_000));
+    assert!(shown.text.len() <= 20_000);
+    assert_eq!(shown.unnamed, 0);
+    let visible = shown.text.split("<details>").next().unwrap();
+    assert!((0..300).all(|n| visible.contains(&format!("user{n:05}@"))), "{visible}");
+    assert!(visible.contains("(300): user00000@mydomain.ovh, "), "{visible}");
+    let cut = plan_markdown(&plan, Some(4_000));
+    assert!(cut.text.len() <= 4_000);
+    assert!(cut.unnamed > 0);
+    let told = format!(
+        "{} more actions of this kind did not fit: read the plan file",
+        rehome::diag::count(cut.unnamed as u64)
+    );
+    assert!(cut.text.contains(&told), "{}", cut.text);
 }
 
 #[test]
@@ -142,7 +153,7 @@ fn what_a_platform_says_cannot_move_the_cursor_or_the_layout() {
     action.guard.as_mut().unwrap().message = "\u{1b}[2Jgone | <b>bold</b> `x`".to_owned();
     plan.body.notes[0].message = "\u{1b}]0;title\u{7} <script>".to_owned();
     assert!(!plan_text(&plan, &Options::default()).contains('\u{1b}'));
-    let markdown = plan_markdown(&plan, None);
+    let markdown = plan_markdown(&plan, None).text;
     assert!(!markdown.contains('\u{1b}') && !markdown.contains("<script>") && !markdown.contains("<b>"));
 }
 

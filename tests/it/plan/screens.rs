@@ -7,12 +7,13 @@ use std::{
 };
 
 use rehome::{
-    model::{Delegation, DomainType, PlatformKind, Right},
+    model::{ActionId, CopyCounts, Delegation, DomainType, Event, FailedMessage, PlatformKind, Right, RunId},
     plan::Plan,
-    report::{Graph, Options, Style, plan_graph, plan_html, plan_json, plan_markdown, plan_text},
+    report::{self, Graph, Options, Style, event_json, plan_graph, plan_html, plan_json, plan_markdown, plan_text},
     spec::{SourceFate, Strategy},
 };
 
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::world::{World, a, d};
@@ -73,12 +74,12 @@ fn the_screens_are_what_the_program_prints() {
     let options = Options { width: 100, ..Options::default() };
     let screens = [
         ("3-people.txt", plan_text(&small, &options)),
-        ("3-people.md", plan_markdown(&small, Some(65_000))),
+        ("3-people.md", plan_markdown(&small, Some(65_000)).text),
         ("3-people.html", plan_html(&small)),
         ("3-people.mmd", plan_graph(&small, Graph::Mermaid)),
         ("3-people.json", String::from_utf8(plan_json(&small)).unwrap()),
         ("300-people.txt", plan_text(&large, &options)),
-        ("300-people.md", plan_markdown(&large, Some(65_000))),
+        ("300-people.md", plan_markdown(&large, Some(65_000)).text),
         ("300-people.html", plan_html(&large)),
         ("300-people.mmd", plan_graph(&large, Graph::Mermaid)),
     ];
@@ -172,9 +173,72 @@ fn the_schema_of_plans_is_true() {
     }
 }
 
+/// The schema of events in the repository is the one that the code makes, and every event fits it.
+#[test]
+fn the_schema_of_events_is_true() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/schema/event.json");
+    let text = report::event_schema_text();
+    if std::env::var_os("REHOME_UPDATE").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "run this test with REHOME_UPDATE=1");
+    let validator = jsonschema::validator_for(&report::event_schema()).unwrap();
+    let at = "2026-01-01T00:00:00Z".parse().unwrap();
+    let forecast = report::Forecast { per_second: Some(12.34), remaining: Some(std::time::Duration::from_secs(9)) };
+    let mut told = std::collections::BTreeSet::new();
+    for event in every_event() {
+        let line: serde_json::Value = serde_json::from_str(&event_json(&event, at, Some(&forecast))).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&line).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{line}: {errors:#?}");
+        told.insert(line["event"].as_str().unwrap().to_owned());
+    }
+    // Each kind is in the page, and each kind of the schema was tried.
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/events.md")).unwrap();
+    assert!(told.iter().all(|kind| page.contains(&format!("| `{kind}` |"))), "{told:?}");
+    assert_eq!(text.matches("\"const\":").count(), told.len(), "{told:?}");
+    for wrong in
+        [json!({ "v": 1, "event": "warning", "message": "no time" }), json!({ "v": 1, "at": "x", "event": "y" })]
+    {
+        assert!(!validator.is_valid(&wrong), "{wrong}");
+    }
+}
+
+/// One of each kind.
+fn every_event() -> Vec<Event> {
+    let action = || ActionId::from("account.create:new/ann@mydomain.ovh");
+    let counts =
+        CopyCounts { source: 2, copied: 1, failed: [("too-large".to_owned(), 1)].into(), ..CopyCounts::default() };
+    let message = FailedMessage {
+        folder: rehome::model::FolderPath::inbox(),
+        uid_validity: 1,
+        uid: 2,
+        class: "too-large".to_owned(),
+        reason: "552".to_owned(),
+    };
+    let (run, reason, gate) = (RunId("run-000001".to_owned()), "why".to_owned(), "hold".to_owned());
+    vec![
+        Event::RunStarted { run: run.clone(), plan: three().id, actions: 3, resumed: false },
+        Event::ActionStarted { action: action() },
+        Event::ActionWaiting { action: action(), reason: reason.clone() },
+        Event::GateShut { gate: gate.clone(), reason: reason.clone(), actions: 2 },
+        Event::GateOpened { gate, by: Some("ada".to_owned()) },
+        Event::ActionDone { action: action(), detail: None, adopted: true },
+        Event::ActionUndone { action: action(), reason: reason.clone() },
+        Event::ActionFailed { action: action(), errors: vec![reason.clone()], help: None, blocked: vec![action()] },
+        Event::CopyProgress { account: a("ann"), folder: "INBOX".to_owned(), done: 1, total: 2, octets: 3 },
+        Event::FolderDone { account: a("ann"), folder: "INBOX".to_owned(), counts: counts.clone() },
+        Event::MessageFailed { account: a("ann"), message },
+        Event::CopyDone { account: a("ann"), counts },
+        Event::VerifyProgress { account: a("ann"), done: 1, total: 2 },
+        Event::Throttled { host: "imap.example".to_owned(), reason: reason.clone(), millis: 1_500 },
+        Event::Warning { message: reason },
+        Event::RunFinished { run, exit: 3, done: 1, failed: 1, pending: 1 },
+    ]
+}
+
 #[test]
 fn small_domains_stay_in_full_when_a_large_one_must_shrink() {
-    let text = plan_markdown(&three_hundred(), Some(65_000));
+    let text = plan_markdown(&three_hundred(), Some(65_000)).text;
     assert!(text.len() <= 65_000, "{}", text.len());
     assert!(text.contains("<details><summary>fourth.example ("), "{text}");
     assert!(text.contains("| `+` | create | person299@fourth.example |"), "the small one is in full");
@@ -201,6 +265,43 @@ fn the_page_filters_in_a_browser() {
     let shot = folder.path().join("plan.png");
     open(&[&format!("--screenshot={}", shot.display())], "#q=john&theme=dark");
     assert!(fs::metadata(&shot).unwrap().len() > 10_000, "a picture of the page");
+}
+
+/// A page beside the others that holds one of them in a frame as wide as a phone, and writes what the frame says of
+/// itself: a browser without a screen has no window that narrow.
+fn on_a_phone(browser: &Browser<'_>, folder: &Path, page: &str, part: &str) -> (u32, u32, usize) {
+    let frame = format!(
+        "<!doctype html><meta charset=utf-8><iframe id=f width=390 height=844 style=border:0 src=\"{page}{part}\">\
+         </iframe><pre id=out></pre><script>onload=()=>setTimeout(()=>{{const d=f.contentDocument,w=f.contentWindow;\
+         const rows=[...d.querySelectorAll('.row')].filter(r=>r.offsetParent!==null).length;\
+         out.textContent=`says ${{w.innerWidth}} ${{d.documentElement.scrollWidth}} ${{rows}} end`}},200)</script>"
+    );
+    let file = folder.join("phone.html");
+    fs::write(&file, frame).unwrap();
+    let allow = ["--allow-file-access-from-files", "--virtual-time-budget=20000", "--dump-dom"];
+    let dom = browser.open(&allow, &file, "");
+    let said =
+        dom.split_once(">says ").and_then(|(_, rest)| rest.split_once(" end")).unwrap_or_else(|| panic!("{dom}"));
+    let numbers: Vec<u32> = said.0.split(' ').map(|n| n.parse().unwrap()).collect();
+    (numbers[0], numbers[1], numbers[2] as usize)
+}
+
+#[test]
+fn the_page_of_300_people_fits_a_phone_and_filters_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(browser) = Browser::find(folder.path()) else { return };
+    for (name, plan) in [("small.html", three()), ("large.html", three_hundred())] {
+        fs::write(folder.path().join(name), plan_html(&plan)).unwrap();
+        let (width, wide, rows) = on_a_phone(&browser, folder.path(), name, "");
+        assert_eq!(width, 390, "the frame is as wide as a phone");
+        assert!(wide <= width, "{name} is {wide} wide on a screen of {width}");
+        assert!(rows > 0, "{name} shows something");
+    }
+    let (_, wide, rows) = on_a_phone(&browser, folder.path(), "large.html", "#q=person299");
+    assert_eq!(rows, 4, "rename, create, copy and verify of one person");
+    assert!(wide <= 390, "{wide}");
+    let (_, _, none) = on_a_phone(&browser, folder.path(), "large.html", "#q=nobody");
+    assert_eq!(none, 0);
 }
 
 #[test]

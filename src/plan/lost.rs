@@ -1,0 +1,73 @@
+//! Addresses that would go with an account: an alias that the spec wants elsewhere, and that nobody has taken over yet.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    model::{ActionId, Address, Change, NoteKind, ObjectClass, PlatformId},
+    spec::Presence,
+};
+
+use super::{
+    claims::{self, platform_change},
+    draft::{Block, Draft},
+    world::World,
+};
+
+/// Leaves an account alone that still has, or may have, an address of the spec beside its own. Without it mail to that
+/// address would come back, because what should have taken it is blocked, or its platform cannot hold it.
+pub(super) fn keep(world: &World<'_>, draft: &mut Draft) {
+    let mut kept: Vec<(ActionId, String, Block)> = Vec::new();
+    for action in &draft.actions {
+        if let Some((platform, Change::AccountReset { address })) = platform_change(action)
+            && let Some(block) = held(world, draft, platform, address)
+        {
+            kept.push((action.id.clone(), action.chain.to_string(), block));
+        }
+    }
+    draft.drop_actions(kept.iter().map(|(id, ..)| id.clone()).collect());
+    for (_, chain, block) in kept {
+        draft.tell(&chain, block.told_as(NoteKind::Waiting));
+    }
+}
+
+fn held(world: &World<'_>, draft: &Draft, platform: &PlatformId, address: &Address) -> Option<Block> {
+    let changes = || draft.actions.iter().filter_map(platform_change).filter(|(on, _)| *on == platform);
+    // Its name now, when the plan renames it first.
+    let now = changes().find_map(|(_, change)| match change {
+        Change::AccountRename { from, to } if to == address => Some(from),
+        _ => None,
+    });
+    let now = now.unwrap_or(address);
+    let can = world.platform(platform).is_some_and(|v| v.capabilities.aliases);
+    if can && world.gap(platform, ObjectClass::Alias, &now.key()).is_some() {
+        return Some(claims::incomplete(world, platform, ObjectClass::Alias));
+    }
+    let taken_away: BTreeSet<&Address> = changes()
+        .filter_map(|(_, change)| match change {
+            Change::AliasRemove { alias, .. } => Some(alias),
+            _ => None,
+        })
+        .collect();
+    let aliases = &world.account(platform, now).view()?.aliases;
+    let alias = aliases.iter().find(|alias| !taken_away.contains(alias) && is_wanted(world, alias))?;
+    let message = format!(
+        "{} on {} is left alone while it has {}, which the spec wants and nobody else has",
+        address.unicode(),
+        world.title(platform),
+        alias.unicode()
+    );
+    Some(Block::own(
+        "address-would-be-lost",
+        message,
+        "solve what keeps that address from its new place, and plan again",
+    ))
+}
+
+/// Whether the spec wants an address, as whatever it may be.
+fn is_wanted(world: &World<'_>, address: &Address) -> bool {
+    let present = |state: Presence| state == Presence::Present;
+    world.wants_account(address)
+        || world.spec.redirections.get(address).is_some_and(|r| present(r.state))
+        || world.spec.groups.get(address).is_some_and(|g| present(g.state))
+        || world.wants_alias(address)
+}
