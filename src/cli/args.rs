@@ -274,7 +274,7 @@ pub(super) enum Command {
     },
     /// Prove that all mail is there and DNS is right; changes nothing
     Verify {
-        /// The spec, with `mail` or `dns` before it to verify that alone; a spec of that name is `./dns`
+        /// The spec, with `mail` or `dns` before it to verify that alone
         #[arg(value_name = "SPEC", default_value = ".", num_args = 0..=2, env = "REHOME_SPEC")]
         words: Vec<PathBuf>,
         /// What to verify

@@ -32,12 +32,7 @@ pub fn rollback(
     (run, done): (&RunId, &[Action]),
 ) -> Plan {
     let world = World::new(spec, inventory, state);
-    let mut back = Back {
-        world: &world,
-        draft: Draft::default(),
-        undone_by: BTreeMap::new(),
-        copies: BTreeSet::new(),
-    };
+    let mut back = Back { world: &world, draft: Draft::default(), undone_by: BTreeMap::new(), copies: BTreeSet::new() };
     for action in done.iter().rev() {
         let before: BTreeSet<ActionId> = done
             .iter()

@@ -32,7 +32,8 @@ use crate::{
 /// How many mailboxes are compared at the same time.
 const PARALLEL: usize = 4;
 
-/// What was typed: `verify dns SPEC` is `verify SPEC --what dns`, and of `verify SPEC` both are verified.
+/// What was typed: `verify dns SPEC` is `verify SPEC --what dns`, and of `verify SPEC` both are verified. A word alone is a
+/// spec where there is one of that name: what is called `mail` in somebody's repository goes on to be found.
 pub(super) fn asked(context: &Context, words: &[PathBuf], what: VerifyWhat) -> Result<(PathBuf, VerifyWhat), Failure> {
     let named = |word: &PathBuf| match word.to_str() {
         Some("dns") => Some(VerifyWhat::Dns),
@@ -43,6 +44,7 @@ pub(super) fn asked(context: &Context, words: &[PathBuf], what: VerifyWhat) -> R
     let invalid = |message: String| Failure::new(Exit::Invalid, message).help("rehome verify [mail|dns] [SPEC]");
     let first = words.first().and_then(|word| Some((word, named(word)?)));
     let (path, word) = match (first, words) {
+        (Some((path, _)), [_]) if path.exists() => (path.clone(), None),
         (Some((_, word)), [_]) => (usual(), Some(word)),
         (Some((_, word)), [_, path]) => (path.clone(), Some(word)),
         (None, [path]) => (path.clone(), None),

@@ -146,6 +146,10 @@ fn mail_and_dns_are_verified_alone_by_a_word_before_the_spec() {
         world.run(wrong).ends(10);
     }
     world.run(&["verify", "./dns"]).ends(10);
+    // A spec of that name is found without a dot.
+    std::fs::copy(world.dir().join("rehome.yaml"), world.dir().join("dns")).unwrap();
+    let spec = world.run(&["verify", "dns"]).ends(0);
+    assert!(spec.out.contains("john.smith"), "{spec}");
 }
 
 #[test]
