@@ -55,7 +55,7 @@ use std::{
 };
 
 use crate::{
-    model::{ActionId, Change, Inventory, Phase, State, Text, Work},
+    model::{ActionId, Address, Change, Inventory, Phase, PlatformId, State, Text, Work},
     spec::{Presence, Spec},
 };
 
@@ -147,8 +147,18 @@ fn sources_last(draft: &mut Draft) {
     for action in draft.actions.iter().filter(|a| chains.contains(&a.chain) && !is_end(a)) {
         before.entry(action.chain.clone()).or_default().insert(action.id.clone());
     }
+    // Others may free an address of it for themselves.
+    let mut freed: BTreeMap<(PlatformId, Address), BTreeSet<ActionId>> = BTreeMap::new();
+    for action in &draft.actions {
+        if let Work::Platform { platform, change: Change::AliasRemove { account, .. } } = &action.work {
+            freed.entry((platform.clone(), account.clone())).or_default().insert(action.id.clone());
+        }
+    }
     for action in draft.actions.iter_mut().filter(|a| is_end(a)) {
         action.requires.extend(before.get(&action.chain).cloned().unwrap_or_default());
+        if let Work::Platform { platform, change: Change::AccountReset { address } } = &action.work {
+            action.requires.extend(freed.remove(&(platform.clone(), address.clone())).unwrap_or_default());
+        }
     }
 }
 
@@ -206,7 +216,7 @@ fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Address, Gates, PlatformId, Precondition, Undo};
+    use crate::model::{Gates, Precondition, Undo};
 
     fn spec() -> Spec {
         Spec {

@@ -129,6 +129,10 @@ async fn a_certificate_that_is_renewed_in_the_middle_is_taken_when_it_is_valid_a
             assert!(there < before.values().map(Vec::len).sum(), "nothing is sent to a server that is not proved");
             // The right one comes back, and the copy goes on where it was.
             target.renew(pem(&one, &names));
+            // It takes a moment until the new one is served.
+            while to.connect().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             let report = pass(source.connector("a", "secret"), to, &ledger).await.unwrap();
             assert!(report.failed.is_empty() && report.total.balances(), "{report:?}");
         }
