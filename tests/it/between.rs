@@ -241,7 +241,7 @@ async fn while_one_process_is_at_work_the_other_says_so_and_sends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_that_know_nothing_of_each_other_lose_nothing_and_the_doubles_are_told() {
+async fn two_processes_that_know_nothing_of_each_other_lose_nothing() {
     let Some(field) = Field::start().await else { return };
     let gate = Gate::start(field.target.port).await;
     gate.set(Some(Moment::Held(1)));
@@ -255,7 +255,7 @@ async fn two_processes_that_know_nothing_of_each_other_lose_nothing_and_the_doub
     assert_eq!(field.inbox().await, 300);
     let proof = field.begin_with("proof", &elsewhere, field.target.port, &["--verify"]).wait();
     let told = proof.stdout.clone() + &proof.stderr;
-    assert!(told.contains("more often than at the source"), "{proof:?}");
+    assert_eq!(proof.status.code(), Some(0), "doubles are no loss: {told}");
     assert!(!told.contains("message-missing"), "{told}");
 }
 

