@@ -82,7 +82,7 @@ def rehome(binary, ports, users, state):
         spec = os.path.join(state, "rehome.yaml")
         with open(spec, "w") as out:
             out.write(SPEC.format(*ports) + "".join(f"  {user}: {{}}\n" for user in users))
-        argv = [binary, "apply", spec, "--auto-approve", "--no-dns", "--parallel", str(2 * (os.cpu_count() or 2))]
+        argv = [binary, "apply", spec, "--auto-approve", "--no-dns", "--until", "copy", "--parallel", str(2 * (os.cpu_count() or 2))]
     return {"argv": argv, "env": env}
 
 

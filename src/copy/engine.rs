@@ -36,13 +36,13 @@ use crate::{
 
 /// How long the work of one mailbox may take before another pair of connections is made for it, for each further pair:
 /// what is done by then needs no more of them.
-const PATIENCE: Duration = Duration::from_millis(60);
+const PATIENCE: Duration = Duration::from_millis(25);
 
-/// Servers that take longer than this for a listing are worth several connections from the start.
+/// Servers that take longer than this for an answer are worth several connections from the start.
 const FAR: Duration = Duration::from_millis(25);
 
-/// How many more folders are copied at the same time when the target wants to be asked before each message, so that each
-/// connection is idle most of the time.
+/// How many more folders are copied at the same time when each connection is idle most of the time: the servers are far,
+/// or the target wants to be asked before each message.
 const MORE: usize = 2;
 
 /// What a pass works on.
@@ -79,8 +79,9 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     let (listing, there) = tokio::join!(first.source.list(), first.target.list());
     let (listing, mut there) = (listing?, there?);
     let (listing, views) = views::set_aside(listing, job.filter);
-    let patience = if listing.took.max(there.took) > FAR { Duration::ZERO } else { PATIENCE };
-    let lanes = job.tuning.lanes + if first.target.waits() { MORE } else { 0 };
+    let far = listing.distance.max(there.distance) > FAR;
+    let patience = if far { Duration::ZERO } else { PATIENCE };
+    let lanes = job.tuning.lanes + if far || first.target.waits() { MORE } else { 0 };
     let choice = filter::Choice::load(&context, &job.source_id.0, job.filter).await?;
     let mut pass = Pass {
         shared: Shared {

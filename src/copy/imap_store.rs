@@ -269,7 +269,7 @@ async fn list(reader: &mut Reader, names: &Names) -> Result<Listing, StoreError>
         prefix: space.map(|s| s.prefix).unwrap_or_default(),
         labels: reader.capabilities().gmail(),
         folders: folders.into_iter().map(listed_folder).collect(),
-        took,
+        distance: reader.distance().map_or(took, |distance| distance.min(took)),
         earlier,
     })
 }

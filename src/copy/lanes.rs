@@ -11,6 +11,7 @@ use std::{
 
 use futures::future::join_all;
 use tokio::sync::SetOnce;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     CopyError, CopyErrorClass, Side,
@@ -122,15 +123,22 @@ impl<'c> Pass<'_, 'c> {
         (patience, lanes): (Duration, usize),
         (listing, there): (&Listing, &Listing),
     ) -> Result<Prepared, CopyError> {
+        // The first lane needs no place, but takes one.
+        let _place = if patience.is_zero() { None } else { self.shared.resources.try_lane() };
         let tasks = self.tasks(&mut first.source, listing).await?;
         let lanes = lanes.min(tasks.len());
         let work: SetOnce<Work<'_>> = SetOnce::new();
+        let over = CancellationToken::new();
         let more = (1..lanes).map(|n| {
             let (work, further) = (&work, &further);
-            let pause = patience * u32::try_from(n).unwrap_or(u32::MAX);
+            let pause = (patience * u32::try_from(n).unwrap_or(u32::MAX), &over);
             async move { self.stop_all(self.further_lane(further, pause, (listing, there), work).await) }
         });
-        let first = async { self.stop_all(self.first_lane(first, tasks, (listing, there), &work).await) };
+        let first = async {
+            let out = self.stop_all(self.first_lane(first, tasks, (listing, there), &work).await);
+            over.cancel();
+            out
+        };
         let (first, more) = tokio::join!(first, join_all(more));
         let errors: Vec<CopyError> = std::iter::once(first).chain(more).filter_map(Result::err).collect();
         // One lane fails, and the others are interrupted by it.
@@ -222,14 +230,23 @@ impl<'c> Pass<'_, 'c> {
     async fn further_lane<'l>(
         &self,
         further: &impl Fn() -> Lane<'c>,
-        pause: Duration,
+        (pause, over): (Duration, &CancellationToken),
         listings: (&'l Listing, &'l Listing),
         work: &SetOnce<Work<'l>>,
     ) -> Result<(), CopyError> {
-        tokio::time::sleep(pause).await;
-        if work.get().is_some_and(|work| work.queue.is_empty()) {
-            return Ok(());
-        }
+        let _place = loop {
+            // The first lane is done when nothing is left to be taken.
+            let waited = tokio::time::timeout(pause, over.cancelled()).await;
+            if waited.is_ok() || work.get().is_some_and(|work| work.queue.is_empty()) {
+                return Ok(());
+            }
+            if pause.is_zero() {
+                break None;
+            }
+            if let place @ Some(_) = self.shared.resources.try_lane() {
+                break place;
+            }
+        };
         let mut lane = further();
         if !lane.connect().await {
             return Ok(());

@@ -1,6 +1,7 @@
-//! What all copies of a process share: how much mail may be in memory at the same time.
+//! What all copies of a process share: how much mail may be in memory at the same time, and how many lanes keep the
+//! processors busy.
 
-use std::sync::Arc;
+use std::{num::NonZero, sync::Arc, thread};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -16,6 +17,8 @@ const PASSING: u64 = 128 << 10;
 pub struct Resources {
     memory: Arc<Semaphore>,
     units: u32,
+    /// Lanes between servers that are near: what such a lane waits for is a processor.
+    lanes: Arc<Semaphore>,
 }
 
 impl Default for Resources {
@@ -36,7 +39,18 @@ impl Resources {
     #[must_use]
     pub fn new(octets: u64) -> Self {
         let units = u32::try_from(octets / UNIT).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 4);
-        Self { memory: Arc::new(Semaphore::new(units as usize)), units }
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            memory: Arc::new(Semaphore::new(units as usize)),
+            units,
+            lanes: Arc::new(Semaphore::new(processors.max(2))),
+        }
+    }
+
+    /// The place of one lane between servers that are near, if there is one: more lanes than processors only cost
+    /// connections, whether they are those of one mailbox or of several.
+    pub(super) fn try_lane(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.lanes).try_acquire_owned().ok()
     }
 
     /// Waits until messages of these sizes fit. What is larger than the whole budget gets the whole budget.

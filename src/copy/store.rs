@@ -134,8 +134,8 @@ pub(super) struct Listing {
     /// Messages have labels that say in which folders they are shown, and may be in no other folder than `\All`.
     pub(super) labels: bool,
     pub(super) folders: Vec<Listed>,
-    /// How long the server took to tell.
-    pub(super) took: Duration,
+    /// How far the server is: the shortest time in which it answered.
+    pub(super) distance: Duration,
     /// It was told a moment ago, to a look that this run took before it began to copy.
     pub(super) earlier: bool,
 }

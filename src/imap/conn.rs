@@ -70,6 +70,8 @@ pub(super) struct Conn {
     pub(super) namespaces: Option<Vec<(Vec<u8>, Option<char>)>>,
     /// What was told of a quota that was asked for ahead.
     pub(super) roots: Option<Roots>,
+    /// How long the server took to greet: about one round trip.
+    pub(super) distance: Option<Duration>,
     stream: Box<dyn Stream>,
     /// The longest time in which nothing may move.
     pub(super) idle: Duration,
@@ -180,6 +182,7 @@ impl Conn {
             alerts: VecDeque::new(),
             namespaces: None,
             roots: None,
+            distance: None,
             stream,
             idle,
             input: BytesMut::with_capacity(INPUT),

@@ -1,6 +1,10 @@
 //! From an endpoint and a login to a connection that is ready for work.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use tokio::net::{TcpStream, lookup_host};
 
@@ -135,12 +139,15 @@ impl Connector {
             ImapSecurity::Starttls | ImapSecurity::Plain => stream,
         };
         let mut conn = Conn::new(self.endpoint.to_string(), stream, self.timeouts.login);
+        let begun = Instant::now();
         greeting(&mut conn).await?;
+        let distance = begun.elapsed();
         if self.endpoint.security == ImapSecurity::Starttls {
             let stream = self.starttls(conn).await?;
             // Whatever was said before is forgotten: it may have come from anybody.
             conn = Conn::new(self.endpoint.to_string(), stream, self.timeouts.login);
         }
+        conn.distance = Some(distance);
         if conn.capabilities.as_set().is_empty() {
             capability(&mut conn).await?;
         }

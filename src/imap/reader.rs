@@ -83,6 +83,12 @@ impl Reader {
         self.earlier.take()
     }
 
+    /// How long the server took to greet, which is about one round trip however long it takes for its work.
+    #[must_use]
+    pub fn distance(&self) -> Option<Duration> {
+        self.conn.distance
+    }
+
     /// `host:port`.
     #[must_use]
     pub fn endpoint(&self) -> &str {

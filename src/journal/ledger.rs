@@ -192,13 +192,17 @@ impl Ledger {
         let key = serde_json::to_string(path).unwrap_or_default();
         let find = |connection: &Connection| {
             let sql = format!("SELECT {FOLDER} FROM ledger_folder f WHERE f.mailbox = ?1 AND f.path = ?2");
-            connection.query_row(&sql, params![lease.mailbox, key], raw_folder).optional().map_err(db(doing))
+            connection
+                .prepare_cached(&sql)
+                .and_then(|mut statement| statement.query_row(params![lease.mailbox, key], raw_folder).optional())
+                .map_err(db(doing))
         };
         let known = find(&lock(&self.db))?;
         let raw = match known {
             Some(raw) => raw,
             None => self.write(doing, Some(lease), |tx| {
-                tx.execute("INSERT INTO ledger_folder (mailbox, path) VALUES (?1, ?2)", params![lease.mailbox, key])
+                tx.prepare_cached("INSERT INTO ledger_folder (mailbox, path) VALUES (?1, ?2)")
+                    .and_then(|mut statement| statement.execute(params![lease.mailbox, key]))
                     .map_err(db(doing))?;
                 find(tx)?.ok_or_else(|| db(doing)(rusqlite::Error::QueryReturnedNoRows))
             })?,
@@ -513,8 +517,8 @@ impl Ledger {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(db(doing))?;
         if let Some(lease) = lease {
             let epoch: Option<i64> = tx
-                .query_row("SELECT epoch FROM ledger_mailbox WHERE id = ?1", params![lease.mailbox], |row| row.get(0))
-                .optional()
+                .prepare_cached("SELECT epoch FROM ledger_mailbox WHERE id = ?1")
+                .and_then(|mut statement| statement.query_row(params![lease.mailbox], |row| row.get(0)).optional())
                 .map_err(db(doing))?;
             if epoch != Some(lease.epoch) {
                 return Err(LedgerError::Fenced);
@@ -537,10 +541,12 @@ impl Ledger {
 
 fn put_folder(tx: &Transaction<'_>, row: &FolderRow) -> Result<(), LedgerError> {
     let doing = "write a folder";
-    tx.execute(
+    tx.prepare_cached(
         "UPDATE ledger_folder SET source_validity = ?2, target = ?3, target_validity = ?4, adopt_below = ?5,
                 distrusted = ?6, status = ?7, counts = ?8 WHERE id = ?1",
-        params![
+    )
+    .and_then(|mut statement| {
+        statement.execute(params![
             row.id.0,
             row.source_validity,
             row.target,
@@ -549,8 +555,8 @@ fn put_folder(tx: &Transaction<'_>, row: &FolderRow) -> Result<(), LedgerError> 
             row.distrusted,
             row.status.as_ref().and_then(|s| serde_json::to_string(s).ok()),
             row.counts.as_ref().and_then(|c| serde_json::to_string(c).ok()),
-        ],
-    )
+        ])
+    })
     .map(drop)
     .map_err(db(doing))
 }

@@ -185,6 +185,8 @@ fn escape(path: &Path) -> String {
 fn prepare(path: &Path, conn: &mut Connection) -> Result<(), JournalError> {
     let sql = |e| JournalError::sql(path, e);
     conn.busy_timeout(PATIENCE).map_err(sql)?;
+    // More than the statements of the ledger.
+    conn.set_prepared_statement_cache_capacity(64);
     let found = recognise(path, conn)?;
     conn.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
     conn.pragma_update(None, "synchronous", "FULL").map_err(sql)?;

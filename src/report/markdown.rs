@@ -209,8 +209,10 @@ struct Block<'p> {
     domain: &'p str,
     actions: Vec<&'p Action>,
     detail: Detail,
-    /// How long it is at its detail.
+    /// How long it is at its detail, or no less than that as long as it was not written.
     octets: usize,
+    /// How it reads at its detail. In a large plan most blocks shrink before anybody has to write them.
+    text: Option<String>,
 }
 
 impl Block<'_> {
@@ -225,9 +227,28 @@ impl Block<'_> {
 
     fn set(&mut self, detail: Detail) {
         self.detail = detail;
-        self.octets = self.text(detail).len();
+        self.text = None;
+        self.octets = match detail {
+            Detail::Full => self.actions.len() * ROW,
+            // Each name, a comma and a blank.
+            Detail::Names => {
+                let chains = self.actions.iter().map(|a| a.chain.as_str()).collect::<BTreeSet<_>>();
+                chains.iter().map(|chain| chain.len().saturating_sub(self.domain.len()) + 1).sum()
+            }
+            Detail::Counts => self.write(),
+        };
+    }
+
+    /// Writes it, and gives its length.
+    fn write(&mut self) -> usize {
+        let text = self.text.insert(self.text(self.detail));
+        self.octets = text.len();
+        self.octets
     }
 }
+
+/// No row is shorter than this.
+const ROW: usize = 30;
 
 /// The actions that are folded, by domain, or by phase where there is one domain. What cannot fit begins smaller.
 fn blocks(plan: &Plan, limit: usize) -> Vec<Block<'_>> {
@@ -244,15 +265,15 @@ fn blocks(plan: &Plan, limit: usize) -> Vec<Block<'_>> {
     let mut out = Vec::with_capacity(by.len());
     for ((phase, domain), actions) in by {
         let title = if domain.is_empty() { phase.title().to_owned() } else { domain.to_owned() };
-        // No row is shorter than this, so what cannot fit is not even tried.
+        // What cannot fit is not even tried.
         let detail = match actions.len() {
-            n if n.saturating_mul(30) <= limit => Detail::Full,
+            n if n.saturating_mul(ROW) <= limit => Detail::Full,
             n if n.saturating_mul(8) <= limit => Detail::Names,
             _ => Detail::Counts,
         };
         let only = domains.first().copied().unwrap_or_default();
         let domain = if domain.is_empty() { only } else { domain };
-        let mut block = Block { title, domain, actions, detail, octets: 0 };
+        let mut block = Block { title, domain, actions, detail, octets: 0, text: None };
         block.set(detail);
         out.push(block);
     }
@@ -262,13 +283,21 @@ fn blocks(plan: &Plan, limit: usize) -> Vec<Block<'_>> {
 /// The blocks in that much room: the largest shrinks first. `None` when they do not fit.
 fn fitting(blocks: &mut [Block<'_>], room: usize) -> Option<String> {
     let mut sum: usize = blocks.iter().map(|b| b.octets).sum();
-    while sum > room {
-        let largest = blocks.iter_mut().filter(|b| b.detail != Detail::Counts).max_by_key(|b| b.octets)?;
-        sum -= largest.octets;
-        largest.set(if largest.detail == Detail::Full { Detail::Names } else { Detail::Counts });
-        sum += largest.octets;
+    loop {
+        let changed = if sum > room {
+            let largest = blocks.iter_mut().filter(|b| b.detail != Detail::Counts).max_by_key(|b| b.octets)?;
+            sum -= largest.octets;
+            largest.set(if largest.detail == Detail::Full { Detail::Names } else { Detail::Counts });
+            largest
+        } else if let Some(unwritten) = blocks.iter_mut().find(|b| b.text.is_none()) {
+            sum -= unwritten.octets;
+            unwritten.write();
+            unwritten
+        } else {
+            return Some(blocks.iter().filter_map(|b| b.text.as_deref()).collect());
+        };
+        sum += changed.octets;
     }
-    Some(blocks.iter().map(|b| b.text(b.detail)).collect())
 }
 
 fn folded(title: &str, body: &str) -> String {
