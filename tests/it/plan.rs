@@ -4,6 +4,7 @@ mod dependents;
 mod file;
 pub mod laws;
 pub mod model;
+mod moves;
 mod notes;
 mod report;
 mod runs;
