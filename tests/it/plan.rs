@@ -6,6 +6,7 @@ pub mod laws;
 pub mod model;
 mod moves;
 mod notes;
+mod policies;
 mod report;
 mod runs;
 mod screens;
