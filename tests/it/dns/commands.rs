@@ -122,6 +122,38 @@ async fn check_is_calm_about_a_domain_in_order_and_tells_errors_from_what_is_unk
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_letters_of_its_own_is_asked_for_as_it_stands_in_dns() {
+    let desk = Desk::new().await;
+    let name = "xn--bcher-kva.example";
+    desk.zones.add_zone(name, &["ns1.a.example"]).unwrap();
+    desk.zones.set(name, RecordType::Mx, &["1 smtp.google.com"], 600).unwrap();
+    desk.zones.set(name, RecordType::Txt, &["v=spf1 include:_spf.google.com ~all"], 600).unwrap();
+    for written in ["b\u{fc}cher.example", "BU\u{308}CHER.example", "b\u{fc}cher\u{3002}example", name] {
+        let told = desk.json(&["dns", "check", written, "--platform", "google"], 0);
+        let findings = told["checked"][0]["findings"].as_array().unwrap();
+        let mx = findings.iter().find(|f| f["code"] == "mx-ok").unwrap_or_else(|| panic!("{written}: {told:#}"));
+        assert_eq!(mx["evidence"][0]["name"], name, "{written}");
+        assert_eq!(desk.json(&["dns", "spf", written, "--ip", "198.51.100.7"], 0)["result"], "pass", "{written}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resolver_with_a_view_of_its_own_is_named_and_decides_nothing() {
+    let desk = Desk::new().await;
+    let zones = Zones::new();
+    zones.add_zone("a.example", &["ns1.inside.example"]).unwrap();
+    zones.set("a.example", RecordType::Mx, &["1 mail.inside.example"], 600).unwrap();
+    let inside = DnsServer::start(zones, Counters::new()).await.unwrap();
+    let at = inside.address().to_string();
+    let told = desk.json(&["dns", "check", "a.example", "--platform", "google", "--resolver", &at], 0);
+    let findings = told["checked"][0]["findings"].as_array().unwrap();
+    let differs = findings.iter().find(|f| f["code"] == "resolver-differs" && f["subject"] == "a.example MX").unwrap();
+    assert!(differs["message"].as_str().unwrap().contains(&at), "{differs}");
+    assert!(differs["fix"].as_str().unwrap().contains("a view of the zone of its own"), "{differs}");
+    assert!(findings.iter().any(|f| f["code"] == "mx-ok"), "the servers with authority are believed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn explain_tells_the_long_form_and_helps_with_a_typo() {
     let desk = Desk::new().await;
     let told = desk.binary.run(&["explain", "spf-lookups"]).expect(0).stdout;
