@@ -10,5 +10,6 @@ mod sets;
 mod wanted;
 
 pub(super) use emit::{add, emit, guard_of, names_later, switches};
+pub(super) use policy::kept_away;
 pub(super) use seen::{Seen, seen};
 pub use wanted::{announces_policy, ask, spf_to_count, wish};

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     model::{
-        ActionId, DnsTopic, ExpectedRecord, Guard, GuardOutcome, Need, NoteKind, Phase, Policy, PolicyMode, PolicyView,
-        Question, RecordType, ZoneChange,
+        ActionId, DnsTopic, DnsView, ExpectedRecord, Guard, GuardOutcome, Need, NoteKind, Phase, Policy, PolicyMode,
+        PolicyView, Question, RecordType, ZoneChange,
     },
     plan::{draft::Draft, reads},
 };
@@ -173,6 +173,21 @@ impl Place<'_, '_> {
             policy.text().trim_end()
         )
     }
+}
+
+/// What an MTA-STS policy in force means for mail that goes back to servers which it does not list: half a sentence.
+pub(in crate::plan) fn kept_away(view: &DnsView, change: &ZoneChange) -> Option<String> {
+    let Some(PolicyView::Served { policy }) = &view.policy else { return None };
+    let hosts = if change.rtype == RecordType::Mx { change.mail_hosts() } else { Vec::new() };
+    let missing: Vec<&str> = hosts.into_iter().filter(|host| !policy.covers(host)).collect();
+    (policy.mode == PolicyMode::Enforce && !missing.is_empty()).then(|| {
+        format!(
+            "; the MTA-STS policy does not list {}, and senders that know it do not deliver there for {} s: add it to the \
+             policy, with a new id, first",
+            missing.join(", "),
+            policy.max_age
+        )
+    })
 }
 
 /// The host of an MX record; nothing for one that says that no mail is taken (RFC 7505).

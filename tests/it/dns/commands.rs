@@ -72,6 +72,19 @@ async fn spf_prints_its_result_and_exits_12_only_when_it_could_not_be_found_out(
     assert!(passed["explanation"].is_null() && !passed["trace"].as_array().unwrap().is_empty());
     assert_eq!(desk.json(&spf("192.0.2.1"), 0)["result"], "softfail");
     assert_eq!(desk.json(&["dns", "spf", "[192.0.2.1]", "--ip", "192.0.2.1", "--sender", ""], 0)["result"], "none");
+    let by_name = "v=spf1 exists:%{h}.h.a.example exists:%{l}.l.a.example -all";
+    desk.zones.set("m.a.example", RecordType::Txt, &[by_name], 600).unwrap();
+    desk.zones.set("mail.b.example.h.a.example", RecordType::A, &["127.0.0.2"], 600).unwrap();
+    desk.zones.set("ann.l.a.example", RecordType::A, &["127.0.0.2"], 600).unwrap();
+    for (option, value, result) in [
+        ("--helo", "mail.b.example", "pass"),
+        ("--helo", "mail.c.example", "fail"),
+        ("--sender", "ann@m.a.example", "pass"),
+        ("--sender", "bob@m.a.example", "fail"),
+    ] {
+        let words = ["dns", "spf", "m.a.example", "--ip", "192.0.2.1", option, value];
+        assert_eq!(desk.json(&words, 0)["result"], result, "{option} {value}");
+    }
     desk.zones.fail("_spf.google.com", Some(Fault::Silent));
     assert_eq!(desk.json(&spf("192.0.2.1"), 12)["result"], "temperror");
     let human = desk.run(&spf("192.0.2.1")).expect(12).stdout;

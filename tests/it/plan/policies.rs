@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use rehome::{
     model::{
-        DnsTopic, DnsView, NoteKind, PlatformKind, Policy, PolicyView, Question, RecordSet, RecordType, ServerView,
-        Verdict, Work, ZoneChange,
+        DnsTopic, DnsView, NoteKind, PlatformKind, Policy, PolicyView, Question, RecordSet, RecordType, RunId,
+        ServerView, Verdict, Work, ZoneChange,
     },
-    plan::{Plan, ask, stale},
+    plan::{Header, Plan, ask, rollback, stale},
     spec::{DnsSpec, OVH_ZONE, Strategy},
 };
 
@@ -180,6 +180,22 @@ fn a_policy_that_changed_after_the_plan_makes_it_stale() {
         world.inventory.dns.get_mut(&d(DOMAIN)).unwrap().policy = now;
         let told = stale(&plan, &world.inventory);
         assert!(told.iter().any(|s| s.object == "policy:mydomain.ovh"), "{told:?}");
+    }
+}
+
+#[test]
+fn the_way_back_says_which_servers_a_policy_keeps_mail_from() {
+    let mut world = world(STS, &[], Some(served(NEW_ONLY)));
+    let plan = world.plan();
+    let switch = plan.body.actions.iter().find(|a| a.id.as_str() == "dns.set:mydomain.ovh/MX").unwrap();
+    for (text, warned) in [(NEW_ONLY, true), (BOTH, false), (OFF, false)] {
+        answer(&mut world, "10 mx.new.example", &[], Some(served(text)));
+        let (spec, inventory, state) = (&world.spec, &world.inventory, &world.state);
+        let run = (&RunId::from("run-000001"), std::slice::from_ref(switch));
+        let back = rollback(spec, inventory, state, Header::default(), run);
+        let guard = back.body.actions.iter().find_map(|a| a.guard.as_ref()).unwrap_or_else(|| panic!("{back:#?}"));
+        assert_eq!(guard.code, "mx-change");
+        assert_eq!(guard.message.contains("does not list mx.old.example"), warned, "{}", guard.message);
     }
 }
 
