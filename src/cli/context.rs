@@ -206,6 +206,7 @@ impl Context {
             mailboxes: !look.no_logins,
             dns: !look.no_dns,
             dns_servers: self.dns_servers()?,
+            https: self.ports().https,
             allow_plain: self.allow_plain(),
             parallel: LOOKS,
             parking: self.parking.clone(),

@@ -7,9 +7,9 @@ use crate::{
     apply::CutoverSight,
     dns::{
         Client, Lookups as _, Nameserver, Servers,
-        audit::{Policy, PolicyMode, Web as _, WebError, Wire},
+        audit::{WebError, Wire, policy_page},
     },
-    model::{CutoverStep, CutoverWork, Domain, Question, RecordSet, RecordType},
+    model::{CutoverStep, CutoverWork, Domain, Policy, PolicyMode, Question, RecordSet, RecordType},
 };
 
 /// How long senders may go on by a policy that they fetched before: they look for a new one about daily (RFC 8461 3.3).
@@ -51,7 +51,7 @@ pub(super) async fn sight(
     if work.step != CutoverStep::Drain {
         return resolvers(work, &question).await;
     }
-    let world = match world(servers, asked_too) {
+    let world = match Servers::of_others(asked_too, servers) {
         Ok(world) => world,
         Err(why) => return CutoverSight::Unknown(why),
     };
@@ -62,17 +62,6 @@ pub(super) async fn sight(
         return by_policy(work, &world, ports.https).await;
     }
     CutoverSight::There { more: 0 }
-}
-
-/// Who is asked for the records of others: the resolvers that the spec names, the servers that are asked for everything,
-/// else the resolvers of this machine.
-pub(super) fn world(servers: &[SocketAddr], resolvers: &[Nameserver]) -> Result<Servers, String> {
-    let client = Client { authority: false, ..Client::default() };
-    match (resolvers, servers) {
-        ([], []) => Servers::system(client),
-        ([], servers) => Ok(Servers::new(client, servers.to_vec())),
-        (resolvers, _) => Ok(Servers::new(client, resolvers.to_vec())),
-    }
 }
 
 /// Where a host listens, by the addresses that it has.
@@ -146,9 +135,7 @@ async fn by_policy(work: &CutoverWork, world: &Servers, port: u16) -> CutoverSig
 }
 
 async fn policy_of(domain: &Domain, world: &Servers, port: u16) -> Result<Policy, String> {
-    let host = format!("mta-sts.{domain}");
-    let addresses = addresses(&host, world, port).await?;
-    let page = Wire.get(&host, "/.well-known/mta-sts.txt", &addresses).await.map_err(|e| match e {
+    let page = policy_page(domain, world, &Wire, port).await.map_err(|e| match e {
         WebError::Wrong(why) | WebError::Unreachable(why) => why,
     })?;
     if page.status != 200 {

@@ -193,17 +193,20 @@ impl Names<'_> {
 
 /// Whether a finding of an audit is about one of the topics.
 fn belongs(code: &str, topics: &BTreeSet<DnsTopic>) -> bool {
-    let families: [(DnsTopic, &[&str]); 4] = [
+    let families: [(DnsTopic, &[&str]); 6] = [
+        (DnsTopic::MtaSts, &["mta-sts-"]),
+        (DnsTopic::TlsRpt, &["tls-rpt-"]),
         (DnsTopic::Mx, &["mx-", "ptr-", "tlsa-", "mta-sts-", "tls-rpt-"]),
         (DnsTopic::Spf, &["spf-"]),
         (DnsTopic::Dkim, &["dkim-"]),
         (DnsTopic::Dmarc, &["dmarc-", "bimi-"]),
     ];
     let named = |words: &[&str]| words.iter().any(|w| code.starts_with(w));
-    match families.iter().find(|(_, words)| named(words)) {
-        Some((topic, _)) => topics.contains(topic),
-        None => !named(&["srv-", "caa-"]) || topics.contains(&DnsTopic::Autodiscover),
+    let mut about = families.iter().filter(|(_, words)| named(words)).peekable();
+    if about.peek().is_none() {
+        return !named(&["srv-", "caa-"]) || topics.contains(&DnsTopic::Autodiscover);
     }
+    about.any(|(topic, _)| topics.contains(topic))
 }
 
 fn expectation_unknown(platform: &PlatformId, domain: &Domain, error: &ProviderError) -> Finding {

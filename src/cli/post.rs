@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{context::Context, cutover, mail::connector};
 use crate::{
     apply::{Begin, MailError, Post, Posted},
+    dns::Servers,
     imap::{Fetched, ImapError, ImapErrorKind, Listed, UidRange},
     journal::{FolderMark, JournalError},
     model::{CutoverWork, Domain, Inventory, ProbeWork, SpecialUse},
@@ -45,7 +46,7 @@ impl<'a> Postman<'a> {
         let wish = self.spec.domains.get(&work.switch.domain);
         let resolvers: Vec<_> =
             wish.into_iter().flat_map(|d| &d.dns.resolvers).filter_map(|text| text.parse().ok()).collect();
-        let world = cutover::world(&servers, &resolvers)?;
+        let world = Servers::of_others(&resolvers, &servers)?;
         let mut hosts = Vec::new();
         let mut last = "the new MX names no server".to_owned();
         for name in work.switch.mail_hosts() {

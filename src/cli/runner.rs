@@ -314,7 +314,7 @@ pub(super) fn exit_of_nothing(plan: &Plan) -> Exit {
         if codes(NoteKind::Waiting).next().is_some() { Exit::Waiting } else { Exit::Ok }
     } else if all(&[LOGIN_REFUSED]) {
         Exit::Denied
-    } else if all(&["mailbox-unreachable", "incomplete-listing"]) {
+    } else if all(&["mailbox-unreachable", "incomplete-listing", "dns-unknown", "mta-sts-unread"]) {
         Exit::Unreachable
     } else {
         Exit::Failed

@@ -49,6 +49,20 @@ impl Servers {
         Ok(Self::new(Client { authority: false, ..client }, addresses))
     }
 
+    /// Who is asked for the records of others: these resolvers, the servers that are asked for everything, else the
+    /// resolvers of this machine.
+    ///
+    /// # Errors
+    /// One sentence when the system is to name them and names none.
+    pub fn of_others(resolvers: &[Nameserver], servers: &[SocketAddr]) -> Result<Self, String> {
+        let client = Client { authority: false, ..Client::default() };
+        match (resolvers, servers) {
+            ([], []) => Self::system(client),
+            ([], servers) => Ok(Self::new(client, servers.to_vec())),
+            (resolvers, _) => Ok(Self::new(client, resolvers.to_vec())),
+        }
+    }
+
     /// Who is asked.
     #[must_use]
     pub fn servers(&self) -> &[Nameserver] {

@@ -23,7 +23,7 @@ mod wanted;
 mod wire;
 
 pub use ask::{Lookups, Servers};
-pub use check::{check, merge_spf, why};
+pub use check::{check, merge_spf, same_policy, same_reports, why};
 pub use diff::{Row, Standing, diff};
 pub use dnssec::{AnchorError, Anchors, Proof, Validator};
 pub use lookup::Client;

@@ -155,6 +155,8 @@ pub fn questions(domain: &Domain, expected: &[ExpectedRecord], topics: &BTreeSet
                 ask(format!("autoconfig.{domain}"), RecordType::Cname);
                 ask(format!("autoconfig.{domain}"), RecordType::A);
             }
+            DnsTopic::MtaSts => ask(format!("_mta-sts.{domain}"), RecordType::Txt),
+            DnsTopic::TlsRpt => ask(format!("_smtp._tls.{domain}"), RecordType::Txt),
             DnsTopic::Dkim | DnsTopic::Ownership => {}
         }
     }

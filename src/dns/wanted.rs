@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{check::merge_spf, platforms};
-use crate::model::{DnsTopic, DnsView, Domain, DomainView, ExpectedRecord, Need, PlatformKind, RecordType};
+use crate::model::{DnsTopic, DnsView, Domain, DomainView, ExpectedRecord, Need, PlatformKind, Policy, RecordType};
 
 /// One platform and what it says of the domain itself.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,10 @@ pub struct Wish<'a> {
     pub mx: &'a BTreeSet<String>,
     /// The DMARC record, where somebody has said which.
     pub dmarc: Option<&'a str>,
+    /// The MTA-STS policy to announce, where it is known.
+    pub policy: Option<&'a Policy>,
+    /// Where failed encryption is reported; empty where nobody has said so.
+    pub reports: &'a BTreeSet<String>,
 }
 
 impl Wish<'_> {
@@ -81,6 +85,15 @@ impl Wish<'_> {
         if let Some(policy) = self.dmarc {
             out.retain(|r| r.topic != DnsTopic::Dmarc);
             out.push(record(DnsTopic::Dmarc, &format!("_dmarc.{}", self.domain), RecordType::Txt, policy));
+        }
+        if let Some(policy) = self.policy {
+            let name = format!("_mta-sts.{}", self.domain);
+            out.push(record(DnsTopic::MtaSts, &name, RecordType::Txt, &policy.record()));
+        }
+        if !self.reports.is_empty() {
+            let places = self.reports.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+            let (name, value) = (format!("_smtp._tls.{}", self.domain), format!("v=TLSRPTv1; rua={places}"));
+            out.push(record(DnsTopic::TlsRpt, &name, RecordType::Txt, &value));
         }
         out
     }

@@ -8,7 +8,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pairs;
+use super::{PolicyView, pairs};
 
 /// A record type that mail uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -82,12 +82,27 @@ pub enum DnsTopic {
     Autoconfig,
     /// Proof of ownership for a platform.
     Ownership,
+    /// The announcement of a policy on encryption (RFC 8461).
+    #[serde(rename = "mta-sts")]
+    MtaSts,
+    /// Where failed encryption is reported (RFC 8460).
+    #[serde(rename = "tls-rpt")]
+    TlsRpt,
 }
 
 impl DnsTopic {
     /// Every topic, in order.
-    pub const ALL: [Self; 7] =
-        [Self::Mx, Self::Spf, Self::Dkim, Self::Dmarc, Self::Autodiscover, Self::Autoconfig, Self::Ownership];
+    pub const ALL: [Self; 9] = [
+        Self::Mx,
+        Self::Spf,
+        Self::Dkim,
+        Self::Dmarc,
+        Self::Autodiscover,
+        Self::Autoconfig,
+        Self::Ownership,
+        Self::MtaSts,
+        Self::TlsRpt,
+    ];
 
     /// The word used in a spec.
     #[must_use]
@@ -100,6 +115,8 @@ impl DnsTopic {
             Self::Autodiscover => "autodiscover",
             Self::Autoconfig => "autoconfig",
             Self::Ownership => "ownership",
+            Self::MtaSts => "mta-sts",
+            Self::TlsRpt => "tls-rpt",
         }
     }
 }
@@ -216,6 +233,9 @@ pub struct DnsView {
     /// What the SPF record that a plan would publish costs receivers; `None` where nobody has counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spf: Option<SpfCost>,
+    /// The MTA-STS policy that is served; `None` where nobody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyView>,
 }
 
 /// What an SPF record costs whoever evaluates it (RFC 7208 4.6.4).

@@ -21,9 +21,14 @@ pub use names::{source_of, target_of};
 pub use scope::scope;
 
 use crate::{
-    dns,
+    dns::{
+        self,
+        audit::{Wire, look_at_policy},
+    },
     imap::Parking,
-    model::{Address, Domain, Inventory, MailboxView, PlatformId, PlatformView, Secret, SecretRef, SpfCost},
+    model::{
+        Address, Domain, Inventory, MailboxView, PlatformId, PlatformView, PolicyView, Secret, SecretRef, SpfCost,
+    },
     plan,
     provider::{ProviderError, Reader},
     spec::{Presence, Spec, secrets},
@@ -46,6 +51,8 @@ pub struct Look<'a> {
     pub dns: bool,
     /// DNS servers to ask for every domain instead of its own; empty means its own.
     pub dns_servers: Vec<SocketAddr>,
+    /// Where web servers listen that serve policies.
+    pub https: u16,
     /// Whether a connection without TLS may leave this machine.
     pub allow_plain: bool,
     /// How many mailboxes are opened at the same time.
@@ -202,6 +209,27 @@ impl Look<'_> {
         let views = future::join_all(asked).await;
         inventory.dns.extend(views);
         self.count_senders(inventory).await;
+        self.read_policies(inventory).await;
+    }
+
+    /// Reads the MTA-STS policies of the domains whose record a plan may write: what is served decides whether it does.
+    async fn read_policies(&self, inventory: &mut Inventory) {
+        let announced = self.spec.domains.keys().filter(|d| plan::announces_policy(self.spec, d));
+        let looks = announced.map(|domain| async move {
+            let named = self.spec.domains.get(domain).map(|d| d.dns.resolvers.as_slice()).unwrap_or_default();
+            let resolvers: Vec<dns::Nameserver> = named.iter().filter_map(|text| text.parse().ok()).collect();
+            let servers = dns_servers(self.spec, domain, &self.dns_servers);
+            let view = match dns::Servers::of_others(&resolvers, &servers) {
+                Ok(world) => look_at_policy(domain, &world, &Wire, self.https).await,
+                Err(reason) => PolicyView::Unknown { reason },
+            };
+            (domain.clone(), view)
+        });
+        for (domain, policy) in future::join_all(looks).await {
+            if let Some(view) = inventory.dns.get_mut(&domain) {
+                view.policy = Some(policy);
+            }
+        }
     }
 
     /// Counts what the SPF records that a plan would publish cost receivers, with everything that they include.

@@ -46,7 +46,7 @@ pub use reads::{Stale, read_value, stale};
 pub use rollback::rollback;
 pub use same::{Divergence, divergences};
 pub use types::*;
-pub use zone::{ask, spf_to_count, wish};
+pub use zone::{announces_policy, ask, spf_to_count, wish};
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Fields, Plan, zone};
 use crate::model::{
-    AccountView, Address, Domain, Inventory, PlatformId, PlatformView, Question, Slot, Text, ZoneChange,
+    AccountView, Address, Domain, Inventory, PlatformId, PlatformView, PolicyView, Question, Slot, Text, ZoneChange,
 };
 
 /// One difference between what a plan read and what is there now.
@@ -55,6 +55,25 @@ pub(super) fn records_key(change: &ZoneChange) -> Key {
 }
 
 const DNS: &str = "dns:";
+const POLICY: &str = "policy:";
+
+/// The key of the MTA-STS policy that a domain serves.
+pub(super) fn policy_key(domain: &Domain) -> Key {
+    format!("{POLICY}{domain}").into()
+}
+
+/// What was asked of a domain's servers; the outer `None` for the key of something else.
+fn read_names(inventory: &Inventory, key: &str) -> Option<Option<Fields>> {
+    if key.starts_with(DNS) {
+        return Some(read_records(inventory, key));
+    }
+    let domain = key.strip_prefix(POLICY)?;
+    let view = Domain::parse(domain).ok().and_then(|d| inventory.dns.get(&d)?.policy.as_ref());
+    Some(match view {
+        Some(PolicyView::Served { policy }) => Some(fields([("text", json(&policy.text()))])),
+        _ => None,
+    })
+}
 
 /// What the servers of a domain say of a set of records; `None` when that is not known.
 fn read_records(inventory: &Inventory, key: &str) -> Option<Fields> {
@@ -79,8 +98,8 @@ pub fn read_value(inventory: &Inventory, key: &str) -> Fields {
 }
 
 fn read<'i>(inventory: &'i Inventory, key: &Key, slot: impl Fn(&str, &str) -> Option<&'i Slot>) -> Fields {
-    if key.name.starts_with(DNS) {
-        return read_records(inventory, &key.name).unwrap_or_default();
+    if let Some(told) = read_names(inventory, &key.name) {
+        return told.unwrap_or_default();
     }
     let mut parts = key.name.splitn(3, '/');
     let (Some(platform), Some(class), Some(subject)) = (parts.next(), parts.next(), parts.next()) else {
@@ -165,8 +184,8 @@ pub fn stale(plan: &Plan, inventory: &Inventory) -> Vec<Stale> {
         read_all(inventory, plan.body.read_set.keys().map(|name| Key { name: name.clone(), account: None }).collect());
     for (object, then) in &plan.body.read_set {
         let platform = object.split('/').next().unwrap_or_default();
-        if object.starts_with(DNS) {
-            match read_records(inventory, object) {
+        if let Some(told) = read_names(inventory, object) {
+            match told {
                 Some(now) => compare_whole(object, then, &now, &mut out),
                 None => out.push(difference(object, "presence", "observed", "could not be read")),
             }

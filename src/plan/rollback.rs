@@ -233,7 +233,11 @@ impl Back<'_, '_> {
         }
         let change = ZoneChange { before: first, ..change.clone() };
         self.draft.read(&action.chain, reads::records_key(&change));
-        let guard = zone::guard_of(&change);
+        let mut guard = zone::guard_of(&change);
+        let view = self.world.inventory.dns.get(&change.domain);
+        if let (Some(guard), Some(told)) = (&mut guard, view.and_then(|v| zone::kept_away(v, &change))) {
+            guard.message.push_str(&told);
+        }
         let made = zone::add(&mut self.draft, Phase::Rollback, change, format!("takes {} back", action.id));
         made.requires = before;
         made.guard = guard;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     AccessMethod, AclChoice, Address, ContactView, Delegation, DnsTopic, Domain, DomainType, Footer, Gates,
-    GroupSettings, HookPoint, ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Profile,
-    SecretRef, SlotId,
+    GroupSettings, HookPoint, ImapEndpoint, MailFilter, MailLimits, PasswordSource, PlatformId, PlatformKind, Policy,
+    Profile, SecretRef, SlotId,
 };
 
 /// What should be.
@@ -266,6 +266,12 @@ pub struct DnsSpec {
     /// The DMARC record to publish; `None` leaves one that is there alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dmarc: Option<String>,
+    /// The MTA-STS policy that is, or is going to be, served; `None` takes the one that is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mta_sts: Option<Policy>,
+    /// Where failed encryption is reported (`mailto:`, `https:`); empty leaves what is there alone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tls_rpt: BTreeSet<String>,
     /// How the zone is updated, with `manage: rfc2136`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<UpdateSpec>,

@@ -274,6 +274,11 @@ fn policy(world: &World, text: &str) -> Arc<Mutex<String>> {
     let zones = world.sandbox().zones();
     zones.set("_mta-sts.blue.example", RecordType::Txt, &["v=STSv1; id=1;"], 60).unwrap();
     zones.set("mta-sts.blue.example", RecordType::A, &["127.0.0.1"], 60).unwrap();
+    web_policy(world, text)
+}
+
+/// The web server alone.
+pub fn web_policy(world: &World, text: &str) -> Arc<Mutex<String>> {
     let authority = authority("of policies");
     let acceptor = TlsAcceptor::from(issue(&authority, &["mta-sts.blue.example"], (2020, 2090)));
     trusts(world, &authority);

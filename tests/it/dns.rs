@@ -1,6 +1,7 @@
 //! Mail DNS against an authoritative server.
 
 mod audit;
+mod broken;
 mod commands;
 mod coverage;
 mod daemons;

@@ -19,6 +19,7 @@ mod journal;
 mod kills;
 mod masters;
 mod plan;
+mod postfix;
 mod power;
 mod provider;
 mod readme;

@@ -28,7 +28,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::{
     joined::join,
-    mta_sts::{Policy, PolicyMode},
+    mta_sts::{look_at_policy, policy_page},
     resolvers::compare,
     web::{Page, Web, WebError, Wire},
 };

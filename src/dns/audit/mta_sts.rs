@@ -1,89 +1,48 @@
 //! MTA-STS (RFC 8461): senders that know the policy deliver to no mail server that it does not list.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::net::SocketAddr;
 
-use super::{Host, Page, Scene, WebError};
+use super::{Host, Page, Scene, Web, WebError};
 use crate::{
     diag::{Finding, Severity},
-    dns::check::{Complete as _, finding},
-    model::RecordType,
+    dns::{
+        Lookups,
+        check::{Complete as _, finding, why},
+    },
+    model::{Domain, Policy, PolicyMode, PolicyView, Question, RecordType},
 };
 
-/// The longest life of a policy in seconds (RFC 8461 3.2).
-const LONGEST: u32 = 31_557_600;
+/// Where a policy stands (RFC 8461 3.3).
+const PATH: &str = "/.well-known/mta-sts.txt";
 const DAY: u32 = 86_400;
 
-/// What senders do when the policy is not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PolicyMode {
-    /// They do not deliver.
-    Enforce,
-    /// They deliver and report.
-    Testing,
-    /// They take it as no policy.
-    None,
-}
-
-/// A policy (RFC 8461 3.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// What senders do.
-    pub mode: PolicyMode,
-    /// How long it is kept, in seconds.
-    pub max_age: u32,
-    /// Host names, or `*.` and a domain.
-    pub mx: Vec<String>,
-}
-
-impl Policy {
-    /// Reads a policy.
-    ///
-    /// # Errors
-    /// One part of a sentence that tells the first thing that is wrong.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut fields: BTreeMap<&str, &str> = BTreeMap::new();
-        let mut mx = Vec::new();
-        for line in text.split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l)).filter(|l| !l.trim().is_empty()) {
-            let (key, value) = line.split_once(':').ok_or_else(|| format!("`{line}` has no colon"))?;
-            if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
-                return Err(format!("`{key}` is no key"));
-            }
-            let value = value.trim();
-            if key == "mx" {
-                mx.push(value.trim_end_matches('.').to_ascii_lowercase());
-            } else {
-                // Of a field that stands twice the first one counts.
-                fields.entry(key).or_insert(value);
-            }
+/// A page with a policy as senders get it.
+///
+/// # Errors
+/// [`WebError::Wrong`] where senders find no page either, [`WebError::Unreachable`] when nobody could tell from here.
+pub async fn policy_page(domain: &Domain, dns: &dyn Lookups, web: &dyn Web, port: u16) -> Result<Page, WebError> {
+    let host = format!("mta-sts.{domain}");
+    let mut found = Vec::new();
+    for rtype in [RecordType::A, RecordType::Aaaa] {
+        let verdict = dns.lookup(&Question { name: host.clone(), rtype }).await;
+        if !verdict.is_known() {
+            let reason = format!("the addresses of {host} cannot be found out ({})", why(&verdict));
+            return Err(WebError::Unreachable(reason));
         }
-        if fields.get("version") != Some(&"STSv1") {
-            return Err("`version: STSv1` is missing".to_owned());
-        }
-        let mode = match fields.get("mode") {
-            Some(&"enforce") => PolicyMode::Enforce,
-            Some(&"testing") => PolicyMode::Testing,
-            Some(&"none") => PolicyMode::None,
-            Some(other) => return Err(format!("`mode: {other}` is no mode")),
-            None => return Err("`mode` is missing".to_owned()),
-        };
-        let age = fields.get("max_age").ok_or_else(|| "`max_age` is missing".to_owned())?;
-        let digits = !age.is_empty() && age.bytes().all(|b| b.is_ascii_digit());
-        let max_age = age.parse().ok().filter(|age| digits && *age <= LONGEST);
-        let max_age = max_age.ok_or_else(|| format!("`max_age: {age}` is no number up to {LONGEST}"))?;
-        if mx.is_empty() && mode != PolicyMode::None {
-            return Err("it lists no mail server (`mx`)".to_owned());
-        }
-        Ok(Self { mode, max_age, mx })
+        found.extend(verdict.values().iter().filter_map(|ip| Some(SocketAddr::new(ip.parse().ok()?, port))));
     }
+    if found.is_empty() {
+        return Err(WebError::Wrong(format!("{host} has no address")));
+    }
+    web.get(&host, PATH, &found).await
+}
 
-    /// Whether mail may be delivered to a host: `*.` stands for exactly one label (RFC 8461 4.1).
-    #[must_use]
-    pub fn covers(&self, host: &str) -> bool {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        self.mx.iter().any(|pattern| match pattern.strip_prefix("*.") {
-            Some(parent) => host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
-            None => *pattern == host,
-        })
+/// The policy that senders find, by the strictest of them.
+pub async fn look_at_policy(domain: &Domain, dns: &dyn Lookups, web: &dyn Web, port: u16) -> PolicyView {
+    match policy_page(domain, dns, web, port).await.map(|page| read(&page)) {
+        Ok(Ok(policy)) => PolicyView::Served { policy },
+        Ok(Err(reason)) | Err(WebError::Wrong(reason)) => PolicyView::Wrong { reason },
+        Err(WebError::Unreachable(reason)) => PolicyView::Unknown { reason },
     }
 }
 
@@ -121,7 +80,7 @@ fn has_id(record: &str) -> bool {
 
 async fn policy(scene: &Scene<'_>) -> Vec<Finding> {
     let host = format!("mta-sts.{}", scene.domain());
-    let url = format!("https://{host}/.well-known/mta-sts.txt");
+    let url = format!("https://{host}{PATH}");
     let Some(web) = scene.audit.web else {
         let message = "the policy was not looked at".to_owned();
         return vec![finding("mta-sts-unread", Severity::Info, &url, message)];
@@ -134,7 +93,7 @@ async fn policy(scene: &Scene<'_>) -> Vec<Finding> {
         finding("mta-sts-policy", Severity::Error, &url, message)
             .fix("serve the policy there by HTTPS, as text/plain, without a redirect")
     };
-    let page = match web.get(&host, "/.well-known/mta-sts.txt", &addresses).await {
+    let page = match web.get(&host, PATH, &addresses).await {
         Ok(page) => page,
         Err(WebError::Wrong(why)) => return vec![broken("the policy cannot be fetched".to_owned()).actual(why)],
         Err(WebError::Unreachable(why)) => {
@@ -184,7 +143,7 @@ fn judge(scene: &Scene<'_>, url: &str, policy: &Policy) -> Vec<Finding> {
     }
     let mut out = Vec::new();
     let severity = if policy.mode == PolicyMode::Enforce { Severity::Error } else { Severity::Warning };
-    let list = policy.mx.join(", ");
+    let list = policy.mx.iter().cloned().collect::<Vec<_>>().join(", ");
     let now = scene.mail_servers();
     for host in now.iter().filter(|h| !policy.covers(h)) {
         let message = format!("the policy does not list {host}: senders that know it do not deliver there");
@@ -214,26 +173,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn policies_are_read_as_senders_read_them() {
-        let good =
-            "version: STSv1\r\nmode: enforce\nmx: Mail.example.org\nmx: *.example.net\nmax_age: 604800\nmax_age: 1\n";
-        let policy = Policy::parse(good).unwrap();
-        assert_eq!((policy.mode, policy.max_age), (PolicyMode::Enforce, 604_800));
-        assert!(policy.covers("mail.EXAMPLE.org.") && policy.covers("mx1.example.net"));
-        assert!(!policy.covers("a.b.example.net") && !policy.covers("example.net") && !policy.covers("x.example.org"));
-        assert!(Policy::parse("version: STSv1\nmode: none\nmax_age: 0\n").is_ok());
-        for wrong in [
-            "",
-            "mode: none\nmax_age: 1",
-            "version: STSv1\nmode: strict\nmax_age: 1",
-            "version: STSv1\nmode: enforce\nmax_age: 1",
-            "version: STSv1\nmode : enforce\nmx: a.b\nmax_age: 1",
-            "version: STSv1\nmode: testing\nmx: a.b\nmax_age: +1",
-            "version: STSv1\nmode: testing\nmx: a.b\nmax_age: 31557601",
-            "<html>",
-        ] {
-            assert!(Policy::parse(wrong).is_err(), "{wrong}");
-        }
+    fn a_policy_counts_only_as_it_has_to_be_served() {
+        let good = "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 604800\n";
         let redirect = Page { status: 301, media: "text/plain".to_owned(), body: good.to_owned() };
         assert!(read(&redirect).is_err(), "a redirect is no policy");
         assert!(read(&Page { status: 200, media: "text/html".to_owned(), ..redirect.clone() }).is_err());

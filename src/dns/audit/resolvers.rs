@@ -29,7 +29,9 @@ pub fn compare(own: &DnsView, resolvers: &DnsView) -> Vec<Finding> {
                     let left =
                         if let Verdict::Found { ttl, .. } = v { format!(", for {ttl} s more") } else { String::new() };
                     let out_of_date = finding("resolver-differs", Severity::Warning, &subject, message);
-                    out.push(out_of_date.actual(format!("{old}{left}")).fix("wait until it has run out there"));
+                    let fix =
+                        "wait until it has run out there; if it stays, that resolver has a view of the zone of its own";
+                    out.push(out_of_date.actual(format!("{old}{left}")).fix(fix));
                 }
                 v if !v.is_known() && !known.is_empty() => {
                     let message = format!("{resolver} could not tell the {subject} records");

@@ -4,6 +4,7 @@ mod answers;
 mod clients;
 mod dkim;
 mod dmarc;
+mod encryption;
 mod key;
 mod mx;
 mod ownership;
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 pub use answers::why;
 pub(super) use dkim::{behind_alias, tags};
 pub(super) use dmarc::{inherited as inherited_policy, is_record as is_dmarc};
+pub use encryption::{same_policy, same_reports};
 pub(super) use key::judge_key;
 pub use spf::merge as merge_spf;
 pub(super) use tree::{Policy as DmarcPolicy, names as walk, organization};
@@ -62,6 +64,8 @@ pub fn check(
             DnsTopic::Autodiscover => clients::autodiscover(&scene),
             DnsTopic::Autoconfig => clients::autoconfig(&scene),
             DnsTopic::Ownership => ownership::check(&scene),
+            DnsTopic::MtaSts => encryption::policy(&scene),
+            DnsTopic::TlsRpt => encryption::reports(&scene),
         });
     }
     out.extend(texts::check(view));

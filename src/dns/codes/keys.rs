@@ -310,6 +310,14 @@ pub(super) const TLS: &[Code] = &[
         "After the move, senders that know the policy do not deliver",
         "Add it and a new `id` first, and wait for the life of the old policy",
     ),
+    entry(
+        "mta-sts-differs",
+        Error,
+        "RFC 8461 3.1",
+        "The record does not announce the policy that the spec asks for",
+        "Senders keep the policy that they know, or know none",
+        "Publish the record that is shown, once the policy is served",
+    ),
     entry("tls-rpt-ok", Ok, "RFC 8460 3", "Failed encryption is reported", "", ""),
     entry(
         "tls-rpt-syntax",
@@ -326,6 +334,14 @@ pub(super) const TLS: &[Code] = &[
         "There are several TLS-RPT records",
         "Senders take them for none",
         "Keep one",
+    ),
+    entry(
+        "tls-rpt-differs",
+        Error,
+        "RFC 8460 3",
+        "Failed encryption is not reported where the spec asks for it",
+        "Nobody hears of it",
+        "Publish the record that is shown",
     ),
     entry("tlsa-ok", Ok, "RFC 7672 2.2", "The certificates of a mail server stand in DNS", "", ""),
     entry(

@@ -98,7 +98,7 @@ pub(super) const SERVERS: &[Code] = &[
         "RFC 1035 3.2.1",
         "A resolver still gives another answer than the domain's own servers",
         "Those who use it still see the old record",
-        "Wait until its time has run out",
+        "Wait until its time has run out; if it stays, the resolver has a view of the zone of its own (split horizon)",
     ),
     entry(
         "resolver-failed",

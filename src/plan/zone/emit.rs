@@ -48,14 +48,15 @@ pub(in crate::plan) fn emit(world: &World<'_>, draft: &mut Draft) {
         let place = Place { world, domain, spec };
         let mut made: BTreeMap<DnsTopic, Vec<ZoneChange>> = BTreeMap::new();
         for wish in wishes(&all) {
-            if let Some(change) = place.change(&wish, draft) {
+            if let Some(change) = place.change(&wish, &all, draft) {
                 made.entry(wish.topic).or_default().push(change);
             }
         }
+        place.unannounced(&all, draft);
         if !made.contains_key(&DnsTopic::Mx) {
             place.raise(draft);
         }
-        place.act(made, draft);
+        place.act(made, &all, draft);
     }
 }
 
@@ -84,14 +85,14 @@ fn wishes(all: &[ExpectedRecord]) -> Vec<Wish<'_>> {
     by.into_iter().map(|((topic, question), records)| Wish { topic, question, records }).collect()
 }
 
-struct Place<'p, 'a> {
-    world: &'p World<'a>,
-    domain: &'p Domain,
-    spec: &'p DomainSpec,
+pub(super) struct Place<'p, 'a> {
+    pub(super) world: &'p World<'a>,
+    pub(super) domain: &'p Domain,
+    pub(super) spec: &'p DomainSpec,
 }
 
 impl Place<'_, '_> {
-    fn seen(&self, question: &Question) -> Seen {
+    pub(super) fn seen(&self, question: &Question) -> Seen {
         match self.world.inventory.dns.get(self.domain) {
             Some(view) => seen(view, question),
             None => Seen::Unknown("its DNS was not looked at".to_owned()),
@@ -99,7 +100,7 @@ impl Place<'_, '_> {
     }
 
     /// What is to be written, or a note why not.
-    fn change(&self, wish: &Wish<'_>, draft: &mut Draft) -> Option<ZoneChange> {
+    fn change(&self, wish: &Wish<'_>, all: &[ExpectedRecord], draft: &mut Draft) -> Option<ZoneChange> {
         let subject = self.subject(&wish.question);
         let before = match self.seen(&wish.question) {
             Seen::Is(before) => before,
@@ -127,6 +128,9 @@ impl Place<'_, '_> {
             return None;
         }
         let after = after(&wish.records, before.as_ref(), self.spec.dns.ttl)?;
+        if wish.topic == DnsTopic::MtaSts && !self.may_announce(all, draft) {
+            return None;
+        }
         if !self.spec.dns.records.contains(&wish.topic) {
             let message = format!("it should be changed, and `records` leaves {} to you", wish.topic.word());
             let help = by_hand(&wish.records, Some(&after));
@@ -230,17 +234,20 @@ impl Place<'_, '_> {
     }
 
     /// Makes the actions, each where it belongs.
-    fn act(&self, made: BTreeMap<DnsTopic, Vec<ZoneChange>>, draft: &mut Draft) {
+    fn act(&self, made: BTreeMap<DnsTopic, Vec<ZoneChange>>, all: &[ExpectedRecord], draft: &mut Draft) {
         let separate = cutover::moves_mx(self.world, self.domain);
         let accounts = self.actions_of_domain(draft, |_| true);
         let creates = self.actions_of_domain(draft, |a| a.phase <= Phase::Dependent);
-        let mut switched = BTreeSet::new();
+        let (mut switched, mut moved) = (BTreeSet::new(), BTreeSet::new());
         // What receivers look up about a message, and how long they may go by what was there before.
         let (mut beside, mut known) = (BTreeSet::new(), 0);
+        // A policy that does not list the servers of today is announced once nobody delivers to them any more.
+        let late = made.contains_key(&DnsTopic::Mx) && !self.left_out(all).is_empty();
         let order = |topic: &DnsTopic| match topic {
             DnsTopic::Ownership | DnsTopic::Spf | DnsTopic::Dkim | DnsTopic::Dmarc => 0,
+            DnsTopic::MtaSts if !late => 0,
             DnsTopic::Mx => 1,
-            DnsTopic::Autodiscover | DnsTopic::Autoconfig => 2,
+            DnsTopic::Autodiscover | DnsTopic::Autoconfig | DnsTopic::MtaSts | DnsTopic::TlsRpt => 2,
         };
         let mut made: Vec<(DnsTopic, Vec<ZoneChange>)> = made.into_iter().collect();
         made.sort_by_key(|(topic, _)| order(topic));
@@ -252,6 +259,17 @@ impl Place<'_, '_> {
                         known = known.max(change.before.as_ref().map_or(0, |b| b.ttl));
                         beside.insert(self.add(Phase::Domain, topic, change, draft).id.clone());
                     }
+                    DnsTopic::MtaSts if !late => {
+                        beside.insert(self.announce(Phase::Domain, change, draft));
+                    }
+                    DnsTopic::MtaSts => {
+                        let id = self.announce(Phase::Cutover, change, draft);
+                        let after = if switched.is_empty() { moved.clone() } else { switched.clone() };
+                        draft.actions.iter_mut().filter(|a| a.id == id).for_each(|a| a.requires.extend(after.clone()));
+                    }
+                    DnsTopic::TlsRpt => {
+                        self.add(Phase::Domain, topic, change, draft);
+                    }
                     DnsTopic::Mx if separate && change.before.is_some() => {
                         let beside = (beside.clone(), known);
                         switched.insert(cutover::emit(self.world, self.domain, change, &accounts, &beside, draft));
@@ -259,6 +277,7 @@ impl Place<'_, '_> {
                     DnsTopic::Mx => {
                         let action = self.add(Phase::Cutover, topic, change, draft);
                         action.requires.extend(accounts.iter().cloned());
+                        moved.insert(action.id.clone());
                     }
                     DnsTopic::Autodiscover | DnsTopic::Autoconfig if !separate => {
                         let action = self.add(Phase::Dependent, topic, change, draft);
@@ -311,7 +330,13 @@ impl Place<'_, '_> {
         }
     }
 
-    fn add<'d>(&self, phase: Phase, topic: DnsTopic, change: ZoneChange, draft: &'d mut Draft) -> &'d mut Action {
+    pub(super) fn add<'d>(
+        &self,
+        phase: Phase,
+        topic: DnsTopic,
+        change: ZoneChange,
+        draft: &'d mut Draft,
+    ) -> &'d mut Action {
         draft.read(self.domain.as_str(), reads::records_key(&change));
         let mut guard = guard_of(&change);
         if topic == DnsTopic::Spf && !self.counted(&change) {

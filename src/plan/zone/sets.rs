@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    dns::{merge_spf, spf::is_record},
+    dns::{merge_spf, same_policy, same_reports, spf::is_record},
     model::{DnsTopic, ExpectedRecord, Need, RecordSet, dmarc_strictness},
 };
 
@@ -23,6 +23,8 @@ pub(super) fn after(
         DnsTopic::Mx => mx(wanted, there),
         DnsTopic::Spf => with(there, is_record, merged_spf(before, &first.value)?),
         DnsTopic::Dmarc => with(there, |v| v.trim_start().starts_with("v=DMARC1"), first.value.clone()),
+        DnsTopic::MtaSts => announced(there, "v=stsv1", same_policy, &first.value),
+        DnsTopic::TlsRpt => announced(there, "v=tlsrptv1", same_reports, &first.value),
         DnsTopic::Dkim if first.rtype == crate::model::RecordType::Txt => {
             let same = there.iter().any(|v| key(v) == key(&first.value));
             if same { there.clone() } else { with(there, |v| v.contains("p="), first.value.clone()) }
@@ -65,6 +67,21 @@ pub(super) fn merged_spf(before: Option<&RecordSet>, wanted: &str) -> Option<Str
 /// The same texts with one of them replaced, or added.
 fn with(there: &BTreeSet<String>, own: impl Fn(&str) -> bool, value: String) -> BTreeSet<String> {
     there.iter().filter(|v| !own(v)).cloned().chain([value]).collect()
+}
+
+/// The same texts with the one record of its kind, which stays as it is where it means the same.
+fn announced(
+    there: &BTreeSet<String>,
+    version: &str,
+    same: impl Fn(&str, &str) -> bool,
+    value: &str,
+) -> BTreeSet<String> {
+    let own = |v: &str| v.trim_start().to_ascii_lowercase().starts_with(version);
+    let mut ours = there.iter().filter(|v| own(v));
+    match (ours.next(), ours.next()) {
+        (Some(one), None) if same(one, value) => there.clone(),
+        _ => with(there, own, value.to_owned()),
+    }
 }
 
 /// Exactly the platform's servers. What is there already and delivers is left alone: the numbers where their order is

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     dns,
-    model::{DnsTopic, DnsView, Domain, ExpectedRecord, Inventory, PlatformId, Question, RecordType},
+    model::{DnsTopic, DnsView, Domain, ExpectedRecord, Inventory, PlatformId, PolicyView, Question, RecordType},
     spec::{DomainSpec, Spec},
 };
 
@@ -21,13 +21,28 @@ pub fn wish<'a>(spec: &'a Spec, inventory: &'a Inventory, domain: &'a Domain, of
         leaving: of.migrate.as_ref().and_then(|m| told(&m.from)),
         mx: &of.dns.mx,
         dmarc: of.dns.dmarc.as_deref(),
+        policy: of.dns.mta_sts.as_ref(),
+        reports: &of.dns.tls_rpt,
     }
 }
 
 /// What a domain should publish. The senders of the platform that is being left stay let in as long as it is left.
 pub(super) fn wanted(spec: &Spec, inventory: &Inventory, domain: &Domain, of: &DomainSpec) -> Vec<ExpectedRecord> {
     let nothing = DnsView::default();
-    wish(spec, inventory, domain, of).publishable(inventory.dns.get(domain).unwrap_or(&nothing))
+    let view = inventory.dns.get(domain).unwrap_or(&nothing);
+    let mut wish = wish(spec, inventory, domain, of);
+    if let (None, Some(PolicyView::Served { policy })) = (wish.policy, &view.policy) {
+        wish.policy = Some(policy).filter(|_| of.dns.records.contains(&DnsTopic::MtaSts));
+    }
+    wish.publishable(view)
+}
+
+/// Whether a plan may announce an MTA-STS policy of the domain, so that somebody has to look which one is served
+/// ([`DnsView::policy`]).
+#[must_use]
+pub fn announces_policy(spec: &Spec, domain: &Domain) -> bool {
+    let written = spec.domains.get(domain).filter(|d| d.dns.manage.is_some());
+    written.is_some_and(|d| d.dns.mta_sts.is_some() || d.dns.records.contains(&DnsTopic::MtaSts))
 }
 
 /// What has to be asked before the records of a domain can be planned: the sets themselves, and at each of their names
@@ -58,6 +73,9 @@ pub fn ask(spec: &Spec, inventory: &Inventory, domain: &Domain) -> BTreeSet<Ques
     }
     // A policy of MTA-STS that senders remember decides how early the MX may move.
     add(&format!("_mta-sts.{domain}"), RecordType::Txt);
+    if announces_policy(spec, domain) {
+        add(&format!("_mta-sts.{domain}"), RecordType::Cname);
+    }
     out
 }
 

@@ -161,8 +161,9 @@ impl Legacy {
         };
         let mut expected = records::recommended(&self.domain, &rows);
         if expected.is_empty() {
-            expected = records::mx(&self.domain, &[], self.site.client.canada());
-            expected.push(records::spf(&self.domain, None));
+            let canada = self.site.client.canada();
+            expected = records::mx(&self.domain, &[], canada);
+            expected.push(records::spf(&self.domain, None, canada));
             expected.extend(records::autodiscover(&self.domain, "0 0 443 mailconfig.ovh.net"));
         }
         match self.service.keys().await {

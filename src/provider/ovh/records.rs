@@ -16,11 +16,17 @@ const MX_EU: [(u16, &str); 5] = [
     (100, "mx3.mail.ovh.net"),
     (200, "mx4.mail.ovh.net"),
 ];
-/// The same for North America.
-const MX_CA: [(u16, &str); 4] =
-    [(1, "mx1.mail.ovh.ca"), (5, "mx2.mail.ovh.ca"), (50, "mx3.mail.ovh.ca"), (100, "mx4.mail.ovh.ca")];
-/// Senders of OVHcloud's shared platforms.
-const SPF: &str = "v=spf1 include:mx.ovh.com ~all";
+/// The same for North America, as the guides have them.
+const MX_CA: [(u16, &str); 5] = [
+    (1, "mx0.mail.ovh.ca"),
+    (5, "mx1.mail.ovh.ca"),
+    (50, "mx2.mail.ovh.ca"),
+    (100, "mx3.mail.ovh.ca"),
+    (200, "mx4.mail.ovh.ca"),
+];
+/// Senders of OVHcloud's shared platforms in Europe, and in North America.
+const SPF_EU: &str = "v=spf1 include:mx.ovh.com ~all";
+const SPF_CA: &str = "v=spf1 include:mx.ovh.ca ~all";
 /// Where the proof of ownership points.
 const OWNER: &str = "ovh.com";
 /// The same for services bought through a reseller.
@@ -35,11 +41,12 @@ fn record(topic: DnsTopic, name: &str, rtype: RecordType, value: String, need: N
     ExpectedRecord { topic, name: bare(name), rtype, value, need }
 }
 
-/// Mail goes nowhere without the first server; the last one of Europe is not even written by the console.
+/// Mail goes nowhere without the first server; the last one is not even written by the console, which in North America
+/// begins with the second.
 fn mx_need(index: usize, host: &str) -> Need {
     match (index, host) {
-        (0, _) => Need::Required,
-        (_, "mx4.mail.ovh.net") => Need::Optional,
+        (_, "mx0.mail.ovh.ca" | "mx4.mail.ovh.ca" | "mx4.mail.ovh.net") => Need::Optional,
+        (0, _) | (_, "mx1.mail.ovh.ca") => Need::Required,
         _ => Need::Recommended,
     }
 }
@@ -71,8 +78,9 @@ fn mx_item(text: &str, usual: &[(u16, &str)]) -> Option<(u16, String)> {
 }
 
 /// The SPF record, the platform's usual one when none is told.
-pub(super) fn spf(domain: &Domain, told: Option<&str>) -> ExpectedRecord {
-    let text = told.map(|t| t.trim().trim_matches('"')).filter(|t| t.starts_with("v=spf1")).unwrap_or(SPF);
+pub(super) fn spf(domain: &Domain, told: Option<&str>, canada: bool) -> ExpectedRecord {
+    let usual = if canada { SPF_CA } else { SPF_EU };
+    let text = told.map(|t| t.trim().trim_matches('"')).filter(|t| t.starts_with("v=spf1")).unwrap_or(usual);
     record(DnsTopic::Spf, domain.as_str(), RecordType::Txt, text.to_owned(), Need::Recommended)
 }
 
@@ -148,7 +156,7 @@ fn recommended_row(domain: &Domain, row: &Value) -> Option<ExpectedRecord> {
             Some(record(DnsTopic::Mx, &name, RecordType::Mx, format!("{priority} {host}"), Need::Required))
         }
         "SPF" | "TXT" if target.trim_matches('"').starts_with("v=spf1") => {
-            Some(ExpectedRecord { name, ..spf(domain, Some(target)) })
+            Some(ExpectedRecord { name, ..spf(domain, Some(target), false) })
         }
         "SRV" if name.starts_with("_autodiscover.") => autodiscover(domain, target),
         "CNAME" | "DKIM" if name.contains("._domainkey.") => dkim(domain, &name, target),
@@ -182,7 +190,11 @@ mod tests {
         let got = mx(&domain(), &forms, false);
         assert_eq!(values(&got), ["1 mx0.mail.ovh.net", "5 mx1.mail.ovh.net", "50 mx2.mail.ovh.net"]);
         assert_eq!((got[0].need, got[1].need), (Need::Required, Need::Recommended));
-        assert_eq!(mx(&domain(), &[], true).len(), 4);
+        let canada = mx(&domain(), &[], true);
+        let required: Vec<&str> =
+            canada.iter().filter(|r| r.need == Need::Required).map(|r| r.value.as_str()).collect();
+        assert_eq!((canada.len(), required), (5, vec!["5 mx1.mail.ovh.ca"]), "the guides and the console agree on it");
+        assert_eq!(spf(&domain(), None, true).value, SPF_CA);
         assert_eq!(values(&mx(&domain(), &["ex5.example"], false)), ["10 ex5.example"]);
     }
 

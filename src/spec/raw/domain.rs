@@ -8,7 +8,7 @@ use super::{
     span::Span,
 };
 use crate::{
-    model::{self, DnsTopic, DomainType},
+    model::{self, DnsTopic, DomainType, PolicyMode},
     spec::types::{Presence, SourceFate, Strategy},
 };
 
@@ -74,10 +74,28 @@ record! {
         "mx" => mx: List<String>,
         /// The DMARC record to publish. Left out, one that is there is left alone.
         "dmarc" => dmarc: String,
+        /// The MTA-STS policy that your web server serves. Left out, the one that it serves is announced where `records`
+        /// names mta-sts.
+        "mta_sts" => mta_sts: MtaSts,
+        /// Where failed encryption is reported ("mailto:tls@example.org"). Left out, what is there is left alone.
+        "tls_rpt" => tls_rpt: List<String>,
         /// How the zone is updated, with `manage: rfc2136`.
         "update" => update: Update,
         /// How the MX is moved (strategy parallel).
         "cutover" => cutover: Cutover,
+    }
+}
+
+record! {
+    /// An MTA-STS policy.
+    MtaSts, "`mta_sts`" {
+        /// Whether senders keep to it (enforce), report only (testing), or take it as no policy (none).
+        #[schemars(required)]
+        "mode" => mode: PolicyMode,
+        /// How long they keep it (1d, 7d). The default is 7d.
+        "max_age" => max_age: Span,
+        /// The mail servers: host names, or "*.example.net" for every host one label below.
+        "mx" => mx: List<String>,
     }
 }
 

@@ -8,7 +8,7 @@ use super::read::{Read, Reader, listed, suggest};
 use crate::{
     model::{
         AclChoice, Address, ApprovalGate, DnsTopic, Domain, DomainType, GmailLabels, GroupJoin, GroupLeave,
-        ImapSecurity, PlatformKind, Right,
+        ImapSecurity, PlatformKind, PolicyMode, Right,
     },
     spec::{
         place::At,
@@ -173,7 +173,9 @@ words! {
         "dns" => Self::Dns;
     DnsTopic, "a DNS check":
         "mx" => Self::Mx, "spf" => Self::Spf, "dkim" => Self::Dkim, "dmarc" => Self::Dmarc,
-        "autodiscover" => Self::Autodiscover, "autoconfig" => Self::Autoconfig, "ownership" => Self::Ownership;
+        "autodiscover" => Self::Autodiscover, "autoconfig" => Self::Autoconfig, "ownership" => Self::Ownership,
+        "mta-sts" => Self::MtaSts, "tls-rpt" => Self::TlsRpt;
+    PolicyMode, "a mode": "enforce" => Self::Enforce, "testing" => Self::Testing, "none" => Self::None;
     Right, "a right": "full-access" => Self::FullAccess, "send-as" => Self::SendAs,
         "send-on-behalf" => Self::SendOnBehalf;
     GroupJoin, "a way to join": "open" => Self::Open, "closed" => Self::Closed, "approval" => Self::Approval;

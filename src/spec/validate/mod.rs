@@ -8,6 +8,7 @@ mod accounts;
 mod claims;
 mod collect;
 mod domains;
+mod encryption;
 mod filter;
 mod gates;
 mod hooks;

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::{World, resolvers};
+use super::{World, encryption, resolvers};
 use crate::{
     diag::{Diagnostic, Diagnostics},
     model::{DnsTopic, dmarc_strictness},
@@ -33,7 +33,10 @@ pub(super) fn dns_of(dns: &At<raw::Dns>, problems: &mut Diagnostics) -> DnsSpec 
     let records = match (&manage, &raw.records) {
         (None, _) => BTreeSet::new(),
         (Some(_), Some(list)) => list.value.values().copied().collect(),
-        (Some(_), None) => DnsTopic::ALL.into(),
+        // A policy that senders keep to is announced only where somebody says so.
+        (Some(_), None) => {
+            DnsTopic::ALL.into_iter().filter(|t| *t != DnsTopic::MtaSts || raw.mta_sts.is_some()).collect()
+        }
     };
     DnsSpec {
         update: update(dns, problems),
@@ -45,6 +48,8 @@ pub(super) fn dns_of(dns: &At<raw::Dns>, problems: &mut Diagnostics) -> DnsSpec 
         ttl: raw.ttl.as_ref().and_then(|ttl| seconds(ttl, problems)),
         mx: raw.mx.iter().flat_map(|list| &list.value.0).filter_map(|mx| mail_server(mx, problems)).collect(),
         dmarc: raw.dmarc.as_ref().and_then(|text| policy(text, problems)),
+        mta_sts: raw.mta_sts.as_ref().and_then(|written| encryption::policy(written, problems)),
+        tls_rpt: encryption::reports(raw, problems),
         cutover: raw.cutover.as_ref().map(|c| cutover(&c.value, problems)).unwrap_or_default(),
     }
 }
@@ -60,6 +65,8 @@ fn needs_a_writer(raw: &raw::Dns, problems: &mut Diagnostics) {
         ("ttl", raw.ttl.as_ref().map(|f| &f.place)),
         // Whether a policy is there can be verified all the same.
         ("dmarc", raw.dmarc.as_ref().filter(|_| !verifies(DnsTopic::Dmarc)).map(|f| &f.place)),
+        ("mta_sts", raw.mta_sts.as_ref().filter(|_| !verifies(DnsTopic::MtaSts)).map(|f| &f.place)),
+        ("tls_rpt", raw.tls_rpt.as_ref().filter(|_| !verifies(DnsTopic::TlsRpt)).map(|f| &f.place)),
         ("update", raw.update.as_ref().map(|f| &f.place)),
     ];
     for (key, place) in wishes {

@@ -72,6 +72,19 @@ async fn spf_prints_its_result_and_exits_12_only_when_it_could_not_be_found_out(
     assert!(passed["explanation"].is_null() && !passed["trace"].as_array().unwrap().is_empty());
     assert_eq!(desk.json(&spf("192.0.2.1"), 0)["result"], "softfail");
     assert_eq!(desk.json(&["dns", "spf", "[192.0.2.1]", "--ip", "192.0.2.1", "--sender", ""], 0)["result"], "none");
+    let by_name = "v=spf1 exists:%{h}.h.a.example exists:%{l}.l.a.example -all";
+    desk.zones.set("m.a.example", RecordType::Txt, &[by_name], 600).unwrap();
+    desk.zones.set("mail.b.example.h.a.example", RecordType::A, &["127.0.0.2"], 600).unwrap();
+    desk.zones.set("ann.l.a.example", RecordType::A, &["127.0.0.2"], 600).unwrap();
+    for (option, value, result) in [
+        ("--helo", "mail.b.example", "pass"),
+        ("--helo", "mail.c.example", "fail"),
+        ("--sender", "ann@m.a.example", "pass"),
+        ("--sender", "bob@m.a.example", "fail"),
+    ] {
+        let words = ["dns", "spf", "m.a.example", "--ip", "192.0.2.1", option, value];
+        assert_eq!(desk.json(&words, 0)["result"], result, "{option} {value}");
+    }
     desk.zones.fail("_spf.google.com", Some(Fault::Silent));
     assert_eq!(desk.json(&spf("192.0.2.1"), 12)["result"], "temperror");
     let human = desk.run(&spf("192.0.2.1")).expect(12).stdout;
@@ -119,6 +132,38 @@ async fn check_is_calm_about_a_domain_in_order_and_tells_errors_from_what_is_unk
     desk.run(&["dns", "check", "a..b"]).expect(10);
     let wrong = desk.run(&["dns", "check", "a.example", "--platform", "gogle"]).expect(10);
     assert!(wrong.stderr.contains("microsoft-365"), "{}", wrong.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_letters_of_its_own_is_asked_for_as_it_stands_in_dns() {
+    let desk = Desk::new().await;
+    let name = "xn--bcher-kva.example";
+    desk.zones.add_zone(name, &["ns1.a.example"]).unwrap();
+    desk.zones.set(name, RecordType::Mx, &["1 smtp.google.com"], 600).unwrap();
+    desk.zones.set(name, RecordType::Txt, &["v=spf1 include:_spf.google.com ~all"], 600).unwrap();
+    for written in ["b\u{fc}cher.example", "BU\u{308}CHER.example", "b\u{fc}cher\u{3002}example", name] {
+        let told = desk.json(&["dns", "check", written, "--platform", "google"], 0);
+        let findings = told["checked"][0]["findings"].as_array().unwrap();
+        let mx = findings.iter().find(|f| f["code"] == "mx-ok").unwrap_or_else(|| panic!("{written}: {told:#}"));
+        assert_eq!(mx["evidence"][0]["name"], name, "{written}");
+        assert_eq!(desk.json(&["dns", "spf", written, "--ip", "198.51.100.7"], 0)["result"], "pass", "{written}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resolver_with_a_view_of_its_own_is_named_and_decides_nothing() {
+    let desk = Desk::new().await;
+    let zones = Zones::new();
+    zones.add_zone("a.example", &["ns1.inside.example"]).unwrap();
+    zones.set("a.example", RecordType::Mx, &["1 mail.inside.example"], 600).unwrap();
+    let inside = DnsServer::start(zones, Counters::new()).await.unwrap();
+    let at = inside.address().to_string();
+    let told = desk.json(&["dns", "check", "a.example", "--platform", "google", "--resolver", &at], 0);
+    let findings = told["checked"][0]["findings"].as_array().unwrap();
+    let differs = findings.iter().find(|f| f["code"] == "resolver-differs" && f["subject"] == "a.example MX").unwrap();
+    assert!(differs["message"].as_str().unwrap().contains(&at), "{differs}");
+    assert!(differs["fix"].as_str().unwrap().contains("a view of the zone of its own"), "{differs}");
+    assert!(findings.iter().any(|f| f["code"] == "mx-ok"), "the servers with authority are believed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

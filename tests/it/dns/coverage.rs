@@ -218,6 +218,8 @@ const CASES: &[Case] = &[
     zone("mta-sts-absent", "_mta-sts IN TXT"),
     zone("mta-sts-syntax", r#"_mta-sts IN TXT "v=STSv1;""#),
     zone("mta-sts-multiple", "_mta-sts IN TXT \"v=STSv1; id=1;\"\n_mta-sts IN TXT \"v=STSv1; id=2;\""),
+    wanting("mta-sts-differs", "mta-sts required _mta-sts.{d} TXT v=STSv1; id=2;", ""),
+    wanting("tls-rpt-differs", "tls-rpt required _smtp._tls.{d} TXT v=TLSRPTv1; rua=mailto:other@{d}", ""),
     policy("mta-sts-none", "version: STSv1\nmode: none\nmax_age: 60\n"),
     policy("mta-sts-short", "version: STSv1\nmode: enforce\nmx: mx.{d}\nmax_age: 60\n"),
     policy("mta-sts-policy", "<html>"),

@@ -123,7 +123,8 @@ pub fn nsd(folder: &Path, zones: &[(&str, &str)]) -> Daemon {
     })
 }
 
-/// Unbound, which validates with these DS records and asks a server for these zones.
+/// Unbound, which validates with these DS records and asks a server for these zones. It asks it for every other name
+/// too, and is refused at once: no test waits for servers that cannot be reached.
 pub fn unbound(folder: &Path, at: SocketAddr, zones: &[(&str, &str)]) -> Daemon {
     let mut anchors = String::new();
     let mut stubs = String::new();
@@ -133,6 +134,7 @@ pub fn unbound(folder: &Path, at: SocketAddr, zones: &[(&str, &str)]) -> Daemon 
         anchors.push_str(&format!("  trust-anchor-file: \"{}\"\n", file.display()));
         stubs.push_str(&format!("stub-zone:\n  name: {apex}\n  stub-addr: {}@{}\n", at.ip(), at.port()));
     }
+    stubs.push_str(&format!("forward-zone:\n  name: \".\"\n  forward-addr: {}@{}\n", at.ip(), at.port()));
     let here = folder.display();
     start("unbound", "-d", folder, |port| {
         format!(

@@ -1,8 +1,8 @@
 //! `manage: rfc2136` from the plan to its rollback, by the program, against BIND.
 
 use rehome::{
-    dns::Client,
-    model::{Question, RecordType, Verdict},
+    dns::{Client, Updater},
+    model::{Domain, Policy, Question, RecordSet, RecordType, Secret, Verdict, ZoneChange},
 };
 
 use super::daemons::{Daemon, bind, bind_here};
@@ -111,4 +111,65 @@ fn what_somebody_writes_into_the_zone_meanwhile_stops_the_move() {
     assert!([1, 3, 5].contains(&stopped.code) && stopped.err.contains("mx.elsewhere.example"), "{stopped}");
     is(&world, &server, RecordType::Mx, &["10 mx.elsewhere.example"], 3600);
     drop(folder);
+}
+
+/// A policy of the domain's web server, and where BIND says that it is.
+fn with_policy(world: &World, server: &Daemon, text: &str) -> std::sync::Arc<std::sync::Mutex<String>> {
+    let page = crate::cutover::web_policy(world, text);
+    let host = ZoneChange {
+        domain: Domain::parse(ZONE).unwrap(),
+        name: format!("mta-sts.{ZONE}"),
+        rtype: RecordType::A,
+        before: None,
+        after: Some(RecordSet { values: ["127.0.0.1".to_owned()].into(), ttl: 60 }),
+    };
+    let secret = Secret::new(KEY.to_owned());
+    let updater = Updater::new(server.address, None, ("rehome", "hmac-sha256", &secret)).unwrap();
+    world.wait_for(updater.set(&host)).unwrap();
+    page
+}
+
+fn text_at(world: &World, server: &Daemon, name: &str) -> Verdict {
+    let question = Question { name: format!("{name}.{ZONE}"), rtype: RecordType::Txt };
+    world.wait_for(Client::default().lookup(server.address, &question))
+}
+
+fn has(value: &str) -> Verdict {
+    Verdict::Found { values: vec![value.to_owned()], ttl: 3600 }
+}
+
+#[test]
+fn a_policy_is_announced_as_it_is_served_and_a_new_one_by_a_new_id() {
+    let Some((world, server, _folder)) = world() else { return };
+    let first = "version: STSv1\nmode: enforce\nmx: mx.old.example\nmx: mx.new.example\nmax_age: 86400\n";
+    let second = first.replace("enforce", "testing");
+    let id = |text: &str| Policy::parse(text).unwrap().record();
+    let page = with_policy(&world, &server, "version: STSv1\nmode: testing\nmx: mx.old.example\nmax_age: 86400\n");
+    world.respec("records: [mx, spf]", "records: [mta-sts, tls-rpt], tls_rpt: [\"mailto:tls@blue.example\"]");
+    let refused = world.run(&["plan", "rehome.yaml"]).ends(0).out;
+    assert!(refused.contains("mta-sts-uncovered") && refused.contains("mx: mx.new.example"), "{refused}");
+    assert!(!refused.contains("_mta-sts.blue.example. 3600 IN TXT"), "{refused}");
+
+    *page.lock().unwrap() = first.to_owned();
+    let apply = |acks: &[&str]| world.run(&[&["apply", "rehome.yaml", "--auto-approve", "--no-wait"], acks].concat());
+    apply(&[]).ends(4);
+    apply(&["--ack", "mta-sts-enforce"]);
+    assert_eq!(text_at(&world, &server, "_mta-sts"), has(&id(first)));
+    assert_eq!(text_at(&world, &server, "_smtp._tls"), has("v=TLSRPTv1; rua=mailto:tls@blue.example"));
+    let again = world.run(&["plan", "rehome.yaml"]).out;
+    assert!(!again.contains("_mta-sts"), "{again}");
+
+    page.lock().unwrap().clone_from(&second);
+    apply(&[]);
+    assert_eq!(text_at(&world, &server, "_mta-sts"), has(&id(&second)));
+
+    // The way back, run by run.
+    for (run, then) in [("run-000002", Some(first)), ("run-000001", None)] {
+        world.run(&["plan", "rehome.yaml", "--rollback", run, "--out", "back.json"]).ends(0);
+        world.run(&["apply", "back.json", "--no-wait"]).ends(0);
+        let now = text_at(&world, &server, "_mta-sts");
+        assert_eq!(now, then.map_or(Verdict::NxDomain, |text| has(&id(text))), "after {run}");
+    }
+    assert_eq!(text_at(&world, &server, "_smtp._tls"), Verdict::NxDomain);
+    world.leaves_more_to_do();
 }

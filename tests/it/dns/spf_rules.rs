@@ -39,6 +39,12 @@ const RULES: &[(&str, &str, &str, &str, &str)] = &[
     ("4.6.1", "a sign before a modifier", "v=spf1 +redirect=b.example", V4, "permerror"),
     ("4.6.1", "a comma", "v=spf1 ip4:192.0.2.3, -all", V4, "permerror"),
     ("4.6.1", "a name in capitals", "v=spf1 IP4:192.0.2.3 -ALL", V4, "pass"),
+    ("4.6.1", "letters beyond ASCII in a value", "v=spf1 a:g\u{e0}rbage.example -all", V4, "permerror"),
+    ("4.6.1", "letters beyond ASCII in a name", "v=spf1 \u{e0}ll", V4, "permerror"),
+    ("4.6.1", "letters beyond ASCII behind a match", "v=spf1 +all \u{e9}=x", V4, "permerror"),
+    ("4.5", "letters beyond ASCII in the text of others", "a.example TXT h\u{e9}llo|v=spf1 -all", V4, "fail"),
+    ("4.6.1", "a control character", "v=spf1 a:ctrl\u{7}.example -all", V4, "permerror"),
+    ("4.8", "an empty label", "v=spf1 a:x..example -all", V4, "fail"),
     // all
     ("5.1", "plain", "v=spf1 all", V4, "pass"),
     ("5.1", "with a value", "v=spf1 all:a.example", V4, "permerror"),
@@ -171,6 +177,13 @@ const RULES: &[(&str, &str, &str, &str, &str)] = &[
         V4,
         "pass",
     ),
+    (
+        "5.5",
+        "a name in other letters",
+        "v=spf1 ptr -all|3.2.0.192.in-addr.arpa PTR H.A.Example|h.a.example A 192.0.2.3",
+        V4,
+        "pass",
+    ),
     ("5.5", "a failure is no match", "v=spf1 ptr -all|3.2.0.192.in-addr.arpa PTR !servfail", V4, "fail"),
     ("5.5", "with a length", "v=spf1 ptr/24", V4, "permerror"),
     ("5.5", "an empty name", "v=spf1 ptr:", V4, "permerror"),
@@ -208,6 +221,10 @@ const RULES: &[(&str, &str, &str, &str, &str)] = &[
     ("6", "one that nobody knows", "v=spf1 moo=cow -all", V4, "fail"),
     ("6", "one with an empty value", "v=spf1 moo= -all", V4, "fail"),
     ("6", "one with a bad macro", "v=spf1 moo=%x -all", V4, "permerror"),
+    ("6", "one of old drafts", "v=spf1 default=pass", V4, "neutral"),
+    ("6", "a name with every sign that it may have", "v=spf1 moo.cow-far_out=man:dog/cat -all", V4, "fail"),
+    ("6", "a name with a sign that it may not have", "v=spf1 moo+cow=x -all", V4, "permerror"),
+    ("6", "without a name", "v=spf1 =x -all", V4, "permerror"),
     ("6", "a name that begins with a digit", "v=spf1 1moo=cow -all", V4, "permerror"),
     ("6.1", "on to another record", "v=spf1 redirect=b.example|b.example TXT v=spf1 ip4:192.0.2.3 -all", V4, "pass"),
     ("6.1", "its failure is the result", "v=spf1 redirect=b.example|b.example TXT v=spf1 -all", V4, "fail"),
@@ -333,4 +350,20 @@ async fn every_rule_of_the_standard_has_the_result_that_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Names may hold what no host name has (RFC 7208 7.1): all three escapes at once.
+#[tokio::test]
+async fn escapes_of_a_name_are_asked_for_as_they_stand_for() {
+    let mut zone = Scripted::new("a.example TXT v=spf1 a:m%%c%_%_s%-u.x.example -all");
+    zone.add("m%c  s%20u.x.example", "A", "192.0.2.3");
+    let request = Request {
+        ip: V4.parse().unwrap(),
+        domain: "a.example".to_owned(),
+        sender: Some("jane.doe@a.example".to_owned()),
+        helo: None,
+        receiver: "mx.receiver.example".to_owned(),
+        time: 1_700_000_000,
+    };
+    assert_eq!(evaluate(&zone, &request).await.result.word(), "pass");
 }

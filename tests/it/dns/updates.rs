@@ -111,6 +111,27 @@ async fn bind_takes_one_message_that_changes_a_set_and_leaves_its_neighbours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_key_is_written_in_several_strings_and_read_as_one() {
+    if !bind_here() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = primary(folder.path()).await;
+    let (at, writer) = (server.address, writer(server.address));
+    // A key of 2048 bits has 392 digits in Base64, and a string holds 255 octets.
+    for length in [230, 231, 392, 736] {
+        let name = format!("s{length}._domainkey.a.test");
+        let key = format!("v=DKIM1; k=rsa; p={}", "A".repeat(length));
+        let publish = change(&name, RecordType::Txt, None, set(&[&key], 3600));
+        writer.write(&publish).await.unwrap();
+        assert_eq!(ask(at, &name, RecordType::Txt).await, found(&[&key], 3600));
+        assert_eq!(writer.probe(&publish).await.unwrap(), Probe::Done, "{length}");
+        writer.write(&publish.reversed()).await.unwrap();
+        assert_eq!(ask(at, &name, RecordType::Txt).await, Verdict::NxDomain);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_changed_meanwhile_is_stale_and_stays() {
     if !bind_here() {
         return;

@@ -117,6 +117,11 @@ impl Dovecot {
         fs::read_to_string(self.dir.path().join("dovecot.log")).unwrap_or_default()
     }
 
+    /// Where the homes of the users are.
+    pub fn mail(&self) -> PathBuf {
+        self.dir.path().join("mail")
+    }
+
     /// Runs `doveadm` on the server's mail.
     pub fn doveadm(&self, args: &[&str]) {
         let out = Command::new("doveadm")

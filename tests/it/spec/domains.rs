@@ -1,7 +1,7 @@
 //! Domains and migrations that cannot work.
 
 use rehome::{
-    model::Domain,
+    model::{DnsTopic, Domain},
     spec::{SourceFate, Strategy},
 };
 
@@ -661,4 +661,44 @@ fn resolvers_of_a_move_may_be_protected_ones() {
     let resolvers = &spec.domains.values().next().unwrap().dns.cutover.resolvers;
     assert_eq!(resolvers.join(" "), "192.0.2.53 tls://dns.example https://dns.example/dns-query");
     assert!(refused(&moving("{ resolvers: [dns.example] }")).contains("`dns.example` is no resolver"));
+}
+
+#[test]
+fn what_is_said_of_encryption_is_checked() {
+    let told = refused_domain(
+        "  a.ovh: { platform: exchange, dns: { manage: ovh-zone, records: [tls-rpt], mta_sts: { mode: testing, mx: [\"10 \
+         mx.a.ovh\"] } } }\n  b.ovh: { platform: exchange, dns: { mta_sts: { mode: enforce, max_age: 500d }, tls_rpt: \
+         [\"me@b.ovh\"] } }\n  c.ovh: { platform: exchange, dns: { manage: ovh-zone, mta_sts: { mode: strict }, tls_rpt: \
+         [\"mailto:a@b.ovh,mailto:c@d.ovh\"] } }\n  d.ovh: { platform: exchange, dns: { manage: ovh-zone, mta_sts: { mx: \
+         [mx.d.ovh] } } }\n",
+    );
+    for sentence in [
+        "spec::missing-field\n\n  × nothing says where failed encryption is reported",
+        "spec::bad-mx\n\n  × `10 mx.a.ovh` is no mail server of a policy",
+        "spec::nobody-writes\n\n  × `mta_sts` has no effect",
+        "spec::nobody-writes\n\n  × `tls_rpt` has no effect",
+        "spec::bad-span\n\n  × senders keep a policy for a year at most",
+        "spec::missing-field\n\n  × the policy lists no mail server",
+        "spec::bad-report\n\n  × `me@b.ovh` is no place that reports can be sent to",
+        "spec::bad-report\n\n  × `mailto:a@b.ovh,mailto:c@d.ovh` is no place",
+        "`strict` is not a mode",
+        "spec::missing-field\n\n  × nothing says how strictly senders keep to the policy",
+    ] {
+        assert!(told.contains(sentence), "{sentence}\n{told}");
+    }
+}
+
+#[test]
+fn a_policy_is_announced_by_default_only_where_it_is_said() {
+    let records = |more: &str| {
+        let text = format!("  a.ovh: {{ platform: exchange, dns: {{ manage: ovh-zone{more} }} }}\n");
+        let spec = accepted(&format!("{KINDS}{text}")).spec;
+        let dns = &spec.domains.values().next().unwrap().dns;
+        (dns.records.contains(&DnsTopic::MtaSts), dns.mta_sts.clone())
+    };
+    assert_eq!(records(""), (false, None));
+    assert!(records(", records: [mta-sts]").0);
+    let (written, policy) = records(", mta_sts: { mode: testing, mx: [MX.a.ovh., \"*.b.ovh\"] }");
+    assert!(written);
+    assert_eq!(policy.unwrap().text(), "version: STSv1\nmode: testing\nmx: *.b.ovh\nmx: mx.a.ovh\nmax_age: 604800\n");
 }

@@ -60,8 +60,9 @@ impl V1 {
     }
 
     fn expected(&self, domain: &Domain, value: &Value) -> Vec<ExpectedRecord> {
-        let mut out = records::mx(domain, &value.texts("expectedMX"), self.site.client.canada());
-        out.push(records::spf(domain, value.text("expectedSPF")));
+        let canada = self.site.client.canada();
+        let mut out = records::mx(domain, &value.texts("expectedMX"), canada);
+        out.push(records::spf(domain, value.text("expectedSPF"), canada));
         out.extend(value.text("expectedAutodiscoverSRV").and_then(|told| records::autodiscover(domain, told)));
         if self.dialect.domain_service {
             out.extend(records::autodiscover(domain, "0 0 443 mailconfig.ovh.net"));

@@ -176,7 +176,7 @@ fn domain_view(domain: &Domain, row: &Value) -> DomainView {
         .collect();
     let mx: Vec<&str> = mx.iter().map(String::as_str).collect();
     let mut expected = records::mx(domain, &mx, false);
-    expected.push(records::spf(domain, config.text("spf")));
+    expected.push(records::spf(domain, config.text("spf"), false));
     expected.extend(config.text("autodiscover").and_then(|told| records::autodiscover(domain, told)));
     let keys = config.get("dkim").unwrap_or(&Value::Null).members("cnames");
     expected.extend(keys.iter().filter_map(|k| records::dkim(domain, k.text("name")?, k.text("value")?)));
