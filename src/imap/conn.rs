@@ -70,7 +70,7 @@ pub(super) struct Conn {
     pub(super) namespaces: Option<Vec<(Vec<u8>, Option<char>)>>,
     /// What was told of a quota that was asked for ahead.
     pub(super) roots: Option<Roots>,
-    /// How long the server took to greet: about one round trip.
+    /// How long the login took: a round trip or two, and little work for the server.
     pub(super) distance: Option<Duration>,
     stream: Box<dyn Stream>,
     /// The longest time in which nothing may move.

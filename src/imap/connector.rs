@@ -139,19 +139,18 @@ impl Connector {
             ImapSecurity::Starttls | ImapSecurity::Plain => stream,
         };
         let mut conn = Conn::new(self.endpoint.to_string(), stream, self.timeouts.login);
-        let begun = Instant::now();
         greeting(&mut conn).await?;
-        let distance = begun.elapsed();
         if self.endpoint.security == ImapSecurity::Starttls {
             let stream = self.starttls(conn).await?;
             // Whatever was said before is forgotten: it may have come from anybody.
             conn = Conn::new(self.endpoint.to_string(), stream, self.timeouts.login);
         }
-        conn.distance = Some(distance);
         if conn.capabilities.as_set().is_empty() {
             capability(&mut conn).await?;
         }
+        let begun = Instant::now();
         login::log_in(&mut conn, &self.login, &self.quirks).await?;
+        conn.distance = Some(begun.elapsed());
         if conn.capabilities.has("X-GM-EXT-1") {
             self.quirks.learn(Quirk::Gmail);
         }

@@ -83,7 +83,7 @@ impl Reader {
         self.earlier.take()
     }
 
-    /// How long the server took to greet, which is about one round trip however long it takes for its work.
+    /// How long the login took: a round trip or two, and less of the server's own work than most commands.
     #[must_use]
     pub fn distance(&self) -> Option<Duration> {
         self.conn.distance
