@@ -161,6 +161,13 @@ fn unequal(sides: &Sides<'_>, one: &Seen, rest: &mut Vec<&Seen>, out: &mut Compa
             out.findings.push(finding(sides, "message-changed", Severity::Warning, one.uid, message));
             same(sides, one, other, out);
         }
+        Some(other) if other.withheld => {
+            let message = "the target gives a text of its own instead of it, so that nobody can compare its content";
+            let mut found = finding(sides, "message-withheld", Severity::Unknown, one.uid, message.to_owned());
+            found.fix = Some(format!("look at it in `{}` with a program that does not use IMAP", sides.target));
+            out.findings.push(found);
+            same(sides, one, other, out);
+        }
         Some(_) => {
             let message = "its content is different at the target".to_owned();
             out.findings.push(finding(sides, "message-changed", Severity::Error, one.uid, message));
