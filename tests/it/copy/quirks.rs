@@ -235,6 +235,20 @@ async fn a_server_that_tells_no_uidnext_is_copied_from_and_to() {
     unharmed(plain(), silent().offers("LITERAL+ MULTIAPPEND NAMESPACE")).await;
 }
 
+#[tokio::test]
+async fn a_status_that_knows_no_uidvalidity_yet_is_not_believed() {
+    let none = || {
+        plain().says(|_, text| {
+            let Some((head, rest)) = text.split_once("UIDVALIDITY ").filter(|_| text.starts_with("* STATUS")) else {
+                return Some(text);
+            };
+            Some(format!("{head}UIDVALIDITY 0{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())))
+        })
+    };
+    unharmed(plain(), none()).await;
+    unharmed(none(), plain()).await;
+}
+
 fn strip_item(text: String, item: &str) -> String {
     if !text.starts_with("* STATUS") {
         return text;
