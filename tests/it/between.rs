@@ -257,6 +257,7 @@ async fn two_processes_that_know_nothing_of_each_other_lose_nothing() {
     let told = proof.stdout.clone() + &proof.stderr;
     assert_eq!(proof.status.code(), Some(0), "doubles are no loss: {told}");
     assert!(!told.contains("message-missing"), "{told}");
+    assert!(told.contains("more often than at the source") && told.contains("rehome dedup"), "{told}");
 }
 
 /// Limits of Gmail by its capability, whatever its name.
