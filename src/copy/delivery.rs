@@ -233,7 +233,7 @@ impl<'p, 'c> Sending<'p, 'c> {
         };
         let mut sorter =
             Sorter { validity, permanent: opened.permanent.clone(), limit, takes_nul, ..Sorter::default() };
-        if adopt_below > 1 {
+        if row.adopts() {
             let owned = context.ledger(move |l| l.owned(id, validity, 1)).await?;
             let mut metas = self.target.scan(&self.name, 1, Some(adopt_below - 1)).await?;
             metas.retain(|m| !owned.contains(&m.uid));

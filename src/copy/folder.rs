@@ -98,7 +98,7 @@ impl FolderPass<'_, '_> {
         };
         let row = (self.row, self.unsaved);
         let mut sending = Sending::new(self.shared, self.target, self.target_name, row, received);
-        sending.weakly = reading.adopts();
+        sending.weakly = reading.row.adopts();
         // Each half ends by itself when the other one does, so that no append is cut off in the middle.
         let (read, sent) = tokio::join!(reading.run(known, &opened), sending.run());
         let mut sent = sent?;
@@ -221,15 +221,10 @@ impl Reading<'_, '_> {
         Ok(self.tally)
     }
 
-    /// Whether what the target had before may be taken for what is to be sent.
-    fn adopts(&self) -> bool {
-        self.row.adopt_below > 1
-    }
-
     /// Reads once more what the other half kept back because the target might have had it already.
     async fn kept_back(&mut self) -> Result<(), CopyError> {
         let (wanted, told) = oneshot::channel();
-        if self.adopts()
+        if self.row.adopts()
             && self.hand(Item::All(wanted)).await
             && let Ok(rest) = told.await
         {
