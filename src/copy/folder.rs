@@ -226,7 +226,7 @@ impl Reading<'_, '_> {
         let (wanted, told) = oneshot::channel();
         if self.row.adopts()
             && self.hand(Item::All(wanted)).await
-            && let Ok(rest) = told.await
+            && let Ok(rest) = self.source.meanwhile(told).await
         {
             self.windows(rest).await?;
         }
@@ -297,7 +297,8 @@ impl Reading<'_, '_> {
         let sizes: Vec<u64> = todo.iter().map(|m| m.size).collect();
         for window in cut(&sizes, self.shared.context.tuning.window) {
             let Some(metas) = todo.get(window) else { continue };
-            let held = self.shared.resources.hold(metas.iter().map(|m| m.size)).await;
+            let held = self.shared.resources.hold(metas.iter().map(|m| m.size));
+            let held = self.source.meanwhile(held).await;
             let batch = read_window(self.source, &self.name, metas).await?;
             if !self.hand(Item::Window(batch, held)).await {
                 return Ok(false);
@@ -306,7 +307,8 @@ impl Reading<'_, '_> {
         Ok(true)
     }
 
-    async fn hand(&self, item: Item) -> bool {
-        self.items.send(item).await.is_ok()
+    /// Gives the other half something, when it has room for it. False when it has ended.
+    async fn hand(&mut self, item: Item) -> bool {
+        self.source.meanwhile(self.items.send(item)).await.is_ok()
     }
 }

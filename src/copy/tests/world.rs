@@ -3,9 +3,11 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use crate::{
     copy::store::{
@@ -103,6 +105,14 @@ pub(super) struct Inner {
     pub(super) appended: u64,
     /// Commands that changed something.
     pub(super) changes: u64,
+    /// How long a connection may be silent between two commands.
+    pub(super) idles: Option<Duration>,
+    /// How long an append takes.
+    pub(super) slow: Duration,
+    /// Connections that were made.
+    pub(super) connections: u64,
+    /// Commands that did nothing.
+    pub(super) noops: u64,
     /// Bodies handed out.
     pub(super) reads: u64,
     late: Vec<(u32, String, Message)>,
@@ -137,6 +147,10 @@ impl World {
             appends: 0,
             appended: 0,
             changes: 0,
+            idles: None,
+            slow: Duration::ZERO,
+            connections: 0,
+            noops: 0,
             reads: 0,
             late: Vec::new(),
             validity,
@@ -240,6 +254,7 @@ struct Connection {
     world: World,
     open: Option<String>,
     broken: bool,
+    last: Instant,
 }
 
 #[async_trait]
@@ -249,17 +264,11 @@ impl Store for World {
     }
 
     async fn look(&self) -> Result<Box<dyn Look>, StoreError> {
-        if self.with(|w| w.dead) {
-            return Err(lost());
-        }
-        Ok(Box::new(Connection { world: self.clone(), open: None, broken: false }))
+        self.connect().map(|made| Box::new(made) as _)
     }
 
     async fn change(&self) -> Result<Box<dyn Change>, StoreError> {
-        if self.with(|w| w.dead) {
-            return Err(lost());
-        }
-        Ok(Box::new(Connection { world: self.clone(), open: None, broken: false }))
+        self.connect().map(|made| Box::new(made) as _)
     }
 
     async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
@@ -271,9 +280,22 @@ impl Store for World {
     }
 }
 
+impl World {
+    fn connect(&self) -> Result<Connection, StoreError> {
+        if self.with(|w| w.dead) {
+            return Err(lost());
+        }
+        self.with(|w| w.connections += 1);
+        Ok(Connection { world: self.clone(), open: None, broken: false, last: Instant::now() })
+    }
+}
+
 impl Connection {
-    fn alive(&self) -> Result<(), StoreError> {
-        if self.broken || self.world.with(|w| w.dead) { Err(lost()) } else { Ok(()) }
+    fn alive(&mut self) -> Result<(), StoreError> {
+        let silent = self.last.elapsed();
+        self.broken |= self.world.with(|w| w.dead || w.idles.is_some_and(|most| silent > most));
+        self.last = Instant::now();
+        if self.broken { Err(lost()) } else { Ok(()) }
     }
 }
 
@@ -389,6 +411,12 @@ impl Look for Connection {
         Fetch { error, ..out }
     }
 
+    async fn noop(&mut self) -> Result<(), StoreError> {
+        self.alive()?;
+        self.world.with(|w| w.noops += 1);
+        Ok(())
+    }
+
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
         Ok(BTreeMap::new())
     }
@@ -449,6 +477,11 @@ impl Change for Connection {
         if let Err(error) = self.alive() {
             return Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error) };
         }
+        let slow = self.world.with(|w| w.slow);
+        if !slow.is_zero() {
+            tokio::time::sleep(slow).await;
+        }
+        self.last = Instant::now();
         let stored: Vec<Message> = messages.iter().map(read).collect();
         let (answer, broken) = self.world.with(|w| w.append(folder, stored, each));
         self.broken = broken;
