@@ -55,12 +55,14 @@ fn text(context: &Context, summary: &RunSummary, told: &report::Summary) -> Stri
         }
         out.push_str("  Look at the platform, then: rehome journal resolve ACTION --as done|retry, rehome resume\n");
     }
-    // What is wrong stands with the action that failed by it; what could not be found out stands nowhere else.
-    let unknown: Vec<Finding> = summary.findings.iter().filter(|f| f.severity == Severity::Unknown).cloned().collect();
-    if !unknown.is_empty() {
-        let checked = [Checked::new("Could not be checked", unknown)];
-        out.push('\n');
-        out.push_str(&report::findings_text(&checked, &looks));
+    // What is wrong stands with the action that failed by it; what could not be found out, and what harms nothing, stands
+    // nowhere else.
+    for (severity, title) in [(Severity::Unknown, "Could not be checked"), (Severity::Warning, "Worth a look")] {
+        let found: Vec<Finding> = summary.findings.iter().filter(|f| f.severity == severity).cloned().collect();
+        if !found.is_empty() {
+            out.push('\n');
+            out.push_str(&report::findings_text(&[Checked::new(title, found)], &looks));
+        }
     }
     out
 }

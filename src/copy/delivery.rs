@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio::sync::Notify;
+
 use super::{
     CopyError, Side, deltas,
     engine::Shared,
@@ -109,7 +111,7 @@ impl<'p, 'c> Sending<'p, 'c> {
     async fn all(&mut self) -> Result<(), CopyError> {
         let mut first = None;
         while first.is_none() {
-            match self.received.recv().await {
+            match self.target.meanwhile(self.received.recv()).await {
                 None => return Ok(()),
                 Some(Item::Flags(changed)) => self.carry(changed).await?,
                 Some(Item::All(_)) => {}
@@ -145,14 +147,26 @@ impl<'p, 'c> Sending<'p, 'c> {
                 place: (validity, floor),
             };
             let Some(mut window) = ready.take() else {
-                match prepare.next(first.take()).await? {
+                match self.target.meanwhile(prepare.next(first.take())).await? {
                     Next::Ready(next) => ready = Some(next),
                     Next::Flags(changed) => flags = changed,
                     Next::End => return Ok(()),
                 }
                 continue;
             };
-            let (sent, next) = tokio::join!(send(self.target, place, &mut window.parcels), prepare.next(first.take()));
+            let over = Notify::new();
+            let (sent, next) = tokio::join!(
+                async {
+                    let sent = send(self.target, place, &mut window.parcels).await;
+                    self.target.meanwhile(over.notified()).await;
+                    sent
+                },
+                async {
+                    let next = prepare.next(first.take()).await;
+                    over.notify_one();
+                    next
+                }
+            );
             self.settle(validity, &mut window);
             let raised = match &sent {
                 Ok(()) => raise_floor(self.target, place, &window.parcels).await,
@@ -233,7 +247,7 @@ impl<'p, 'c> Sending<'p, 'c> {
         };
         let mut sorter =
             Sorter { validity, permanent: opened.permanent.clone(), limit, takes_nul, ..Sorter::default() };
-        if adopt_below > 1 {
+        if row.adopts() {
             let owned = context.ledger(move |l| l.owned(id, validity, 1)).await?;
             let mut metas = self.target.scan(&self.name, 1, Some(adopt_below - 1)).await?;
             metas.retain(|m| !owned.contains(&m.uid));

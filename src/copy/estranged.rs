@@ -62,7 +62,9 @@ impl<'c> Pass<'_, 'c> {
         name: &str,
         there: &Listing,
     ) -> Result<bool, CopyError> {
-        let listed = find(there, name).and_then(|f| f.status);
+        // A folder that another process opens for the first time just now may have no UIDVALIDITY yet, and some servers
+        // tell none in a status: then it is asked for where it has to be told.
+        let listed = find(there, name).and_then(|f| f.status).filter(|s| s.uid_validity > 0);
         if listed.is_some() && row.target.as_deref() == Some(name) && self.is_known(&row.path) {
             return Ok(false);
         }

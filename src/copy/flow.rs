@@ -85,7 +85,8 @@ impl<'c> Pass<'_, 'c> {
                 items,
                 tally: FolderTally::default(),
             };
-            if begin.send(Begun { task, row, items: received, read }).await.is_err() {
+            let begun = Begun { task, row, items: received, read };
+            if reading.source.meanwhile(begin.send(begun)).await.is_err() {
                 break;
             }
             if done.send(reading.run(changed, &opened).await?).is_err() {
@@ -102,7 +103,7 @@ impl<'c> Pass<'_, 'c> {
         mut begun: mpsc::Receiver<Begun<'_>>,
         (there, prepared): (&Listing, &Prepared),
     ) -> Result<(), CopyError> {
-        while let Some(Begun { task, mut row, items, read }) = begun.recv().await {
+        while let Some(Begun { task, mut row, items, read }) = target.meanwhile(begun.recv()).await {
             let path = &task.folder.path;
             // Only folders that have a place are begun.
             let Some(pair) = prepared.pairs.get(path) else { continue };

@@ -98,7 +98,7 @@ impl FolderPass<'_, '_> {
         };
         let row = (self.row, self.unsaved);
         let mut sending = Sending::new(self.shared, self.target, self.target_name, row, received);
-        sending.weakly = reading.adopts();
+        sending.weakly = reading.row.adopts();
         // Each half ends by itself when the other one does, so that no append is cut off in the middle.
         let (read, sent) = tokio::join!(reading.run(known, &opened), sending.run());
         let mut sent = sent?;
@@ -221,17 +221,12 @@ impl Reading<'_, '_> {
         Ok(self.tally)
     }
 
-    /// Whether what the target had before may be taken for what is to be sent.
-    fn adopts(&self) -> bool {
-        self.row.adopt_below > 1
-    }
-
     /// Reads once more what the other half kept back because the target might have had it already.
     async fn kept_back(&mut self) -> Result<(), CopyError> {
         let (wanted, told) = oneshot::channel();
-        if self.adopts()
+        if self.row.adopts()
             && self.hand(Item::All(wanted)).await
-            && let Ok(rest) = told.await
+            && let Ok(rest) = self.source.meanwhile(told).await
         {
             self.windows(rest).await?;
         }
@@ -302,7 +297,8 @@ impl Reading<'_, '_> {
         let sizes: Vec<u64> = todo.iter().map(|m| m.size).collect();
         for window in cut(&sizes, self.shared.context.tuning.window) {
             let Some(metas) = todo.get(window) else { continue };
-            let held = self.shared.resources.hold(metas.iter().map(|m| m.size)).await;
+            let held = self.shared.resources.hold(metas.iter().map(|m| m.size));
+            let held = self.source.meanwhile(held).await;
             let batch = read_window(self.source, &self.name, metas).await?;
             if !self.hand(Item::Window(batch, held)).await {
                 return Ok(false);
@@ -311,7 +307,8 @@ impl Reading<'_, '_> {
         Ok(true)
     }
 
-    async fn hand(&self, item: Item) -> bool {
-        self.items.send(item).await.is_ok()
+    /// Gives the other half something, when it has room for it. False when it has ended.
+    async fn hand(&mut self, item: Item) -> bool {
+        self.source.meanwhile(self.items.send(item)).await.is_ok()
     }
 }

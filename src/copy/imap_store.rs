@@ -249,6 +249,10 @@ impl<C: Client> Look for Session<C> {
         bodies(self.client.reader(), self.link.as_ref(), uids).await
     }
 
+    async fn noop(&mut self) -> Result<(), StoreError> {
+        Ok(self.client.reader().noop().await?)
+    }
+
     fn is_surplus(&self) -> bool {
         self.permit.is_surplus()
     }

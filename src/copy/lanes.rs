@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     imap::Known,
+    journal::ledger::FolderRow,
     model::{FolderPath, FolderStatus, LeftOut},
 };
 
@@ -188,7 +189,7 @@ impl<'c> Pass<'_, 'c> {
     /// Whether a folder can be read before the target is asked about it: it is new there, or as an earlier pass left it.
     fn goes_ahead(&self, path: &FolderPath) -> bool {
         // What is adopted is compared with all of the target's folder first.
-        let adopts = self.rows.get(path).is_some_and(|row| row.adopt_below > 1);
+        let adopts = self.rows.get(path).is_some_and(FolderRow::adopts);
         self.is_new(path) || (self.is_known(path) && !adopts && !self.shared.choice.needs_limit(path))
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::Future,
     sync::Arc,
     time::Duration,
 };
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CopyError, CopyErrorClass, Side,
+    alive::meanwhile,
     clock::minute,
     envelope,
     pace::Pace,
@@ -506,6 +508,17 @@ impl<'a> Link<'a> {
             }
         }
         Ok(out)
+    }
+
+    /// Waits for something that is not this connection's, and keeps the connection alive meanwhile.
+    pub(super) async fn meanwhile<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        let Some(connection) = self.connection.as_mut() else { return wait.await };
+        let (out, kept) = meanwhile(connection.look(), wait).await;
+        if let Err(error) = kept {
+            tracing::debug!(%error, "an idle connection was lost");
+            self.disconnect();
+        }
+        out
     }
 
     /// The connection for changes, made if there is none.

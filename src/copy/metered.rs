@@ -20,6 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    alive::meanwhile,
     clock::{Clock, minute},
     dials::Setting,
     pace::Pace,
@@ -264,7 +265,8 @@ struct Connection<C: ?Sized> {
 impl Meter {
     /// Reads bodies, as long as the day has room.
     async fn bodies<L: Look + ?Sized>(&self, look: &mut L, uids: &[u32]) -> Fetch {
-        self.rest(Direction::Down).await;
+        // A connection that is lost meanwhile is found to be lost by what comes next.
+        let _ = meanwhile(look, self.rest(Direction::Down)).await;
         if let Err(error) = self.room(Direction::Down).await {
             return Fetch { error: Some(error), ..Fetch::default() };
         }
@@ -334,6 +336,10 @@ impl<C: Look + ?Sized> Look for Connection<C> {
         self.meter.bodies(self.inner.as_mut(), uids).await
     }
 
+    async fn noop(&mut self) -> Result<(), StoreError> {
+        self.inner.noop().await
+    }
+
     fn is_surplus(&self) -> bool {
         self.inner.is_surplus()
     }
@@ -356,7 +362,8 @@ impl Change for Connection<dyn Change> {
     /// Appends as many as the day has room for; the rest is not sent.
     async fn append(&mut self, folder: &str, messages: &[Outgoing], each: bool) -> Answer {
         let unsent = |error| Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error) };
-        self.meter.rest(Direction::Up).await;
+        // A connection that is lost meanwhile is found to be lost by what comes next.
+        let _ = meanwhile(self.inner.as_mut(), self.meter.rest(Direction::Up)).await;
         let room = match self.meter.room(Direction::Up).await {
             Ok(room) => room,
             Err(error) => return unsent(error),

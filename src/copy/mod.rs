@@ -16,7 +16,7 @@
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
 //! | `network`, `slots` | what the copies of a process share towards the servers |
 //! | `metered`, `pace`, `clock` | limits by the day and the second, and patience |
-//! | `link`, `reading`, `sending`, `sticking`, `locate` | one connection, one window, one search |
+//! | `alive`, `link`, `reading`, `sending`, `sticking`, `locate` | one connection, one window, one search |
 //! | `folder`, `delivery`, `deltas`, `recovery`, `folders`, `estranged` | one folder |
 //! | `flow`, `lanes`, `engine` | many folders side by side, one pass |
 //! | `verify` | the proof, by another client |
@@ -24,6 +24,7 @@
 //! | `dedup` | equal messages within a folder, set aside and brought back |
 
 mod acl;
+mod alive;
 mod clock;
 pub mod dedup;
 mod delivery;

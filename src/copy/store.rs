@@ -80,6 +80,9 @@ pub(super) trait Look: Send + Sync {
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
 
+    /// Does nothing, so that the connection is not taken for one that nobody needs.
+    async fn noop(&mut self) -> Result<(), StoreError>;
+
     /// Whether an extra connection should be closed when it has finished what it is at: others need its place.
     fn is_surplus(&self) -> bool;
 }

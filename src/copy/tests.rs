@@ -1,5 +1,6 @@
 //! The engine against stores in memory that fail in every way.
 
+mod alive;
 mod choice;
 mod failures;
 mod ladder;

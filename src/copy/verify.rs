@@ -18,6 +18,7 @@ use super::{
     filter::left_out,
     imap_store::ImapStore,
     mapping::{Learned, included, map_folders},
+    placeholder::is_placeholder,
     store::{Fetched, Listed, Listing, Look, Store, StoreError},
     views,
 };
@@ -56,7 +57,9 @@ pub struct VerifyRequest<'a> {
 pub struct MailVerification {
     /// What is different. Codes: `message-missing`, `message-set-aside` (a double that was moved by request),
     /// `message-removed` (delivered, and taken away at the target since; an
-    /// error where the folder was made anew), `mailbox-emptied` (nothing that was delivered is left), `message-moved`, `message-failed` (recorded by the copy), `message-changed`, `message-extra`, `flags-differ`,
+    /// error where the folder was made anew), `mailbox-emptied` (nothing that was delivered is left), `message-moved`,
+    /// `message-failed` (recorded by the copy), `message-changed`, `message-withheld` (the target has it and gives a text of
+    /// its own instead), `message-extra`, `flags-differ`,
     /// `date-differs`, `folder-missing`, `folder-unread`, `not-subscribed`, `own-reader`.
     pub findings: Vec<Finding>,
     /// Messages of the source that were compared.
@@ -295,6 +298,7 @@ async fn own_reader(connector: &Connector, name: &str) -> Result<SeenFolder, Sto
                 digest: Digest::of(&bytes),
                 octets: bytes.len() as u64,
                 canonical: Canonical::of(&bytes),
+                withheld: is_placeholder(&bytes),
                 date: meta.seconds(),
                 flags: meta.flags.clone(),
             });

@@ -5,7 +5,8 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -187,8 +188,11 @@ fn prepare(path: &Path, conn: &mut Connection) -> Result<(), JournalError> {
     conn.busy_timeout(PATIENCE).map_err(sql)?;
     // More than the statements of the ledger.
     conn.set_prepared_statement_cache_capacity(64);
-    let found = recognise(path, conn)?;
-    conn.pragma_update(None, "journal_mode", "WAL").map_err(sql)?;
+    // One picture of the file: another process may be making the journal just now.
+    let picture = conn.transaction().map_err(sql)?;
+    let found = recognise(path, &picture)?;
+    drop(picture);
+    write_ahead(conn).map_err(sql)?;
     conn.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
     conn.pragma_update(None, "foreign_keys", true).map_err(sql)?;
     conn.pragma_update(None, "temp_store", "MEMORY").map_err(sql)?;
@@ -199,6 +203,19 @@ fn prepare(path: &Path, conn: &mut Connection) -> Result<(), JournalError> {
         quick_check(path, conn)?;
     }
     Ok(())
+}
+
+/// Chooses the write-ahead log. That needs the file for a moment, and SQLite does not wait for it by itself.
+fn write_ahead(conn: &Connection) -> rusqlite::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match conn.pragma_update(None, "journal_mode", "WAL") {
+            Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// The format of the file, 0 for an empty one.

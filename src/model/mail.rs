@@ -73,6 +73,14 @@ pub struct FolderStatus {
     pub octets: Option<u64>,
 }
 
+impl FolderStatus {
+    /// Whether a change of flags shows in it.
+    #[must_use]
+    pub fn tells_flags(&self) -> bool {
+        self.messages == 0 || self.highest_modseq.is_some()
+    }
+}
+
 /// One folder as it was listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FolderView {

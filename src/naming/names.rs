@@ -303,7 +303,9 @@ pub fn escape(component: &str, refused: Refused) -> String {
     let hex = |c: Option<&char>| c.is_some_and(|c| c.is_ascii_digit() || ('A'..='F').contains(c));
     for (i, c) in chars.iter().enumerate() {
         let looks_escaped = *c == '=' && hex(chars.get(i + 1)) && hex(chars.get(i + 2));
-        if looks_escaped || refused.is(*c, i == 0, i + 1 == chars.len()) {
+        // A blank after a blank is as odd as one at an end (Gmail: `Folder contains excess whitespace`).
+        let first = i.checked_sub(1).and_then(|before| chars.get(before)).is_none_or(|before| *before == ' ');
+        if looks_escaped || refused.is(*c, first, i + 1 == chars.len()) {
             let mut buffer = [0; 4];
             for byte in c.encode_utf8(&mut buffer).bytes() {
                 use std::fmt::Write as _;
@@ -327,7 +329,8 @@ pub fn shortened(path: &[String], delimiter: Option<char>) -> String {
     let last = path.last().map_or("", String::as_str);
     let start: String = last.chars().map(|c| if refused(c) { '_' } else { c }).take(KEPT).collect();
     let mark = Digest::of(path.join("\0").as_bytes()).to_string();
-    format!("{}-{}", start.trim(), mark.get(..10).unwrap_or_default())
+    let start = start.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{start}-{}", mark.get(..10).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -391,7 +394,16 @@ mod tests {
         assert_eq!(escape("v1.2 a/b", dot), "v1=2E2 a/b");
         assert_eq!(escape("a=2E", dot), "a=3D2E");
         assert_eq!(escape("a=b", dot), "a=b");
-        assert_eq!(escape(" a/b ", Refused { strict: true, ..dot }), "=20a=2Fb=20");
+        let strict = Refused { strict: true, ..dot };
+        assert_eq!(escape(" a/b ", strict), "=20a=2Fb=20");
+        assert_eq!(escape("a  b   c d", strict), "a =20b =20=20c d");
+        assert_eq!(escape("a  b ", dot), "a  b ");
+    }
+
+    #[test]
+    fn a_short_name_has_no_blanks_that_a_server_refuses() {
+        let short = shortened(&["two  blanks  and ".to_owned()], Some('/'));
+        assert!(short.starts_with("two blanks and-"), "{short}");
     }
 
     proptest! {

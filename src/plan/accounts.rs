@@ -234,7 +234,10 @@ impl<'s, 'a> Steps<'s, 'a> {
     /// `swap` and `parallel`: the copy and its proof.
     fn copy(&mut self, after: &BTreeSet<ActionId>) -> Option<ActionId> {
         match self.case.need {
-            Need::Nothing => return None,
+            Need::Nothing => {
+                mail::tell_blind(self.world, self.case, self.draft);
+                return None;
+            }
             Need::Unseen => {
                 mail::tell_unseen(self.world, self.case, self.draft);
                 return None;

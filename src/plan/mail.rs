@@ -308,6 +308,26 @@ pub(super) fn tell_unseen(world: &World<'_>, case: &Case<'_>, draft: &mut Draft)
     draft.tell(&case.address.key(), block.told_as(NoteKind::Info));
 }
 
+/// Tells that nobody can know by a listing whether flags of mail that was copied have changed: the source keeps no
+/// HIGHESTMODSEQ (RFC 7162), and a plan does not read the flags of every message.
+pub(super) fn tell_blind(world: &World<'_>, case: &Case<'_>, draft: &mut Draft) {
+    let Some(source) = case.source.as_ref().filter(|_| !is_fresh(world, case)) else { return };
+    let Some(now) = world.open_mailbox(source.platform, &source.now) else { return };
+    let filter = &case.account.mail.filter;
+    let blind = |(path, folder): (&FolderPath, &FolderView)| {
+        filter.takes(path) && folder.status.is_some_and(|s| !s.tells_flags())
+    };
+    if now.folders.iter().any(blind) {
+        let block = Block::of(
+            source.platform.as_str(),
+            "flags-not-looked-at",
+            format!("mailboxes of {} do not tell when flags change and nothing else", world.title(source.platform)),
+            "flags that changed are carried over by the next pass, which new mail makes",
+        );
+        draft.tell(&case.address.key(), block.told_as(NoteKind::Info));
+    }
+}
+
 /// Empties the source once its mail is proved, where the spec asks for it.
 pub(super) fn retire(
     world: &World<'_>,

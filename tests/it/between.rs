@@ -41,8 +41,12 @@ impl Field {
     }
 
     async fn to(setup: Setup<'_>) -> Option<Self> {
-        let source = Dovecot::start(Setup::default()).await?;
-        let target = Dovecot::start(setup).await?;
+        Self::between(Setup::default(), setup).await
+    }
+
+    async fn between(source: Setup<'_>, target: Setup<'_>) -> Option<Self> {
+        let source = Dovecot::start(source).await?;
+        let target = Dovecot::start(target).await?;
         kills::fill(&source, LOGIN).await;
         let folder = tempfile::tempdir().unwrap();
         let variables = [("PASSWORD", "secret"), ("REHOME_SETTLE_MILLIS", "300")];
@@ -257,6 +261,28 @@ async fn two_processes_that_know_nothing_of_each_other_lose_nothing() {
     let told = proof.stdout.clone() + &proof.stderr;
     assert_eq!(proof.status.code(), Some(0), "doubles are no loss: {told}");
     assert!(!told.contains("message-missing"), "{told}");
+    assert!(told.contains("more often than at the source") && told.contains("rehome dedup"), "{told}");
+}
+
+/// A server that keeps no HIGHESTMODSEQ.
+const PLAIN: &str = "imap_capability = IMAP4rev1 SASL-IR LITERAL+ ENABLE NAMESPACE UIDPLUS MULTIAPPEND LIST-EXTENDED \
+                     LIST-STATUS SPECIAL-USE";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flags_that_only_a_look_can_tell_are_looked_at_by_every_copy() {
+    let Some(field) = Field::between(Setup { extra: PLAIN, ..Setup::default() }, Setup::default()).await else {
+        return;
+    };
+    field.copy().expect(0);
+    field.judge("the first copy").await;
+    let told = field.begin_with("dry", &field.state(), field.target.port, &["--dry-run"]).wait().expect(0).stdout;
+    assert!(told.contains("copy  ann@"), "nobody can say that there is nothing to do: {told}");
+    field.source.doveadm(&["flags", "add", "-u", LOGIN, "\\Answered $Later", "mailbox", "Sent", "uid", "3"]);
+    let before = field.inbox().await;
+    field.copy().expect(0);
+    field.judge("flags alone have changed").await;
+    field.copy().expect(0);
+    assert_eq!(field.inbox().await, before, "and nothing is sent for it");
 }
 
 /// Limits of Gmail by its capability, whatever its name.

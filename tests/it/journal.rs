@@ -263,6 +263,23 @@ fn after_giving_the_lease_back_nothing_more_is_written() {
 }
 
 #[test]
+fn processes_that_begin_at_once_make_one_journal() {
+    for _ in 0..40 {
+        let desk = Desk::new();
+        let together = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    together.wait();
+                    desk.open();
+                });
+                scope.spawn(|| drop(Journal::open_read_only(&desk.folder).unwrap()));
+            }
+        });
+    }
+}
+
+#[test]
 fn a_newer_journal_is_refused_with_what_to_do() {
     let desk = Desk::new();
     drop(desk.open());

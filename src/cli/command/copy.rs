@@ -61,7 +61,7 @@ pub(super) async fn run(context: Context, args: CopyArgs) -> Result<Exit, Failur
     let (state, begun) = match Journal::open_read_only(&workspace)? {
         Some(journal) => {
             let open = journal.open_run()?.map(|run| runner::saved_plan(&journal, &run.id)).transpose()?;
-            (journal.state()?, open)
+            (looking_again(journal.state()?), open)
         }
         None => (State::default(), None),
     };
@@ -82,6 +82,15 @@ pub(super) async fn run(context: Context, args: CopyArgs) -> Result<Exit, Failur
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
     let job = Job::new(context, (&spec, &plan), &inventory, &platforms, workspace, &apply);
     ending::tell(context, Job { resume, asked: Asked::Flags, ..job }.run().await?)
+}
+
+/// The state without what nobody can tell of without looking: whoever copies by hand wants changed flags carried over, and
+/// a source without HIGHESTMODSEQ (RFC 7162) shows none in its status. A pass reads the flags then, and no message.
+fn looking_again(mut state: State) -> State {
+    for mailbox in state.mailboxes.values_mut() {
+        mailbox.copied.retain(|_, status| status.tells_flags());
+    }
+    state
 }
 
 /// The way into one mailbox that flags name.

@@ -155,6 +155,10 @@ impl<C: Look + ?Sized> Look for Connection<C> {
         }
     }
 
+    async fn noop(&mut self) -> Result<(), StoreError> {
+        self.0.noop().await
+    }
+
     fn is_surplus(&self) -> bool {
         self.0.is_surplus()
     }
@@ -205,7 +209,7 @@ impl Change for Connection<dyn Change> {
 }
 
 /// Two mailboxes and the way between them, the same over many passes.
-struct Way {
+pub(super) struct Way {
     from: Metered,
     to: Metered,
     ledger: Ledger,
@@ -214,7 +218,7 @@ struct Way {
 }
 
 impl Way {
-    fn new(from: Arc<dyn Store>, to: Arc<dyn Store>, limits: MailLimits) -> Self {
+    pub(super) fn new(from: Arc<dyn Store>, to: Arc<dyn Store>, limits: MailLimits) -> Self {
         let ledger = Ledger::in_memory().unwrap();
         let pace = Arc::new(Pace::default());
         let meter = |place: &str, limits| {
@@ -225,7 +229,7 @@ impl Way {
         Self { from: Metered::new(from, down), to: Metered::new(to, up), ledger, pace, events: Mutex::default() }
     }
 
-    async fn pass(self: &Arc<Self>) -> Result<CopyReport, CopyError> {
+    pub(super) async fn pass(self: &Arc<Self>) -> Result<CopyReport, CopyError> {
         let account = Address::parse("john@example.org").unwrap();
         let note = |event| self.events.lock().unwrap().push(event);
         let pause = Duration::from_millis(100);
@@ -296,7 +300,7 @@ impl Store for Shared {
     }
 }
 
-fn filled(n: u32) -> World {
+pub(super) fn filled(n: u32) -> World {
     let source = World::new(1);
     source.make("Archive");
     for i in 0..n {

@@ -1,16 +1,20 @@
 //! A mail store in memory that fails where a test wants it to.
 
+mod append;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use crate::{
     copy::store::{
         Answer, Appended, Change, Fetch, Fetched, FlagGroup, FlagsOf, FolderVerb, Listed, Listing, Look, Meta, Opened,
-        Outgoing, Refusal, Store, StoreError, StoreErrorKind, Told, Why,
+        Outgoing, Store, StoreError, StoreErrorKind, Told, Why,
     },
     imap::{Body, InternalDate, Known, Quirk},
     model::{FolderPath, FolderStatus},
@@ -103,6 +107,14 @@ pub(super) struct Inner {
     pub(super) appended: u64,
     /// Commands that changed something.
     pub(super) changes: u64,
+    /// How long a connection may be silent between two commands.
+    pub(super) idles: Option<Duration>,
+    /// How long an append takes.
+    pub(super) slow: Duration,
+    /// Connections that were made.
+    pub(super) connections: u64,
+    /// Commands that did nothing.
+    pub(super) noops: u64,
     /// Bodies handed out.
     pub(super) reads: u64,
     late: Vec<(u32, String, Message)>,
@@ -137,6 +149,10 @@ impl World {
             appends: 0,
             appended: 0,
             changes: 0,
+            idles: None,
+            slow: Duration::ZERO,
+            connections: 0,
+            noops: 0,
             reads: 0,
             late: Vec::new(),
             validity,
@@ -240,6 +256,7 @@ struct Connection {
     world: World,
     open: Option<String>,
     broken: bool,
+    last: Instant,
 }
 
 #[async_trait]
@@ -249,17 +266,11 @@ impl Store for World {
     }
 
     async fn look(&self) -> Result<Box<dyn Look>, StoreError> {
-        if self.with(|w| w.dead) {
-            return Err(lost());
-        }
-        Ok(Box::new(Connection { world: self.clone(), open: None, broken: false }))
+        self.connect().map(|made| Box::new(made) as _)
     }
 
     async fn change(&self) -> Result<Box<dyn Change>, StoreError> {
-        if self.with(|w| w.dead) {
-            return Err(lost());
-        }
-        Ok(Box::new(Connection { world: self.clone(), open: None, broken: false }))
+        self.connect().map(|made| Box::new(made) as _)
     }
 
     async fn extra_look(&self) -> Result<Option<Box<dyn Look>>, StoreError> {
@@ -271,9 +282,22 @@ impl Store for World {
     }
 }
 
+impl World {
+    fn connect(&self) -> Result<Connection, StoreError> {
+        if self.with(|w| w.dead) {
+            return Err(lost());
+        }
+        self.with(|w| w.connections += 1);
+        Ok(Connection { world: self.clone(), open: None, broken: false, last: Instant::now() })
+    }
+}
+
 impl Connection {
-    fn alive(&self) -> Result<(), StoreError> {
-        if self.broken || self.world.with(|w| w.dead) { Err(lost()) } else { Ok(()) }
+    fn alive(&mut self) -> Result<(), StoreError> {
+        let silent = self.last.elapsed();
+        self.broken |= self.world.with(|w| w.dead || w.idles.is_some_and(|most| silent > most));
+        self.last = Instant::now();
+        if self.broken { Err(lost()) } else { Ok(()) }
     }
 }
 
@@ -389,6 +413,12 @@ impl Look for Connection {
         Fetch { error, ..out }
     }
 
+    async fn noop(&mut self) -> Result<(), StoreError> {
+        self.alive()?;
+        self.world.with(|w| w.noops += 1);
+        Ok(())
+    }
+
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
         Ok(BTreeMap::new())
     }
@@ -449,6 +479,11 @@ impl Change for Connection {
         if let Err(error) = self.alive() {
             return Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error) };
         }
+        let slow = self.world.with(|w| w.slow);
+        if !slow.is_zero() {
+            tokio::time::sleep(slow).await;
+        }
+        self.last = Instant::now();
         let stored: Vec<Message> = messages.iter().map(read).collect();
         let (answer, broken) = self.world.with(|w| w.append(folder, stored, each));
         self.broken = broken;
@@ -494,91 +529,4 @@ fn read(out: &Outgoing) -> Message {
     out.body.reader().read_to_end(&mut bytes).unwrap();
     let date = out.date.as_ref().unwrap().text().to_owned();
     Message { flags: out.flags.clone(), date, bytes }
-}
-
-impl Inner {
-    fn append(&mut self, folder: &str, messages: Vec<Message>, each: bool) -> (Answer, bool) {
-        let folder = &self.key(folder);
-        let known = self.learned.contains(&Quirk::MultiappendUnreliable);
-        let multi = self.batch == Batch::Multi && !each && !known;
-        self.appends += 1;
-        self.changes += 1;
-        let hook = self.hook.clone();
-        if let Some(hook) = hook.0 {
-            hook(self);
-        }
-        let n = messages.len();
-        let unknown = |closed| Answer { results: vec![Appended::Unknown { closed }; n], error: Some(lost()) };
-        if let Some((at, landing)) = self.cut
-            && self.appends == at
-        {
-            // Half of a pipeline arrives, or the whole of a batch.
-            let arrived = if multi { n } else { n.div_ceil(2) };
-            for message in messages.into_iter().take(arrived) {
-                match landing {
-                    Landing::Never => {}
-                    Landing::Now => drop(self.put(folder, message)),
-                    Landing::Late => self.late.push((2, folder.clone(), message)),
-                }
-            }
-            self.dead = self.dead_after_cut;
-            return (unknown(false), true);
-        }
-        let bad = |w: &Self, m: &Message| {
-            let full = w.room.is_some_and(|room| w.folders.values().map(|f| f.messages.len()).sum::<usize>() >= room);
-            let why = if full { Some(Why::Full) } else { None };
-            why.or(w.refuses.filter(|text| contains(&m.bytes, text)).map(|_| Why::Rejected))
-        };
-        let breaks = |w: &Self, m: &Message| w.breaks.is_some_and(|text| contains(&m.bytes, text));
-        let refusal = |why| Refusal { why, text: "no".to_owned() };
-        if multi {
-            if messages.iter().any(|m| breaks(self, m)) {
-                return (unknown(true), true);
-            }
-            if self.refuses_batches && n > 1 {
-                return (
-                    Answer { results: vec![Appended::BatchRefused(refusal(Why::Rejected)); n], error: None },
-                    false,
-                );
-            }
-            let room = self.room.map(|room| room - self.folders.values().map(|f| f.messages.len()).sum::<usize>());
-            let over = room.is_some_and(|room| messages.len() > room).then_some(Why::Full);
-            if let Some(stored) = self.half_refused.take_if(|_| n > 1) {
-                for message in messages.into_iter().take(stored) {
-                    self.put(folder, message);
-                }
-                let refused = Appended::BatchRefused(refusal(Why::Rejected));
-                return (Answer { results: vec![refused; n], error: None }, false);
-            }
-            if let Some(why) = over.or_else(|| messages.iter().find_map(|m| bad(self, m))) {
-                let one = if n > 1 { Appended::BatchRefused(refusal(why)) } else { Appended::Refused(refusal(why)) };
-                return (Answer { results: vec![one; n], error: None }, false);
-            }
-        }
-        let mut results = Vec::new();
-        for message in messages {
-            if breaks(self, &message) {
-                results.resize(n, Appended::Unknown { closed: true });
-                return (Answer { results, error: Some(lost()) }, true);
-            }
-            results.push(match bad(self, &message) {
-                Some(why) => Appended::Refused(refusal(why)),
-                None => Appended::Stored(self.store(folder, message)),
-            });
-        }
-        (Answer { results, error: None }, false)
-    }
-
-    fn store(&mut self, folder: &str, mut message: Message) -> Option<(u32, u32)> {
-        if self.swallows.is_some_and(|text| contains(&message.bytes, text)) {
-            return None;
-        }
-        self.appended += 1;
-        if self.alters {
-            message.bytes.splice(0..0, *b"X-Seen-By: me\r\n");
-        }
-        let uid = self.put(folder, message);
-        let validity = self.folders.get(folder).unwrap().validity;
-        self.uidplus.then_some((validity, if self.lies { uid.saturating_sub(1) } else { uid }))
-    }
 }

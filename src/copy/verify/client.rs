@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::canonical::Canonical;
 use crate::{
+    copy::placeholder::is_placeholder,
     imap::{Connector, Credential, ImapError, ImapErrorKind, InternalDate},
     model::Digest,
 };
@@ -50,6 +51,8 @@ pub(super) struct Seen {
     /// How many octets it has.
     pub(super) octets: u64,
     pub(super) canonical: Canonical,
+    /// The server gives a text of its own instead of the message, so that nothing is known of its content.
+    pub(super) withheld: bool,
     /// INTERNALDATE in seconds since 1970.
     pub(super) date: Option<i64>,
     pub(super) flags: BTreeSet<String>,
@@ -298,7 +301,7 @@ fn message_of(response: &Response<'_>) -> Option<Seen> {
         match attribute {
             AttributeValue::BodySection { section: None, data, .. } => {
                 let bytes = data.as_deref()?;
-                seen = Some((Digest::of(bytes), Canonical::of(bytes), bytes.len() as u64));
+                seen = Some((Digest::of(bytes), Canonical::of(bytes), bytes.len() as u64, is_placeholder(bytes)));
             }
             AttributeValue::InternalDate(text) => {
                 date = InternalDate::parse(text).instant().map(|t| t.as_second());
@@ -307,8 +310,8 @@ fn message_of(response: &Response<'_>) -> Option<Seen> {
             _ => {}
         }
     }
-    let (digest, canonical, octets) = seen?;
-    Some(Seen { uid: uid_of(response)?, digest, octets, canonical, date, flags })
+    let (digest, canonical, octets, withheld) = seen?;
+    Some(Seen { uid: uid_of(response)?, digest, octets, canonical, withheld, date, flags })
 }
 
 #[cfg(test)]

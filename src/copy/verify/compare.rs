@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::client::Seen;
 use crate::{
     copy::flags,
-    diag::{Finding, Severity},
+    diag::{Finding, Severity, plural},
     journal::ledger::{MessageRow, MessageState},
     model::Digest,
 };
@@ -161,6 +161,13 @@ fn unequal(sides: &Sides<'_>, one: &Seen, rest: &mut Vec<&Seen>, out: &mut Compa
             out.findings.push(finding(sides, "message-changed", Severity::Warning, one.uid, message));
             same(sides, one, other, out);
         }
+        Some(other) if other.withheld => {
+            let message = "the target gives a text of its own instead of it, so that nobody can compare its content";
+            let mut found = finding(sides, "message-withheld", Severity::Unknown, one.uid, message.to_owned());
+            found.fix = Some(format!("look at it in `{}` with a program that does not use IMAP", sides.target));
+            out.findings.push(found);
+            same(sides, one, other, out);
+        }
         Some(_) => {
             let message = "its content is different at the target".to_owned();
             out.findings.push(finding(sides, "message-changed", Severity::Error, one.uid, message));
@@ -179,20 +186,20 @@ fn extras(sides: &Sides<'_>, rest: &[&Seen], contents: &BTreeSet<Digest>, out: &
     let owned: BTreeSet<u32> = sides.rows.values().filter_map(|r| r.target).map(|(_, uid)| uid).collect();
     let unknown: Vec<&&Seen> = rest.iter().filter(|m| !owned.contains(&m.uid)).collect();
     let doubled = unknown.iter().filter(|m| contents.contains(&m.digest)).count();
-    let mut say = |severity, n: usize, message: String| {
+    let mut say = |severity, n: usize, message: &str, fix: Option<&str>| {
         if n > 0 {
             out.findings.push(Finding {
                 code: "message-extra".to_owned(),
                 severity,
                 subject: sides.target.to_owned(),
-                message,
+                message: format!("{} {message}", plural(n, "message")),
                 expected: None,
-                actual: Some(n.to_string()),
-                fix: None,
+                actual: None,
+                fix: fix.map(str::to_owned),
             });
         }
     };
-    let new = unknown.len() - doubled;
-    say(Severity::Info, new, format!("{new} messages are at the target only, as new mail is"));
-    say(Severity::Warning, doubled, format!("{doubled} messages are at the target more often than at the source"));
+    let dedup = Some("nothing is lost; `rehome dedup` shows them and can set them aside");
+    say(Severity::Info, unknown.len() - doubled, "at the target only, as new mail is", None);
+    say(Severity::Warning, doubled, "more often than at the source", dedup);
 }

@@ -44,6 +44,16 @@ pub struct FolderRow {
     pub counts: Option<CopyCounts>,
 }
 
+impl FolderRow {
+    /// Whether what the target had before may be taken for what is to be sent: all of it that is looked at is compared
+    /// before anything is sent.
+    #[must_use]
+    pub fn adopts(&self) -> bool {
+        // No UID lies below 1.
+        self.adopt_below > 1
+    }
+}
+
 /// What became of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

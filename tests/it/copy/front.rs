@@ -276,6 +276,10 @@ async fn commands(
                 Heed::Pass => {}
                 Heed::Instead(text) => whole = octets(&text),
                 Heed::Answer(text) => {
+                    while text.contains("* BYE ") && !open.lock().unwrap().is_empty() {
+                        // What came before is done and answered, in its order.
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
                     let text = text.replace('$', &heard.tag);
                     let gone = to_client.lock().await.write_all(&octets(&text)).await.is_err();
                     if gone || text.contains("* BYE ") {

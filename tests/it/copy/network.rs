@@ -19,7 +19,7 @@ use super::{
 };
 use crate::imap::{
     dovecot::{Dovecot, Setup},
-    tls::{authority, pem},
+    tls::{Authority, authority, pem},
 };
 
 #[tokio::test]
@@ -89,11 +89,33 @@ async fn mail_goes_through_compression_unchanged_in_both_directions() {
     assert!(after["INBOX"].last().unwrap().2.ends_with(&body));
 }
 
+/// Gives a server another certificate, and waits until nobody meets the old one any more: processes that have the old
+/// one serve for a moment beside those that have the new one.
+async fn renewed(server: &Dovecot, certificate: (String, String), by: &Authority) {
+    server.renew(certificate);
+    let mut to = server.connector("a", "secret");
+    (to.endpoint.port, to.endpoint.security) = (server.tls_port, ImapSecurity::Tls);
+    to.tls = TlsRoots::only_pem(by.pem().as_bytes()).unwrap();
+    let mut in_a_row = 0;
+    while in_a_row < 10 {
+        match to.connect().await {
+            Ok(reader) => {
+                reader.logout().await;
+                in_a_row += 1;
+            }
+            Err(_) => {
+                in_a_row = 0;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_is_renewed_in_the_middle_is_taken_when_it_is_valid_and_else_stops_the_copy() {
     let (one, two, stranger) = (authority("one"), authority("two"), authority("stranger"));
     let names = ["localhost", "127.0.0.1"];
-    for (renewed, valid) in [(&two, true), (&stranger, false)] {
+    for (authority, valid) in [(&two, true), (&stranger, false)] {
         let Some(source) = Dovecot::start(Setup::default()).await else { return };
         let setup = Setup { tls: Some(pem(&one, &names)), ..Setup::default() };
         let Some(target) = Dovecot::start(setup).await else { return };
@@ -104,14 +126,14 @@ async fn a_certificate_that_is_renewed_in_the_middle_is_taken_when_it_is_valid_a
         to.endpoint.security = ImapSecurity::Tls;
         to.tls = TlsRoots::only_pem((one.pem() + &two.pem()).as_bytes()).unwrap();
         // Slow enough that the copy is still under way when the certificate is new.
-        wire.breaks(Way::Up, 0, Break::Delay(Duration::from_millis(40)));
+        wire.breaks(Way::Up, 0, Break::Delay(Duration::from_millis(100)));
         let ledger = Ledger::in_memory().unwrap();
         let copy = pass(source.connector("a", "secret"), to.clone(), &ledger);
         let renewal = async {
             while wire.passed().0 < 6_000 {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
-            target.renew(pem(renewed, &names));
+            renewed(&target, pem(authority, &names), authority).await;
             wire.breaks(Way::Up, wire.passed().0 + 1, Break::Cut);
         };
         let (copied, ()) = tokio::join!(copy, renewal);
@@ -128,11 +150,7 @@ async fn a_certificate_that_is_renewed_in_the_middle_is_taken_when_it_is_valid_a
             let there: usize = mail(target.connector("a", "secret")).await.values().map(Vec::len).sum();
             assert!(there < before.values().map(Vec::len).sum(), "nothing is sent to a server that is not proved");
             // The right one comes back, and the copy goes on where it was.
-            target.renew(pem(&one, &names));
-            // It takes a moment until the new one is served.
-            while to.connect().await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            renewed(&target, pem(&one, &names), &one).await;
             let report = pass(source.connector("a", "secret"), to, &ledger).await.unwrap();
             assert!(report.failed.is_empty() && report.total.balances(), "{report:?}");
         }

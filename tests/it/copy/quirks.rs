@@ -235,6 +235,20 @@ async fn a_server_that_tells_no_uidnext_is_copied_from_and_to() {
     unharmed(plain(), silent().offers("LITERAL+ MULTIAPPEND NAMESPACE")).await;
 }
 
+#[tokio::test]
+async fn a_status_that_knows_no_uidvalidity_yet_is_not_believed() {
+    let none = || {
+        plain().says(|_, text| {
+            let Some((head, rest)) = text.split_once("UIDVALIDITY ").filter(|_| text.starts_with("* STATUS")) else {
+                return Some(text);
+            };
+            Some(format!("{head}UIDVALIDITY 0{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())))
+        })
+    };
+    unharmed(plain(), none()).await;
+    unharmed(none(), plain()).await;
+}
+
 fn strip_item(text: String, item: &str) -> String {
     if !text.starts_with("* STATUS") {
         return text;
@@ -625,7 +639,7 @@ async fn a_target_that_refuses_odd_names_gets_names_that_it_takes() {
     let odd = plain().hears(|heard| {
         let name = heard.text.split('"').nth(1).unwrap_or_default();
         let refused =
-            heard.verb == "CREATE" && (name.starts_with(' ') || name.ends_with(' ') || name.contains(['%', '^']));
+            heard.verb == "CREATE" && (name.trim() != name || name.contains("  ") || name.contains(['%', '^']));
         if refused {
             Heed::Answer("$ NO [CANNOT] Folder contains excess whitespace\r\n".to_owned())
         } else {
@@ -633,14 +647,14 @@ async fn a_target_that_refuses_odd_names_gets_names_that_it_takes() {
         }
     });
     let between = Between::empty(plain(), odd, |_| {}).await;
-    for name in ["trailing ", "100%", "plain"] {
+    for name in ["trailing ", "100%", "plain", "two  blanks"] {
         between.put(name, &[("17-Jul-1996 02:44:25 -0700", name.as_bytes())]);
     }
     let report = between.pass().await.unwrap();
     assert!(report.failed.is_empty(), "{report:#?}");
     let names: Vec<String> = between.mail(NEW).into_keys().collect();
-    assert_eq!(names, ["100=25", "plain", "trailing=20"]);
-    assert_eq!(report.remarks.len(), 2, "{:?}", report.remarks);
+    assert_eq!(names, ["100=25", "plain", "trailing=20", "two =20blanks"]);
+    assert_eq!(report.remarks.len(), 3, "{:?}", report.remarks);
 }
 
 #[tokio::test]

@@ -203,6 +203,20 @@ fn stage_fills_the_target_first_and_renames_it_into_place() {
 }
 
 #[test]
+fn of_a_source_that_does_not_tell_of_flags_nothing_is_claimed_about_them() {
+    for (tells, told) in [(true, false), (false, true)] {
+        let mut world = World::swap().wants("john").has("old", "john", 4);
+        for folder in world.inventory.mailboxes.get_mut(&(p("old"), a("john"))).unwrap().folders.values_mut() {
+            folder.status.as_mut().unwrap().highest_modseq = tells.then_some(5);
+        }
+        apply(&mut world);
+        let plan = world.plan();
+        assert!(plan.is_empty(), "it is enough to look once: {:?}", codes(&plan));
+        assert_eq!(plan.body.notes.iter().any(|n| n.code == "flags-not-looked-at"), told);
+    }
+}
+
+#[test]
 fn stage_makes_passes_until_one_brings_little_and_the_plan_says_what_little_is() {
     let world = World::moving(PlatformKind::OvhExchange, PlatformKind::OvhEmailPro, Strategy::Stage)
         .wants("john")
