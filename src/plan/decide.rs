@@ -12,6 +12,7 @@ use super::{
     domains::Gates,
     draft::{Block, Draft},
     mail::{self, Need},
+    renamed::Gone,
     slots::{self, NoSlot},
     victims,
     world::{Seen, World},
@@ -111,6 +112,7 @@ impl Cases<'_> {
 /// Decides all accounts; what cannot be planned becomes notes of the draft.
 pub(super) fn decide<'a>(world: &World<'a>, gates: &Gates<'a>, draft: &mut Draft) -> Cases<'a> {
     let mut list = Vec::new();
+    let gone = Gone::look(world);
     for (address, account) in &world.spec.accounts {
         if account.state == Presence::Absent {
             continue;
@@ -118,7 +120,8 @@ pub(super) fn decide<'a>(world: &World<'a>, gates: &Gates<'a>, draft: &mut Draft
         let Some(target) = world.spec.platform_of(address) else { continue };
         match case(world, address, account, target) {
             Ok((case, notes)) => {
-                let blocks = checks::preflight(world, gates, &case);
+                let mut blocks = checks::preflight(world, gates, &case);
+                blocks.extend(gone.block(world, &case));
                 if blocks.is_empty() {
                     notes.into_iter().for_each(|note| draft.tell(&address.key(), note));
                     victims::tell(world, &case, draft);

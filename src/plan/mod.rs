@@ -23,6 +23,7 @@ mod order;
 mod part;
 mod reads;
 mod redirections;
+mod renamed;
 mod rollback;
 mod same;
 pub mod schema;
