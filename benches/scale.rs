@@ -1,11 +1,13 @@
 //! A spec of many accounts in many files: read and validated, planned against an inventory in memory, rendered as
-//! Markdown, all in one process. `cargo bench --bench scale [ACCOUNTS] [FILES]`
+//! Markdown, all in one process. `cargo bench --bench scale [ACCOUNTS] [FILES]`; without numbers, half the size and then
+//! the whole, each in a process of its own.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program that measures and prints")]
 
 use std::{
     fmt::Write as _,
     fs,
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -71,7 +73,7 @@ fn inventory(spec: &Spec) -> Inventory {
             ..AccountView::listed()
         };
         old.accounts.insert(address.clone(), seen);
-        new.slots.push(Slot { id: SlotId(format!("{n:06}@configureme.me")), offer: None, quota_octets: None });
+        new.slots.push(Slot { id: SlotId::from(format!("{n:06}@configureme.me")), offer: None, quota_octets: None });
     }
     let platforms = [(PlatformId::from("old"), old), (PlatformId::from("new"), new)].into();
     Inventory { platforms, ..Inventory::default() }
@@ -84,31 +86,56 @@ fn peak() -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() / 1024
 }
 
-fn timed<T>(what: &str, sum: &mut Duration, run: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
+/// The time that all threads have had processors, where the system tells, in steps of 10 ms: on a busy machine the clock
+/// on the wall says little.
+fn processor() -> Duration {
+    let told = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = told.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').skip(11).take(2);
+    Duration::from_millis(10 * fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>())
+}
+
+/// Wall and processors.
+type Sum = (Duration, Duration);
+
+fn timed<T>(what: &str, sum: &mut Sum, run: impl FnOnce() -> T) -> T {
+    let (start, began) = (Instant::now(), processor());
     let out = run();
-    *sum += start.elapsed();
-    println!("{what:<28} {:>8.0} ms   peak {:>5} MiB", start.elapsed().as_secs_f64() * 1e3, peak());
+    let (wall, used) = (start.elapsed(), processor() - began);
+    *sum = (sum.0 + wall, sum.1 + used);
+    let [wall, used] = [wall, used].map(|d| d.as_secs_f64() * 1e3);
+    println!("{what:<28} {wall:>8.0} ms {used:>8.0} ms   peak {:>5} MiB", peak());
     out
 }
 
 fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let accounts = numbers.first().copied().unwrap_or(50_000);
-    let files = numbers.get(1).copied().unwrap_or(500);
+    match numbers.as_slice() {
+        [] => {
+            println!("{:<28} {:>11} {:>11}", "", "wall", "processors");
+            for size in [["25000", "250"], ["50000", "500"]] {
+                assert!(Command::new(std::env::current_exe().unwrap()).args(size).status().unwrap().success());
+            }
+        }
+        [accounts] => measure(*accounts, 500),
+        [accounts, files, ..] => measure(*accounts, *files),
+    }
+}
+
+fn measure(accounts: usize, files: usize) {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), accounts, files);
-    let mut sum = Duration::ZERO;
+    let mut sum = (Duration::ZERO, Duration::ZERO);
     let loaded = timed("read and validate", &mut sum, || spec::load(folder.path())).unwrap();
     let seen = inventory(&loaded.spec);
-    println!("{:<28} {:>8}      peak {:>5} MiB", "(the inventory in memory)", "", peak());
+    println!("{:<28} {:>23}   peak {:>5} MiB", "(the inventory in memory)", "", peak());
     let made = timed("plan", &mut sum, || plan(&loaded.spec, &seen, &State::default(), Header::default()));
     let text = timed("Markdown in 65,000 octets", &mut sum, || plan_markdown(&made, Some(65_000)).text);
     println!(
-        "{accounts} accounts in {files} files, {} actions, {} octets: {:.2} s, {} MiB",
+        "{accounts} accounts in {files} files, {} actions, {} octets: {:.2} s ({:.2} s of processors), {} MiB",
         made.body.actions.len(),
         text.len(),
-        sum.as_secs_f64(),
+        sum.0.as_secs_f64(),
+        sum.1.as_secs_f64(),
         peak()
     );
 }

@@ -38,7 +38,7 @@
 //! |---|---|
 //! | F0 | [`diag`], [`model`] |
 //! | F1 | [`spec`], [`journal`], [`imap`], [`dns`], [`naming`] |
-//! | F2 | [`plan`], [`provider`] |
+//! | F2 | [`plan`], [`provider`], [`smtp`] |
 //! | F3 | [`observe`], [`copy`] |
 //! | F4 | [`apply`], [`report`], [`sandbox`] |
 //! | F5 | [`cli`] |
@@ -54,6 +54,7 @@ pub mod spec;
 
 pub mod plan;
 pub mod provider;
+pub mod smtp;
 
 pub mod copy;
 pub mod observe;

@@ -129,11 +129,146 @@ def domains(rounds, seed=1):
     return out
 
 
+# What a generated SPF record is made of: the case that it belongs to, a term, and other rows of the zone.
+TERMS = [
+    ("plain", "mx", []),
+    ("plain", "ip4:192.0.2.{n8}/{p}", []),
+    ("plain", "ip6:2001:db8:{n8:x}::/{q}", []),
+    ("plain", "a:h{n8}.{d}", ["h{n8} IN A 192.0.2.{n8}"]),
+    ("plain", "include:i{n8}.{d}", ['i{n8} IN TXT "v=spf1 ip4:198.51.100.{n8} -all"']),
+    ("macro", "exists:%{{i}}._x.{d}", []),
+    ("ptr", "ptr", []),
+    ("a with a prefix", "a:mx.{d}/{p}", []),
+    ("a with both prefixes", "mx/{p}//64", []),
+    ("include of nothing", "include:none{n8}.{d}", []),
+    ("include of another text", "include:t{n8}.{d}", ['t{n8} IN TXT "hello"']),
+    ("include of itself", "include:{d}", []),
+    ("void", "a:v{n8}.{d}", []),
+    ("void", "mx:w{n8}.{d}", []),
+    ("typo of a mechanism", "ipv4:192.0.2.1", []),
+    ("ip4 with an IPv6 address", "ip4:2001:db8::{n8}", []),
+    ("ip4 out of range", "ip4:192.0.2.{n8}9{n8}", []),
+    ("ip4 with a long prefix", "ip4:192.0.2.1/33", []),
+    ("unknown modifier", "moo{n8}=cow", []),
+    ("empty include", "include:", []),
+    ("bad macro", "exists:%{{y}}.{d}", []),
+]
+ENDS = [("plain", "-all"), ("softfail", "~all"), ("neutral", "?all"), ("everybody may", "+all"), ("no policy at the end", ""),
+        ("redirect", "redirect=i0.{d}"), ("redirect to nothing", "redirect=none.{d}"),
+        ("something after all", "-all ip4:203.0.113.9"), ("redirect beside all", "redirect=i0.{d} -all")]
+# The same of a DMARC record.
+POLICIES = [("plain", "p=none"), ("plain", "p=quarantine"), ("plain", "p=reject"), ("unknown policy", "p=discard"),
+            ("no policy", "")]
+TAGS = [
+    ("plain", "rua=mailto:r@{d}"),
+    ("address without mailto", "rua=r@{d}"),
+    ("alignment", "adkim=s"),
+    ("alignment", "aspf=r"),
+    ("unknown alignment", "aspf=x"),
+    ("subdomain policy", "sp=reject"),
+    ("unknown subdomain policy", "sp=maybe"),
+    ("policy for names that do not exist", "np=quarantine"),
+    ("failure options", "fo=1:d:s"),
+    ("unknown failure option", "fo=2"),
+    ("unknown tag", "foo=bar"),
+    ("percent", "pct={p}"),
+    ("percent is no number", "pct=all"),
+    ("interval", "ri=86400"),
+    ("test mode", "t=y"),
+]
+# The same of the mail servers.
+HOSTS = [
+    ("plain", "mx.{d}.", []),
+    ("plain", "mx{n8}.{d}.", ["mx{n8} IN A 192.0.2.{n8}"]),
+    ("only IPv6", "six{n8}.{d}.", ["six{n8} IN AAAA 2001:db8::{n8:x}"]),
+    ("no address", "gone{n8}.{d}.", []),
+    ("an alias", "al{n8}.{d}.", ["al{n8} IN CNAME mx.{d}."]),
+    ("null beside another", ".", []),
+    ("an address for a name", "192.0.2.{n8}.", []),
+]
+
+
+def chance(rng, pool, often):
+    """One of a pool: the harmless ones more often, so that most records have one thing wrong or none."""
+    harmless = [entry for entry in pool if entry[0] == "plain"]
+    return rng.choice(harmless) if rng.random() < often else rng.choice(pool)
+
+
+def generated(count, seed=7):
+    """(name, {part: the cases that its records belong to}, rows of the zone), with records put together by chance."""
+    rng = random.Random(seed)
+    out = []
+    for at in range(count):
+        name = f"g{at:04}.test"
+        cases = {"spf": set(), "dmarc": set(), "mx": set()}
+        rows = {HOST, '@ IN A 192.0.2.80', 'i0 IN TXT "v=spf1 ip4:198.51.100.200 -all"'}
+
+        def fill(text):
+            return text.format(d=name, n8=number, p=rng.randrange(24, 32), q=rng.randrange(48, 64))
+
+        terms = []
+        for _ in range(rng.choice([1, 1, 2, 2, 3, 4, 6, 12])):
+            number = rng.randrange(1, 200)
+            case, term, more = chance(rng, TERMS, 0.8)
+            cases["spf"].add(case)
+            terms.append(fill(term))
+            rows.update(row.format(d=name, n8=number) for row in more)
+        number = 0
+        case, end = chance(rng, ENDS, 0.6)
+        cases["spf"].add(case)
+        record = " ".join(["v=spf1", *terms, fill(end)]).strip()
+        if rng.random() < 0.04:
+            cases["spf"].add("upper case")
+            record = record.upper()
+        texts = [record]
+        if rng.random() < 0.04:
+            cases["spf"].add("two records")
+            texts.append("v=spf1 a -all")
+        if rng.random() < 0.1:
+            texts.append(f"site-verification={number}")
+        # A character string has 255 octets at most.
+        strings = ([text[at : at + 200] for at in range(0, len(text), 200)] for text in texts)
+        rows.update("@ IN TXT " + " ".join(f'"{part}"' for part in parts) for parts in strings)
+
+        case, policy = chance(rng, POLICIES, 0.85)
+        cases["dmarc"].add(case)
+        tags = [policy] if policy else []
+        names = {"p"} if policy else set()
+        for _ in range(rng.randrange(4)):
+            case, tag = chance(rng, TAGS, 0.4)
+            if tag.split("=")[0] not in names:
+                names.add(tag.split("=")[0])
+                cases["dmarc"].add(case)
+                tags.append(fill(tag))
+        if not policy and not any(tag.startswith("rua=mailto:") for tag in tags):
+            cases["dmarc"].add("no policy and no address")
+        if "unknown policy" in cases["dmarc"] and any(tag.startswith("rua=mailto:") for tag in tags):
+            cases["dmarc"].add("unknown policy with an address")
+        if "unknown subdomain policy" in cases["dmarc"] and any(tag.startswith("rua=mailto:") for tag in tags):
+            cases["dmarc"].add("unknown subdomain policy with an address")
+        rows.add(f'_dmarc IN TXT "{"; ".join(["v=DMARC1", *tags])}"')
+
+        used = set()
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            number = rng.randrange(1, 200)
+            case, host, more = chance(rng, HOSTS, 0.7)
+            host = fill(host)
+            if host not in used:
+                used.add(host)
+                cases["mx"].add(case)
+                rows.add(f"@ IN MX {0 if host == '.' else rng.randrange(1, 60)} {host}")
+                rows.update(row.format(d=name, n8=number) for row in more)
+        if used == {"."}:
+            cases["mx"] = {"null"}
+        out.append((name, cases, sorted(rows)))
+    return out
+
+
 @contextlib.contextmanager
 def served(folder, all_domains):
     """An NSD with a zone for each domain; gives its port."""
     soa = "$ORIGIN {0}.\n$TTL 300\n@ IN SOA ns1 host 1 3600 600 86400 300\n@ IN NS ns1\nns1 IN A 127.0.0.1\n"
-    texts = {name: soa.format(name) + "\n".join(rows) + "\n" for name, _, _, rows in all_domains}
+    texts = {name: soa.format(name) + "\n".join(rows) + "\n" for name, *_, rows in all_domains}
     cuts = "".join(f"{name}. IN NS ns1.{name}.\nns1.{name}. IN A 127.0.0.1\n" for name in texts)
     texts["test"] = soa.format("test") + cuts
     agreed = "".join(f'{name}._report._dmarc IN TXT "v=DMARC1"\n' for name, *_ in all_domains)

@@ -87,6 +87,23 @@ def faithful(results):
     return bool(ours) and not any(r.get("differences") or r.get("exit") for r in ours)
 
 
+def folders(results):
+    """Memory by the number of messages in one folder."""
+    runs = [r for r in results if r["row"] == "memory" and "wall" in r]
+    if not runs:
+        return []
+    out = ["", "One folder of so many messages, between servers that make them up (`imap/endless.py`), copied once and once "
+           "more with nothing to do. Memory has to stay below 64 MiB and not to grow with the folder.", "",
+           "| messages | wall | MiB | wall, again | MiB, again | differences |", "|---|---|---|---|---|---|"]
+    for messages in dict.fromkeys(r["messages"] for r in runs):
+        cells = [f"{messages:,}"]
+        for run in [r for r in runs if r["messages"] == messages]:
+            cells += [number(run["wall"], " s"), number(run["peak"], digits=0)]
+        of = [r for r in results if r.get("messages") == messages]
+        out.append("| " + " | ".join([*cells, differences(of, "memory", "rehome")]) + " |")
+    return out
+
+
 def first_line(command):
     try:
         ran = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
@@ -123,7 +140,7 @@ def markdown(results, options):
             cells = [row, program, number(median(results, row, program, wall), " s"),
                      number(median(results, row, program, processor), " s"), differences(results, row, program)]
             out.append("| " + " | ".join(cells) + " |")
-    return "\n".join(out) + "\n"
+    return "\n".join(out + folders(results)) + "\n"
 
 
 def put(path, text):

@@ -44,7 +44,10 @@ ROWS = {
     "w6": {"load": "few", "pair": "ram", "run": ["mbsync", "raw:4:multi", "rehome"], "then": ["w6n"], "rtt": 40},
     "single": {"load": "few", "pair": "single", "run": ["mbsync", "raw:1:pipe", "rehome"]},
     "disk": {"load": "few", "pair": "disk", "run": ["mbsync", "raw:1:multi", "rehome"]},
+    "memory": {},
 }
+# One folder of so many messages, between servers that make them up.
+FOLDERS, QUICK_FOLDERS = (10_000, 100_000, 1_000_000), (500, 5_000)
 
 
 class Peak(threading.Thread):
@@ -129,15 +132,15 @@ class Bench:
             proxy.stdout.readline()
             ports = far
         try:
-            for turn in range(self.options.rounds):
+            for _ in range(self.options.rounds):
                 for program in row["run"]:
-                    self.turn(name, row, load, pair, ports, program, turn)
+                    self.turn(name, row, load, pair, ports, program)
         finally:
             if proxy:
                 proxy.terminate()
                 proxy.wait()
 
-    def turn(self, name, row, load, pair, ports, program, turn):
+    def turn(self, name, row, load, pair, ports, program):
         pair.fresh()
         base = self.folders["disk" if row["pair"] == "disk" else "ram"]
         state = os.path.join(base, "state")
@@ -146,28 +149,48 @@ class Bench:
         users = load["users"]
         command = peers.command(program, self.options.rehome, pair, ports, users, state)
         self.measure(name, program, command, pair, state)
-        self.check(name, program, pair, users, turn)
+        self.check(name, program, pair, users)
         if program in ("doveadm",) or program.startswith("raw"):
             return
         for then in row.get("then", []):
             if then == "w5":
-                self.changed(then, program, command, pair, users[0], state, turn)
+                self.changed(then, program, command, pair, users[0], state)
             else:
                 self.measure(then, program, command, pair, state)
+                self.check(then, program, pair, users)
 
-    def changed(self, name, program, command, pair, user, state, turn):
+    def memory(self):
+        """What a folder costs in memory, copied once and once more with nothing to do."""
+        for messages in QUICK_FOLDERS if self.options.quick else FOLDERS:
+            state = os.path.join(self.folders["ram"], "state")
+            shutil.rmtree(state, ignore_errors=True)
+            os.mkdir(state)
+            servers = subprocess.Popen([sys.executable, os.path.join(HERE, "endless.py"), str(messages)],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            ports = servers.stdout.readline().split()
+            command = peers.rehome(self.options.rehome, [int(port) for port in ports], ["ann"], state)
+            for _ in range(2):
+                self.measure("memory", "rehome", command, None, state, messages)
+            stored, wrong = map(int, servers.communicate()[0].split())
+            found = {"messages not as they were": wrong + abs(messages - stored)} if wrong or messages != stored else {}
+            self.results.append({"row": "memory", "program": "rehome", "messages": messages, "differences": found})
+
+    def changed(self, name, program, command, pair, user, state):
         """Once more after changes at the source, which are taken back."""
         home, kept = os.path.join(pair.source.mail, user), os.path.join(pair.dir, "kept")
         shutil.rmtree(kept, ignore_errors=True)
         subprocess.run(["cp", "-a", home, kept], check=True)
         mutate.mutate(pair.source.port, user, percent=1, seed=5)
         self.measure(name, program, command, pair, state)
-        self.check(name, program, pair, [user], turn)
+        self.check(name, program, pair, [user])
         shutil.rmtree(home)
         os.rename(kept, home)
 
-    def measure(self, row, program, command, pair, state):
-        before = pair.source.cpu() + pair.target.cpu()
+    def measure(self, row, program, command, pair, state, messages=None):
+        def servers_cpu():
+            return pair.source.cpu() + pair.target.cpu() if pair else 0.0
+
+        before = servers_cpu()
         with open(os.path.join(state, "log"), "ab") as log:
             begun = time.monotonic()
             child = subprocess.Popen(command["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
@@ -181,11 +204,11 @@ class Bench:
             log.write(out)
         told = json.loads(out) if program.startswith("raw") and child.returncode == 0 else {}
         time.sleep(0.05)
-        servers = pair.source.cpu() + pair.target.cpu() - before
+        servers = servers_cpu() - before
         result = {
             "row": row, "program": program, "exit": child.returncode, "wall": told.get("wall", wall),
             "client": told.get("cpu", used.ru_utime + used.ru_stime), "servers": servers,
-            "peak": peak.mebibytes,
+            "peak": peak.mebibytes, **({"messages": messages} if messages else {}),
         }
         self.results.append(result)
         print(f"{row:7} {program:12} {result['wall']:8.2f} s, CPU {result['client']:.2f} + {servers:.2f} s, "
@@ -194,10 +217,8 @@ class Bench:
             with open(os.path.join(state, "log"), errors="replace") as log:
                 sys.stderr.write(log.read()[-4000:])
 
-    def check(self, row, program, pair, users, turn):
+    def check(self, row, program, pair, users):
         """Compares every message of both sides with a program that shares nothing with rehome."""
-        if turn and program != "rehome":
-            return
         environment = {**os.environ, "CHECK_SOURCE_PASSWORD": "secret", "CHECK_TARGET_PASSWORD": "secret"}
         found = {}
         for user in users:
@@ -237,13 +258,13 @@ def main():
     bench = Bench(options)
     try:
         for name in options.only:
-            bench.row(name)
+            bench.memory() if name == "memory" else bench.row(name)
+            if options.write:
+                # After each row: a run that is cut short has measured something.
+                report.put(options.write, report.markdown(bench.results, options))
     finally:
         bench.close()
-    text = report.markdown(bench.results, options)
-    print(text)
-    if options.write:
-        report.put(options.write, text)
+    print(report.markdown(bench.results, options))
     return 0 if report.faithful(bench.results) else 1
 
 

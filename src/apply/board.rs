@@ -363,11 +363,11 @@ mod tests {
                     let domain = address(format!("a@d{n}-{half}.org")).domain().clone();
                     let requires = needs.iter().filter(|_| !plan.is_empty()).map(|i| i.get(&plan).id.clone()).collect();
                     plan.push(Action {
-                        id: ActionId(format!("a{n}.{half}")),
+                        id: ActionId::from(format!("a{n}.{half}")),
                         phase: Stage::Account,
-                        chain: format!("c{chain}"),
+                        chain: format!("c{chain}").into(),
                         work: Work::Platform {
-                            platform: PlatformId(format!("p{}", (platform + half) % 3)),
+                            platform: PlatformId::from(format!("p{}", (platform + half) % 3)),
                             change: Change::DomainRemove { domain },
                         },
                         reason: String::new(),
@@ -429,9 +429,9 @@ mod tests {
     #[test]
     fn what_an_earlier_run_left_open_comes_first() {
         let single = |n: usize| Action {
-            id: ActionId(format!("a{n}")),
+            id: ActionId::from(format!("a{n}")),
             phase: Stage::Account,
-            chain: format!("c{n}"),
+            chain: format!("c{n}").into(),
             work: Work::Platform {
                 platform: PlatformId::from("p"),
                 change: Change::DomainRemove { domain: address("a@x.org".to_owned()).domain().clone() },

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -17,11 +17,11 @@ use super::{
     hook::{Hooks, NoHooks},
 };
 use crate::{
-    diag::Finding,
-    journal::{Journal, Lease},
+    diag::{Exit, Finding},
+    journal::{FolderMark, Journal, JournalError, Lease},
     model::{
         Address, CopyReport, CutoverWork, DnsTopic, Domain, EventSink, FolderPath, FolderStatus, MailWork,
-        PasswordSource, PlatformId, Secret, Verified,
+        PasswordSource, PlatformId, ProbeWork, Secret, Verified,
     },
     plan::Plan,
     provider::{ErrorClass, Provider, ZoneWriter},
@@ -66,6 +66,8 @@ pub struct Options {
     pub cancel: CancellationToken,
     /// Cancelled by the second: everything stops where it is; the journal makes that safe.
     pub stop_now: CancellationToken,
+    /// What the run ends with when it was told to stop: set by whoever cancels, before.
+    pub stopped_by: Arc<OnceLock<Exit>>,
     /// How long what is in flight may take to end.
     pub grace: Duration,
     /// The pause between two looks at something that is waited for.
@@ -88,6 +90,7 @@ impl Default for Options {
             until: None,
             cancel: CancellationToken::new(),
             stop_now: CancellationToken::new(),
+            stopped_by: Arc::default(),
             grace: Duration::from_secs(20),
             poll: Duration::from_secs(30),
             gatekeeper: Arc::new(NoGatekeeper),
@@ -189,6 +192,11 @@ pub trait Dns: Send + Sync {
         None
     }
 
+    /// Who sends the test message of a move and looks for it.
+    fn post(&self) -> Option<&dyn Post> {
+        None
+    }
+
     /// Whether what a move of an MX waits for is seen at every authoritative server, and at every resolver it names.
     async fn sight(&self, _work: &CutoverWork) -> CutoverSight {
         CutoverSight::Unknown("nobody looks at DNS in this run".to_owned())
@@ -205,10 +213,69 @@ pub enum CutoverSight {
     },
     /// A server still has what was there before, which begins the wait anew.
     Behind(String),
+    /// An MTA-STS policy keeps mail from the new servers, and senders may keep it for that long.
+    Forbidden {
+        /// Its life in seconds.
+        max_age: u32,
+        /// What it lacks.
+        reason: String,
+    },
     /// Some server did not answer, so nothing is known.
     Unknown(String),
     /// The records are neither those before nor those after the move.
     Changed(String),
+}
+
+/// Sends the test message of a move of an MX, and looks for it.
+#[async_trait]
+pub trait Post: Send + Sync {
+    /// Where the folders stand in which it may arrive: the inbox, and that for junk.
+    ///
+    /// # Errors
+    /// When the mailbox cannot be opened.
+    async fn marks(&self, probe: &ProbeWork) -> Result<BTreeMap<String, FolderMark>, MailError>;
+
+    /// Whether the new servers would take the message. Sends none.
+    async fn knock(&self, work: &CutoverWork) -> Posted;
+
+    /// Sends it to the first of the new servers that takes it. `begin` is called with the server's name before the first
+    /// octet from which on it may be delivered, and not at all where it comes to nothing before.
+    ///
+    /// # Errors
+    /// That of `begin`, after which nothing is sent.
+    async fn hand_over(&self, work: &CutoverWork, token: &str, begin: &mut Begin<'_>) -> Result<Posted, JournalError>;
+
+    /// The folder in which it has arrived, if it has.
+    ///
+    /// # Errors
+    /// When the mailbox cannot be looked into.
+    async fn arrived(
+        &self,
+        probe: &ProbeWork,
+        marks: &BTreeMap<String, FolderMark>,
+        token: &str,
+    ) -> Result<Option<String>, MailError>;
+}
+
+/// Writes down that a message is about to be sent to the server of that name.
+pub type Begin<'b> = dyn FnMut(&str) -> Result<(), JournalError> + Send + 'b;
+
+/// What became of a test message, in words for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Posted {
+    /// A server answers for it.
+    Taken {
+        /// Its words, and how the way to it was protected.
+        words: String,
+    },
+    /// A server refuses it for good.
+    Refused(String),
+    /// A server asks to come again.
+    Later(String),
+    /// No server says anything of the message: it cannot be reached, or turns this machine away.
+    Unknown(String),
+    /// A server may have it.
+    Unclear(String),
 }
 
 /// Tells the time. Waits are reckoned with it; tests and rehearsals bring their own.

@@ -9,8 +9,8 @@ use super::{
     executor::Executor,
 };
 use crate::{
-    journal::{CutoverWord, JournalError, Record},
-    model::{Action, CutoverStep, CutoverWork, Event},
+    journal::{CutoverWord, JournalError, Record, Said},
+    model::{Action, CutoverStep, CutoverWork, Event, Work, ZoneChange},
 };
 
 /// What one look comes to.
@@ -25,16 +25,35 @@ enum Look {
 
 impl Executor<'_> {
     pub(super) async fn cutover(&self, action: &Action, work: &CutoverWork) -> Result<Ending, JournalError> {
+        if let Some(ending) = self.until_time(action, action, work).await? {
+            return Ok(ending);
+        }
+        self.write(action, &Record::Intent {}, &[])?;
+        self.write(action, &Record::Done { detail: None }, &[])?;
+        Ok(Ending::Done { adopted: false, detail: None })
+    }
+
+    /// The wait before a move, for the change that makes it.
+    pub(super) fn move_of(&self, change: &ZoneChange) -> Option<(&Action, &CutoverWork)> {
+        self.ctx.plan.body.actions.iter().find_map(|action| match &action.work {
+            Work::Cutover(work) if work.step == CutoverStep::Drain && work.switch == *change => Some((action, &**work)),
+            _ => None,
+        })
+    }
+
+    /// Waits for what a step of a move waits for, on behalf of an action. `None` once it is time.
+    pub(super) async fn until_time(
+        &self,
+        action: &Action,
+        step: &Action,
+        work: &CutoverWork,
+    ) -> Result<Option<Ending>, JournalError> {
         let options = &self.ctx.options;
         let mut told = None;
         loop {
-            let reason = match self.look_at_cutover(action, work).await? {
-                Look::Over => {
-                    self.write(action, &Record::Intent {}, &[])?;
-                    self.write(action, &Record::Done { detail: None }, &[])?;
-                    return Ok(Ending::Done { adopted: false, detail: None });
-                }
-                Look::Never(trouble) => return self.failed(action, trouble),
+            let reason = match self.look_at_cutover(step, work).await? {
+                Look::Over => return Ok(None),
+                Look::Never(trouble) => return self.failed(action, trouble).map(Some),
                 Look::NotYet(reason) => reason,
             };
             if told.as_ref() != Some(&reason) {
@@ -42,11 +61,11 @@ impl Executor<'_> {
                 told = Some(reason.clone());
             }
             if options.no_wait {
-                return Ok(Ending::Waiting(reason));
+                return Ok(Some(Ending::Waiting(reason)));
             }
             self.pause().await;
             if options.cancel.is_cancelled() {
-                return Ok(Ending::Left);
+                return Ok(Some(Ending::Left));
             }
         }
     }
@@ -68,6 +87,13 @@ impl Executor<'_> {
                 self.ctx.journal.unseen(self.ctx.lease, &self.run, &action.id)?;
                 return Ok(Look::NotYet(reason));
             }
+            CutoverSight::Forbidden { max_age, reason } => {
+                self.ctx.journal.unseen(self.ctx.lease, &self.run, &action.id)?;
+                if let Some(until) = not_before(now, max_age) {
+                    self.ctx.journal.policy_until(self.ctx.lease, domain, until)?;
+                }
+                return Ok(Look::NotYet(reason));
+            }
             CutoverSight::Changed(reason) => {
                 let help = "plan again: somebody changed the MX since the plan was made";
                 return Ok(Look::Never(Trouble::new(None, reason, Some(help))));
@@ -78,26 +104,43 @@ impl Executor<'_> {
             let until = until.strftime("%Y-%m-%d %H:%M:%SZ");
             return Ok(Look::NotYet(match work.step {
                 CutoverStep::Drain => format!("the MX of {} moves not before {until}", domain.unicode()),
-                CutoverStep::Converge => {
+                CutoverStep::Probe | CutoverStep::Converge => {
                     format!("every server has the new MX of {}; resolvers by {until}", domain.unicode())
                 }
             }));
         }
-        if work.step == CutoverStep::Converge {
+        if work.step != CutoverStep::Drain {
             return Ok(Look::Over);
         }
-        Ok(match said.as_ref().map(|s| (s.word, &s.by)) {
-            Some((CutoverWord::Hold, by)) => Look::NotYet(format!(
-                "{by} holds the move of the MX of {}; `rehome cutover approve {domain}` lets it go",
+        if let Some(until) = self.ctx.journal.policy_kept(domain)?.filter(|until| now < *until) {
+            let until = until.strftime("%Y-%m-%d %H:%M:%SZ");
+            return Ok(Look::NotYet(format!(
+                "senders may know an MTA-STS policy that keeps mail from the new servers of {} until {until}",
                 domain.unicode()
-            )),
-            Some((CutoverWord::Approve, _)) => Look::Over,
-            _ if work.approve => Look::NotYet(format!(
-                "the MX of {} can move now; `rehome cutover approve {domain}` lets it",
-                domain.unicode()
-            )),
-            _ => Look::Over,
+            )));
+        }
+        let look = permission(work, said.as_ref());
+        Ok(match self.probe_in_the_way(work).await {
+            Some(reason) if matches!(look, Look::Over) => Look::NotYet(reason),
+            _ => look,
         })
+    }
+}
+
+/// What people say of a move that could be made.
+fn permission(work: &CutoverWork, said: Option<&Said>) -> Look {
+    let domain = &work.switch.domain;
+    match said.map(|s| (s.word, &s.by)) {
+        Some((CutoverWord::Hold, by)) => Look::NotYet(format!(
+            "{by} holds the move of the MX of {}; `rehome cutover approve {domain}` lets it go",
+            domain.unicode()
+        )),
+        Some((CutoverWord::Approve, _)) => Look::Over,
+        _ if work.approve => Look::NotYet(format!(
+            "the MX of {} can move now; `rehome cutover approve {domain}` lets it",
+            domain.unicode()
+        )),
+        _ => Look::Over,
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     journal::{Fact, JournalError, Progress, Record, Standing},
-    model::{Action, Event, PlatformId, RunId, Work},
+    model::{Action, CutoverStep, Event, PlatformId, RunId, Work},
     provider::{ErrorClass, Provider},
 };
 
@@ -64,6 +64,9 @@ impl Executor<'_> {
                 Ok(Report::new(at, ending))
             }
             Work::Zone(change) => Ok(Report::new(at, self.zone(action, change, progress).await?)),
+            Work::Cutover(work) if work.step == CutoverStep::Probe => {
+                Ok(Report::new(at, self.probe(action, work, progress).await?))
+            }
             Work::Cutover(work) => Ok(Report::new(at, self.cutover(action, work).await?)),
             Work::DomainReady { platform, domain } => {
                 Ok(Report::new(at, self.domain_ready(action, platform, domain).await?))
@@ -93,6 +96,9 @@ impl Executor<'_> {
                 continue;
             }
             let mut report = self.perform(at, stands).await?;
+            if let (Ending::Failed(trouble), Some(action)) = (&mut report.ending, self.action(at)) {
+                reports.extend(self.take_move_back(action, trouble).await?);
+            }
             if let Some(action) = self.action(at) {
                 self.call_due(action).await?;
             }

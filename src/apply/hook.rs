@@ -18,7 +18,7 @@ use super::{
 use crate::{
     diag::Exit,
     journal::{Fact, JournalError, Progress, Record, Standing},
-    model::{Action, Event, HOOK_FORMAT, HookPoint, Work},
+    model::{Action, CutoverStep, Event, HOOK_FORMAT, HookPoint, Work},
 };
 
 /// Calls the programs of the user.
@@ -121,7 +121,11 @@ impl Executor<'_> {
         for (&at, stands) in unit.iter().zip(progress) {
             let Some(action) = self.action(at) else { continue };
             // To wait is no effect, and is done over and over.
-            let waits = matches!(action.work, Work::DomainReady { .. } | Work::Cutover(_));
+            let waits = match &action.work {
+                Work::DomainReady { .. } => true,
+                Work::Cutover(work) => work.step != CutoverStep::Probe,
+                _ => false,
+            };
             if waits || !matches!(stands.standing, Standing::Fresh | Standing::Failed | Standing::Undone) {
                 continue;
             }

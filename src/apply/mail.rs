@@ -9,23 +9,40 @@ use super::{
 use crate::{
     diag::{Finding, Severity},
     journal::{Fact, JournalError, Record},
-    model::{Action, CopyReport, DnsTopic, Domain, Event, MailWork, PlatformId},
+    model::{Action, CopyCounts, DnsTopic, Domain, Event, MailWork, PlatformId},
     provider::{DomainReady, ErrorClass},
 };
 
 impl Executor<'_> {
     pub(super) async fn copy(&self, at: usize, action: &Action, work: &MailWork) -> Result<Report, JournalError> {
         self.write(action, &Record::Intent {}, &[])?;
+        if let Some((detail, counts)) = self.brought_little(work)? {
+            self.write(action, &Record::Done { detail: Some(detail.clone()) }, &[])?;
+            let ending = Ending::Done { adopted: false, detail: Some(detail) };
+            // What the pass before it left behind is still so.
+            return Ok(Report { at, ending, findings: shortfalls(work, &counts) });
+        }
         let report = match self.ctx.mail.copy(work).await {
             Ok(report) => report,
             Err(error) => return self.mail_failed(at, action, Trouble::from(&error)),
         };
-        let detail = Some(format!("{} copied, {} already there", report.total.copied, report.total.present));
-        let findings = shortfalls(work, &report);
+        let new = report.total.new.filter(|_| work.pass > 1).map(|n| format!("{n} new, ")).unwrap_or_default();
+        let detail = Some(format!("{new}{} copied, {} already there", report.total.copied, report.total.present));
+        let findings = shortfalls(work, &report.total);
         let source = (work.source.platform.clone(), work.source.address.clone());
         let fact = Fact::Copied { address: work.account.clone(), source, report };
         self.write(action, &Record::Done { detail: detail.clone() }, &[fact])?;
         Ok(Report { at, ending: Ending::Done { adopted: false, detail }, findings })
+    }
+
+    /// Why the plan's own rule leaves a pass out, and the sums of the pass before it.
+    fn brought_little(&self, work: &MailWork) -> Result<Option<(String, CopyCounts)>, JournalError> {
+        let Some(least) = work.skip_below else { return Ok(None) };
+        let counts = self.ctx.journal.mailbox(&work.account)?.and_then(|mailbox| mailbox.counts);
+        Ok(counts.and_then(|counts| {
+            let new = counts.new.filter(|new| *new < least)?;
+            Some((format!("left out: the pass before it brought {new} new, fewer than {least}"), counts))
+        }))
     }
 
     pub(super) async fn verify_mail(
@@ -144,15 +161,15 @@ fn has_errors(findings: &[Finding]) -> bool {
 }
 
 /// What a completed pass left behind: messages that failed, and sums that do not balance.
-fn shortfalls(work: &MailWork, report: &CopyReport) -> Vec<Finding> {
+fn shortfalls(work: &MailWork, total: &CopyCounts) -> Vec<Finding> {
     let mut out = Vec::new();
-    let failed: u64 = report.total.failed.values().sum();
+    let failed: u64 = total.failed.values().sum();
     if failed > 0 {
-        let reasons: Vec<_> = report.total.failed.iter().map(|(reason, n)| format!("{reason}: {n}")).collect();
+        let reasons: Vec<_> = total.failed.iter().map(|(reason, n)| format!("{reason}: {n}")).collect();
         let message = format!("{failed} messages could not be copied ({})", reasons.join(", "));
         out.push(finding("message-not-copied", work, message));
     }
-    if !report.total.balances() {
+    if !total.balances() {
         out.push(finding(
             "copy-unbalanced",
             work,

@@ -28,6 +28,7 @@ mod guard;
 mod hook;
 mod mail;
 mod precondition;
+mod probe;
 mod summary;
 mod undo;
 mod walk;
@@ -36,7 +37,8 @@ mod zone;
 use std::{collections::BTreeMap, ops::ControlFlow};
 
 pub use context::{
-    Clock, Context, CutoverSight, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords,
+    Begin, Clock, Context, CutoverSight, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords,
+    Post, Posted,
 };
 pub use gate::{Gatekeeper, Held, NoGatekeeper};
 pub use hook::{Hooks, NoHooks};
@@ -194,7 +196,8 @@ fn finish(ctx: &Context<'_>, run: &Run, summary: &mut RunSummary, interrupted: b
         std::mem::take(&mut summary.pending).into_iter().partition(|id| stands(id) == Standing::Done);
     summary.pending = pending;
     summary.done.extend(done);
-    summary.exit = summary.decide(interrupted, ctx.options.until.is_some());
+    let stopped = interrupted.then(|| ctx.options.stopped_by.get().copied().unwrap_or(Exit::Interrupted));
+    summary.exit = summary.decide(stopped, ctx.options.until.is_some());
     let mut changes = ctx.plan.body.actions.iter().filter(|a| matches!(a.work, Work::Platform { .. } | Work::Zone(_)));
     if changes.any(|a| matches!(stands(&a.id), Standing::Open | Standing::Undoing)) {
         return Ok(());

@@ -138,6 +138,11 @@ fn holder(view: &PlatformView, address: &Address) -> Option<String> {
     if let Some((of, _)) = view.accounts.iter().find(|(_, account)| account.aliases.contains(address)) {
         return Some(format!("an alias of {of}"));
     }
+    if let Some((_, shared)) =
+        view.shared.iter().find(|(main, shared)| *main == address || shared.aliases.contains(address))
+    {
+        return Some(format!("a {}", shared.kind.word()));
+    }
     let others = [
         (view.redirections.contains_key(address), "a redirection"),
         (view.groups.contains_key(address), "a group"),

@@ -109,11 +109,11 @@ impl RunSummary {
     }
 
     /// The exit code, from what happened. What a person must do something about comes before what time will solve.
-    pub(super) fn decide(&self, interrupted: bool, held: bool) -> Exit {
+    pub(super) fn decide(&self, stopped: Option<Exit>, held: bool) -> Exit {
         let all = |class| self.failed.iter().all(|f| f.class == Some(class));
         let differs = self.findings.iter().any(|f| f.severity == Severity::Error);
-        if interrupted {
-            Exit::Interrupted
+        if let Some(exit) = stopped {
+            exit
         } else if !self.ambiguous.is_empty() {
             Exit::Decide
         } else if self.failed.is_empty() && !self.waiting.is_empty() {

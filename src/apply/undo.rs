@@ -7,10 +7,11 @@ use super::{
     change::{ATTEMPTS, Sight, look},
     ending::{Ending, Report, Trouble},
     executor::Executor,
+    zone::{Sight as ZoneSight, look as zone_sight},
 };
 use crate::{
-    journal::{JournalError, Progress, Record, Standing},
-    model::{Action, Change, PlatformId, Undo},
+    journal::{Fact, JournalError, Progress, Record, Standing},
+    model::{Action, Change, PlatformId, Undo, Work, ZoneChange},
     provider::ErrorClass,
 };
 
@@ -35,8 +36,14 @@ impl Executor<'_> {
                         break;
                     }
                 }
-                // Records are in no swap: nothing that frees an address waits for them.
-                Undo::Zone(_) => {}
+                Undo::Zone(change) => {
+                    let ending = self.undo_zone(action, change, Standing::Done, reason, &[]).await?;
+                    let undone = matches!(ending, Ending::Undone(_));
+                    reports.push(Report::new(at, ending));
+                    if !undone {
+                        break;
+                    }
+                }
                 Undo::Manual(how) | Undo::Irreversible(how) => {
                     return Ok((reports, Some(format!("{} stays done: {how}", action.id))));
                 }
@@ -56,9 +63,15 @@ impl Executor<'_> {
                 continue;
             }
             let Some(action) = self.action(at) else { continue };
-            let Undo::Change { platform, change } = &action.undo else { continue };
             let reason = "an earlier run had begun to take it back";
-            match self.undo(action, platform, change, stands.standing, reason).await? {
+            let ending = match &action.undo {
+                Undo::Change { platform, change } => {
+                    self.undo(action, platform, change, stands.standing, reason).await?
+                }
+                Undo::Zone(change) => self.undo_zone(action, change, stands.standing, reason, &[]).await?,
+                Undo::Nothing | Undo::Manual(_) | Undo::Irreversible(_) => continue,
+            };
+            match ending {
                 Ending::Undone(_) => stands.standing = Standing::Undone,
                 ending => return Ok(Some(Report::new(at, ending))),
             }
@@ -119,6 +132,59 @@ impl Executor<'_> {
         Ok(Ending::Open(owed(action, trouble)))
     }
 
+    /// Takes a change of a zone back; `change` is the one that does. The facts belong to the first intent.
+    pub(super) async fn undo_zone(
+        &self,
+        action: &Action,
+        change: &ZoneChange,
+        standing: Standing,
+        reason: &str,
+        facts: &[Fact],
+    ) -> Result<Ending, JournalError> {
+        let mut in_doubt = standing != Standing::Done;
+        if !in_doubt {
+            self.write(action, &Record::Undo { reason: reason.to_owned() }, facts)?;
+        }
+        let Some(writer) = self.ctx.dns.writer(&change.domain) else {
+            let help = "the spec must still say `dns.manage` for every domain of the plan";
+            let message = format!("nobody may write the zone of {}", change.domain);
+            return Ok(Ending::Open(owed(action, Trouble::new(Some(ErrorClass::Unsupported), message, Some(help)))));
+        };
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            if in_doubt {
+                match zone_sight(writer, change).await {
+                    ZoneSight::Made => return self.zone_undone(action, reason),
+                    ZoneSight::Unclear(why) => return self.ambiguous_undo(action, standing, why),
+                    ZoneSight::NotMade => {
+                        // What a person or an earlier run left in doubt is begun again before it is done again.
+                        self.write(action, &Record::Undo { reason: reason.to_owned() }, &[])?;
+                    }
+                }
+            }
+            let error = match writer.write(change).await {
+                Ok(()) => return self.zone_undone(action, reason),
+                Err(error) => error,
+            };
+            in_doubt = true;
+            let retry = error.class == ErrorClass::InDoubt;
+            last = Some(Trouble::from(&error));
+            if !retry {
+                break;
+            }
+        }
+        let trouble =
+            last.unwrap_or_else(|| Trouble::new(None, format!("the undo of {} had no effect", action.id), None));
+        let record = Record::Failed { errors: trouble.errors.clone(), help: trouble.help.clone() };
+        self.write(action, &record, &[])?;
+        Ok(Ending::Open(owed(action, trouble)))
+    }
+
+    fn zone_undone(&self, action: &Action, reason: &str) -> Result<Ending, JournalError> {
+        self.write(action, &Record::Undone {}, &[])?;
+        Ok(Ending::Undone(reason.to_owned()))
+    }
+
     fn ambiguous_undo(&self, action: &Action, standing: Standing, reason: String) -> Result<Ending, JournalError> {
         if standing != Standing::AmbiguousUndo {
             self.write(action, &Record::Ambiguous { reason: reason.clone() }, &[])?;
@@ -128,8 +194,12 @@ impl Executor<'_> {
 }
 
 fn owed(action: &Action, trouble: Trouble) -> Trouble {
-    let address = action.swap.as_ref().map_or_else(|| action.chain.clone(), ToString::to_string);
-    let mut trouble = trouble.because(format!("{} could not be taken back: {address} has no owner now", action.id));
+    let address = action.swap.as_ref().map_or_else(|| action.chain.to_string(), ToString::to_string);
+    let state = match &action.work {
+        Work::Zone(change) => format!("the {} records of {} are still the new ones", change.rtype, change.name),
+        _ => format!("{address} has no owner now"),
+    };
+    let mut trouble = trouble.because(format!("{} could not be taken back: {state}", action.id));
     trouble.help = Some(format!(
         "`rehome resume` at once: it takes it back first{}",
         trouble.help.map(|help| format!(". {help}")).unwrap_or_default()

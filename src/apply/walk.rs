@@ -141,7 +141,7 @@ impl<'a> Walk<'a> {
     }
 
     fn id(&self, at: usize) -> ActionId {
-        self.executor.action(at).map_or_else(|| ActionId(String::new()), |action| action.id.clone())
+        self.executor.action(at).map_or_else(|| ActionId::from(""), |action| action.id.clone())
     }
 
     fn ids(&self, places: &[usize]) -> Vec<ActionId> {

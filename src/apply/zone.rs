@@ -11,7 +11,7 @@ use crate::{
     provider::{ErrorClass, Probe, ZoneWriter},
 };
 
-enum Sight {
+pub(super) enum Sight {
     Made,
     NotMade,
     Unclear(String),
@@ -31,6 +31,12 @@ impl Executor<'_> {
         };
         let mut in_doubt = matches!(progress.standing, Standing::Open | Standing::Ambiguous);
         if in_doubt && let Some(ending) = self.settled(action, writer, change, progress.standing).await? {
+            return Ok(ending);
+        }
+        if let Some((step, work)) = self.move_of(change)
+            && let Some(ending) = self.until_time(action, step, work).await?
+        {
+            // Between the end of the wait and now there may have been a gate, a weekend, or a failed test.
             return Ok(ending);
         }
         self.remember_ttl(change)?;
@@ -111,7 +117,7 @@ impl Executor<'_> {
     }
 }
 
-async fn look(writer: &dyn ZoneWriter, change: &ZoneChange) -> Sight {
+pub(super) async fn look(writer: &dyn ZoneWriter, change: &ZoneChange) -> Sight {
     match writer.probe(change).await {
         Ok(Probe::Done) => Sight::Made,
         Ok(Probe::NotDone) => Sight::NotMade,

@@ -274,8 +274,9 @@ pub(super) enum Command {
     },
     /// Prove that all mail is there and DNS is right; changes nothing
     Verify {
-        #[command(flatten)]
-        spec: SpecArg,
+        /// The spec, with `mail` or `dns` before it to verify that alone
+        #[arg(value_name = "SPEC", default_value = ".", num_args = 0..=2, env = "REHOME_SPEC")]
+        words: Vec<PathBuf>,
         /// What to verify
         #[arg(long, value_enum, default_value_t = VerifyWhat::All, env = "REHOME_WHAT")]
         what: VerifyWhat,

@@ -30,6 +30,15 @@ use crate::{
 /// How many mailboxes are opened at the same time to look at them.
 const LOOKS: usize = 8;
 
+/// The ports of other people's servers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ports {
+    /// Mail.
+    pub(super) smtp: u16,
+    /// Policies.
+    pub(super) https: u16,
+}
+
 /// The surroundings of a command.
 pub(super) struct Context {
     /// The flags of every command.
@@ -248,6 +257,13 @@ impl Context {
     pub(super) fn clock(&self) -> Clock {
         let ahead = self.env.get("REHOME_AHEAD_SECONDS").and_then(|n| n.parse().ok()).unwrap_or(0);
         Clock::new(move || jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead))
+    }
+
+    /// Where mail servers and web servers listen: `REHOME_SMTP_PORT` and `REHOME_HTTPS_PORT` are for rehearsals, where
+    /// nobody may listen at the ports that the world uses.
+    pub(super) fn ports(&self) -> Ports {
+        let port = |name: &str, usual| self.env.get(name).and_then(|n| n.parse().ok()).unwrap_or(usual);
+        Ports { smtp: port("REHOME_SMTP_PORT", 25), https: port("REHOME_HTTPS_PORT", 443) }
     }
 
     /// How long a connection that vanished may still deliver what it had received.

@@ -2,22 +2,26 @@
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use super::zones::said;
+use super::{context::Ports, dane, zones::said};
 use crate::{
     apply::CutoverSight,
     dns::{
-        Client, Lookups as _, Servers,
+        Client, Lookups as _, Nameserver, Servers,
         audit::{Policy, PolicyMode, Web as _, WebError, Wire},
     },
     model::{CutoverStep, CutoverWork, Domain, Question, RecordSet, RecordType},
-    observe::server_address,
 };
 
 /// How long senders may go on by a policy that they fetched before: they look for a new one about daily (RFC 8461 3.3).
 const REFETCH: u32 = 86_400;
 
 /// Looks once.
-pub(super) async fn sight(work: &CutoverWork, servers: &[SocketAddr]) -> CutoverSight {
+pub(super) async fn sight(
+    work: &CutoverWork,
+    servers: &[SocketAddr],
+    asked_too: &[Nameserver],
+    ports: Ports,
+) -> CutoverSight {
     let switch = &work.switch;
     let question = Question { name: switch.name.clone(), rtype: switch.rtype };
     let policy = Question { name: format!("_mta-sts.{}", switch.domain), rtype: RecordType::Txt };
@@ -29,7 +33,7 @@ pub(super) async fn sight(work: &CutoverWork, servers: &[SocketAddr]) -> Cutover
     }
     let (wanted, other) = match work.step {
         CutoverStep::Drain => (&switch.before, &switch.after),
-        CutoverStep::Converge => (&switch.after, &switch.before),
+        CutoverStep::Probe | CutoverStep::Converge => (&switch.after, &switch.before),
     };
     for (server, answer) in &answers {
         match answer {
@@ -37,21 +41,55 @@ pub(super) async fn sight(work: &CutoverWork, servers: &[SocketAddr]) -> Cutover
             Ok(set) if set == wanted => {}
             Ok(set)
                 if values(set) == values(wanted)
-                    || (work.step == CutoverStep::Converge && values(set) == values(other)) =>
+                    || (work.step != CutoverStep::Drain && values(set) == values(other)) =>
             {
                 return CutoverSight::Behind(format!("{server} still has {}", shown(set)));
             }
             Ok(set) => return CutoverSight::Changed(format!("{server} has {}", shown(set))),
         }
     }
-    match work.step {
-        CutoverStep::Converge => resolvers(work, &question).await,
-        CutoverStep::Drain
-            if view.servers.values().any(|s| s.answers.get(&policy).is_some_and(|v| !v.is_missing())) =>
-        {
-            by_policy(work, servers).await
+    if work.step != CutoverStep::Drain {
+        return resolvers(work, &question).await;
+    }
+    let world = match world(servers, asked_too) {
+        Ok(world) => world,
+        Err(why) => return CutoverSight::Unknown(why),
+    };
+    if let Some(reason) = dane::in_the_way(work, &world, ports.smtp).await {
+        return CutoverSight::Unknown(reason);
+    }
+    if view.servers.values().any(|s| s.answers.get(&policy).is_some_and(|v| !v.is_missing())) {
+        return by_policy(work, &world, ports.https).await;
+    }
+    CutoverSight::There { more: 0 }
+}
+
+/// Who is asked for the records of others: the resolvers that the spec names, the servers that are asked for everything,
+/// else the resolvers of this machine.
+pub(super) fn world(servers: &[SocketAddr], resolvers: &[Nameserver]) -> Result<Servers, String> {
+    let client = Client { authority: false, ..Client::default() };
+    match (resolvers, servers) {
+        ([], []) => Servers::system(client),
+        ([], servers) => Ok(Servers::new(client, servers.to_vec())),
+        (resolvers, _) => Ok(Servers::new(client, resolvers.to_vec())),
+    }
+}
+
+/// Where a host listens, by the addresses that it has.
+pub(super) async fn addresses(host: &str, world: &Servers, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let mut found = Vec::new();
+    let mut unknown = None;
+    for rtype in [RecordType::A, RecordType::Aaaa] {
+        let verdict = world.lookup(&Question { name: host.to_owned(), rtype }).await;
+        if !verdict.is_known() {
+            unknown = Some(format!("the addresses of {host} cannot be found out ({verdict:?})"));
         }
-        CutoverStep::Drain => CutoverSight::There { more: 0 },
+        found.extend(verdict.values().iter().filter_map(|ip| Some(SocketAddr::new(ip.parse().ok()?, port))));
+    }
+    match (found.is_empty(), unknown) {
+        (false, _) => Ok(found),
+        (true, Some(unknown)) => Err(unknown),
+        (true, None) => Err(format!("{host} has no address")),
     }
 }
 
@@ -70,8 +108,8 @@ fn shown(set: &Option<RecordSet>) -> String {
 async fn resolvers(work: &CutoverWork, question: &Question) -> CutoverSight {
     let client = Client { authority: false, ..Client::default() };
     for text in &work.resolvers {
-        let Some(address) = server_address(text) else { continue };
-        let verdict = client.lookup(address, question).await;
+        let Ok(server) = text.parse::<Nameserver>() else { continue };
+        let verdict = client.lookup(server, question).await;
         let has: BTreeSet<String> = verdict.values().iter().map(|v| v.to_ascii_lowercase()).collect();
         if !verdict.is_known() {
             return CutoverSight::Unknown(format!("resolver {text} gives no answer ({verdict:?})"));
@@ -86,40 +124,30 @@ async fn resolvers(work: &CutoverWork, question: &Question) -> CutoverSight {
 
 /// A policy that forbids the new servers would have mail bounce (RFC 8461 5): it has to allow them before the move, and
 /// for as long as senders may still go by the one before.
-async fn by_policy(work: &CutoverWork, servers: &[SocketAddr]) -> CutoverSight {
+async fn by_policy(work: &CutoverWork, world: &Servers, port: u16) -> CutoverSight {
     let domain = &work.switch.domain;
-    let policy = match policy_of(domain, servers).await {
+    let policy = match policy_of(domain, world, port).await {
         Ok(policy) if policy.mode != PolicyMode::Enforce => return CutoverSight::There { more: 0 },
         Ok(policy) => policy,
         Err(why) => {
             return CutoverSight::Unknown(format!("the MTA-STS policy of {} cannot be read: {why}", domain.unicode()));
         }
     };
-    let hosts = values(&work.switch.after);
-    let missing: Vec<&str> =
-        hosts.iter().filter_map(|v| v.split(' ').nth(1)).filter(|host| !policy.covers(host)).collect();
+    let missing: Vec<&str> = work.switch.mail_hosts().into_iter().filter(|host| !policy.covers(host)).collect();
     if missing.is_empty() {
         return CutoverSight::There { more: policy.max_age.min(REFETCH) };
     }
-    CutoverSight::Behind(format!(
+    let reason = format!(
         "the MTA-STS policy of {} does not list {}: add it, with a new `id` in _mta-sts.{domain}",
         domain.unicode(),
         missing.join(", ")
-    ))
+    );
+    CutoverSight::Forbidden { max_age: policy.max_age, reason }
 }
 
-async fn policy_of(domain: &Domain, servers: &[SocketAddr]) -> Result<Policy, String> {
-    let client = Client { authority: false, ..Client::default() };
-    let world = if servers.is_empty() { Servers::system(client)? } else { Servers::new(client, servers.to_vec()) };
+async fn policy_of(domain: &Domain, world: &Servers, port: u16) -> Result<Policy, String> {
     let host = format!("mta-sts.{domain}");
-    let mut addresses = Vec::new();
-    for rtype in [RecordType::A, RecordType::Aaaa] {
-        let verdict = world.lookup(&Question { name: host.clone(), rtype }).await;
-        addresses.extend(verdict.values().iter().filter_map(|ip| Some(SocketAddr::new(ip.parse().ok()?, 443))));
-    }
-    if addresses.is_empty() {
-        return Err(format!("{host} has no address"));
-    }
+    let addresses = addresses(&host, world, port).await?;
     let page = Wire.get(&host, "/.well-known/mta-sts.txt", &addresses).await.map_err(|e| match e {
         WebError::Wrong(why) | WebError::Unreachable(why) => why,
     })?;

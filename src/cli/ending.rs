@@ -58,7 +58,7 @@ fn text(context: &Context, summary: &RunSummary, told: &report::Summary) -> Stri
     // What is wrong stands with the action that failed by it; what could not be found out stands nowhere else.
     let unknown: Vec<Finding> = summary.findings.iter().filter(|f| f.severity == Severity::Unknown).cloned().collect();
     if !unknown.is_empty() {
-        let checked = [Checked { title: "Could not be checked".to_owned(), findings: unknown }];
+        let checked = [Checked::new("Could not be checked", unknown)];
         out.push('\n');
         out.push_str(&report::findings_text(&checked, &looks));
     }

@@ -1,11 +1,11 @@
 //! A filter as flags.
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 
 use super::failure::Failure;
 use crate::{
     diag::Exit,
-    model::MailFilter,
+    model::{GmailLabels, MailFilter},
     spec::{read_moment, read_size},
 };
 
@@ -33,6 +33,18 @@ pub(super) struct FilterArgs {
     /// Only messages of at most this size, such as `25 MB`
     #[arg(long, value_name = "SIZE", env = "REHOME_MAX_SIZE", help_heading = "What is copied")]
     max_size: Option<String>,
+    /// How often a message of Gmail is copied that has several labels
+    #[arg(long, value_enum, default_value_t = LabelsArg::Each, env = "REHOME_GMAIL_LABELS", help_heading = "What is copied")]
+    gmail_labels: LabelsArg,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum LabelsArg {
+    /// Into the folder of each label
+    #[default]
+    Each,
+    /// Into the folder of the first label: INBOX, Sent, Drafts, then the others by name
+    Once,
 }
 
 impl FilterArgs {
@@ -63,6 +75,10 @@ impl FilterArgs {
             until: moment("--until", &self.until)?,
             min_size: size("--min-size", &self.min_size)?,
             max_size: size("--max-size", &self.max_size)?,
+            gmail_labels: match self.gmail_labels {
+                LabelsArg::Each => GmailLabels::Each,
+                LabelsArg::Once => GmailLabels::Once,
+            },
         };
         match filter.problems().first() {
             None => Ok(filter),

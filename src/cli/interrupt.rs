@@ -1,7 +1,7 @@
 //! Ctrl-C: the first stops new work, the second stops at once.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU8, Ordering},
 };
 
@@ -17,6 +17,8 @@ pub(super) struct Interrupt {
     pub(super) gentle: CancellationToken,
     /// Cancelled by the second: stop now; the journal makes it safe.
     pub(super) hard: CancellationToken,
+    /// The first signal.
+    pub(super) first: Arc<OnceLock<Exit>>,
     code: Arc<AtomicU8>,
     talks: bool,
 }
@@ -37,6 +39,7 @@ impl Interrupt {
             talks,
             gentle: CancellationToken::new(),
             hard: CancellationToken::new(),
+            first: Arc::default(),
             code: Arc::new(AtomicU8::new(0)),
         };
         let watcher = this.clone();
@@ -56,6 +59,8 @@ impl Interrupt {
 
     fn take(&self, exit: Exit) {
         self.code.store(exit.code(), Ordering::SeqCst);
+        // Only the first counts.
+        let _ = self.first.set(exit);
         let (token, words) = if self.gentle.is_cancelled() {
             (&self.hard, "stopping now; the journal is complete, `rehome resume` goes on")
         } else {

@@ -6,6 +6,7 @@ mod command;
 mod context;
 mod control;
 mod cutover;
+mod dane;
 mod ending;
 mod endpoint;
 mod env;
@@ -16,6 +17,7 @@ mod hooks;
 mod interrupt;
 mod mail;
 mod names;
+mod post;
 mod runner;
 mod screen;
 mod zones;
@@ -95,8 +97,9 @@ fn say(failure: &Failure, width: usize) -> Exit {
 fn log_to_stderr(verbose: u8) {
     use tracing_subscriber::{EnvFilter, fmt};
     let level = match verbose {
-        0 => "warn",
-        1 => "rehome=info,warn",
+        // What is wrong with a certificate is said by whoever wanted the connection.
+        0 => "warn,rustls_platform_verifier=off",
+        1 => "rehome=info,warn,rustls_platform_verifier=off",
         _ => "rehome=debug,info",
     };
     let filter = EnvFilter::try_from_env("REHOME_LOG").unwrap_or_else(|_| EnvFilter::new(level));

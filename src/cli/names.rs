@@ -7,18 +7,19 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::cutover;
+use super::{context::Ports, cutover, post::Postman};
 use crate::{
-    apply::{CutoverSight, Dns},
+    apply::{CutoverSight, Dns, Post},
     diag::{self, Finding, Severity},
     dns::{
         self, Client, Nameserver, Servers,
-        audit::{Audit, Wire, compare},
+        audit::{Audit, Wire, compare, join},
     },
-    model::{CutoverWork, DnsTopic, DnsView, Domain, ExpectedRecord, PlatformId},
-    observe,
+    model::{CutoverWork, DnsTopic, DnsView, Domain, ExpectedRecord, Inventory, PlatformId, PlatformView},
+    observe, plan,
     provider::{ProviderError, Reader, Scope, ZoneWriter},
-    spec::Spec,
+    report::Basis,
+    spec::{DomainSpec, Spec},
 };
 
 /// Asks DNS what a platform wants to be true.
@@ -31,13 +32,17 @@ pub(super) struct Names<'a> {
     pub(super) servers: Vec<std::net::SocketAddr>,
     /// Who writes which zone; nobody for commands that only look.
     pub(super) writers: BTreeMap<Domain, Box<dyn ZoneWriter>>,
+    /// Where servers listen.
+    pub(super) ports: Ports,
+    /// Who sends the test messages of moves; nobody for commands that only look.
+    pub(super) post: Option<Postman<'a>>,
 }
 
 #[async_trait]
 impl Dns for Names<'_> {
     async fn check(&self, platform: &PlatformId, domain: &Domain, topics: &BTreeSet<DnsTopic>) -> Vec<Finding> {
         match self.look(platform, domain, topics).await {
-            Ok((expected, view)) => dns::check(domain, topics, &expected, &view),
+            Ok(look) => dns::check(domain, topics, &look.expected, &look.view),
             Err(unknown) => vec![*unknown],
         }
     }
@@ -46,33 +51,65 @@ impl Dns for Names<'_> {
         self.writers.get(domain).map(AsRef::as_ref)
     }
 
+    fn post(&self) -> Option<&dyn Post> {
+        self.post.as_ref().map(|post| post as &dyn Post)
+    }
+
     async fn sight(&self, work: &CutoverWork) -> CutoverSight {
-        let servers = observe::dns_servers(self.spec, &work.switch.domain, &self.servers);
-        cutover::sight(work, &servers).await
+        let domain = &work.switch.domain;
+        let servers = observe::dns_servers(self.spec, domain, &self.servers);
+        cutover::sight(work, &servers, &self.resolvers(domain), self.ports).await
     }
 }
 
+/// What is known of the names of a domain.
+struct Look {
+    /// What should be there.
+    expected: Vec<ExpectedRecord>,
+    /// What the platform that is being left wants, as long as mail may still be sent from there.
+    leaving: Vec<ExpectedRecord>,
+    /// What the servers of the domain say.
+    view: DnsView,
+}
+
 impl Names<'_> {
-    /// What the platform expects, and what the servers of the domain say.
+    /// What is expected, and what the servers of the domain say.
     async fn look(
         &self,
         platform: &PlatformId,
         domain: &Domain,
         topics: &BTreeSet<DnsTopic>,
-    ) -> Result<(Vec<ExpectedRecord>, DnsView), Box<Finding>> {
-        let expected = match self.readers.get(platform) {
-            None => Vec::new(),
-            Some(reader) => {
-                let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
-                match reader.observe(&scope).await {
-                    Ok(view) => view.domains.get(domain).map(|d| d.expected.clone()).unwrap_or_default(),
-                    Err(error) => return Err(Box::new(expectation_unknown(platform, domain, &error))),
-                }
-            }
+    ) -> Result<Look, Box<Finding>> {
+        let Some(of) = self.spec.domains.get(domain) else {
+            return Ok(Look { expected: Vec::new(), leaving: Vec::new(), view: DnsView::default() });
         };
+        let mut inventory = Inventory::default();
+        match self.seen(platform, domain).await {
+            Ok(view) => inventory.platforms.extend(view.map(|v| (platform.clone(), v))),
+            Err(error) => return Err(Box::new(expectation_unknown(platform, domain, &error))),
+        }
+        if let Some(migrate) = of.migrate.as_ref().filter(|m| m.from != *platform) {
+            // Of a platform that is left and cannot be read, the data file says enough.
+            let view = self.seen(&migrate.from, domain).await.ok().flatten();
+            inventory.platforms.extend(view.map(|v| (migrate.from.clone(), v)));
+        }
+        let mut of = of.clone();
+        if of.platform != *platform {
+            // Mail goes back: what the spec says of its own platform is not meant.
+            of = DomainSpec { platform: platform.clone(), migrate: None, ..of };
+            of.dns.mx.clear();
+        }
+        let wish = plan::wish(self.spec, &inventory, domain, &of);
         let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let view = dns::observe(domain, &expected, topics, &servers).await;
-        Ok((expected, view))
+        let view = dns::observe(domain, &wish.questions(), topics, &servers).await;
+        Ok(Look { expected: wish.expected(&view), leaving: wish.leaving(&view), view })
+    }
+
+    /// A platform as it shows a domain; nothing where nobody reads it.
+    async fn seen(&self, platform: &PlatformId, domain: &Domain) -> Result<Option<PlatformView>, ProviderError> {
+        let Some(reader) = self.readers.get(platform) else { return Ok(None) };
+        let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
+        reader.observe(&scope).await.map(Some)
     }
 
     /// The resolvers that the spec names for a domain.
@@ -81,83 +118,85 @@ impl Names<'_> {
         named.iter().filter_map(|text| text.parse().ok()).collect()
     }
 
-    /// What the platform that a domain leaves wants, as long as mail may still be sent from there: its own words, else
-    /// those of its data file. What cannot be read is not judged.
-    async fn leaving(&self, domain: &Domain) -> Vec<ExpectedRecord> {
-        let Some(migrate) = self.spec.domains.get(domain).and_then(|d| d.migrate.as_ref()) else { return Vec::new() };
-        let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
-        let seen = match self.readers.get(&migrate.from) {
-            Some(reader) => reader.observe(&scope).await.ok(),
-            None => None,
-        };
-        let told = seen.and_then(|view| view.domains.get(domain).map(|d| d.expected.clone())).unwrap_or_default();
-        if !told.is_empty() {
-            return told;
-        }
-        let Some(kind) = self.spec.platforms.get(&migrate.from).map(|p| p.kind) else { return Vec::new() };
-        let Some(data) = dns::platform(kind.word()) else { return Vec::new() };
-        let mut records = data.expected(domain, &DnsView::default());
-        records.retain(|r| !r.value.contains('*'));
-        records
-    }
-
-    /// The same, and what needs the records of others: what SPF costs and whom it lets in, hosts behind mail servers,
-    /// policies. Of these only what is wrong is told; what nobody could tell is a note, for the verdict rests on the
-    /// domain's own servers.
+    /// The same, and what needs the records of others: what SPF costs and whom it lets in, where keys lead, hosts behind
+    /// mail servers, policies. Of these only what is wrong or unknown is told, beside what it rests on.
     pub(super) async fn check_thoroughly(
         &self,
         platform: &PlatformId,
         domain: &Domain,
         topics: &BTreeSet<DnsTopic>,
-    ) -> Vec<Finding> {
-        let (expected, view) = match self.look(platform, domain, topics).await {
+    ) -> (Vec<Finding>, Basis) {
+        let Look { expected, leaving, view } = match self.look(platform, domain, topics).await {
             Ok(seen) => seen,
-            Err(unknown) => return vec![*unknown],
+            Err(unknown) => return (vec![*unknown], Basis::default()),
         };
         let mut findings = dns::check(domain, topics, &expected, &view);
-        let client = Client { authority: false, ..Client::default() };
-        let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let resolvers = self.resolvers(domain);
-        let world = if !resolvers.is_empty() {
-            Ok(Servers::new(client, resolvers.clone()))
-        } else if servers.is_empty() {
-            Servers::system(client)
-        } else {
-            Ok(Servers::new(client, servers))
-        };
-        let Ok(world) = world else { return findings };
-        if view.failure.is_some() {
-            return findings;
+        let asked: Vec<ExpectedRecord> = expected.iter().filter(|r| topics.contains(&r.topic)).cloned().collect();
+        let rows = dns::diff(&asked, &view);
+        let mut basis = Basis { rows, view, asked: BTreeMap::new() };
+        if basis.view.failure.is_some() {
+            return (findings, basis);
         }
+        let resolvers = self.resolvers(domain);
+        let (world, partial) = match self.world(domain, &resolvers) {
+            Ok(world) => world,
+            Err(unknown) => {
+                findings.push(*unknown);
+                return (findings, basis);
+            }
+        };
         if !resolvers.is_empty() {
             let told = world.ask_each(&dns::questions(domain, &expected, topics)).await;
-            findings.extend(compare(&view, &told));
+            findings.extend(compare(&basis.view, &told));
         }
-        let leaving = self.leaving(domain).await;
         let audit = Audit {
             domain,
             expected: &expected,
             leaving: &leaving,
-            view: &view,
+            view: &basis.view,
             dns: &world,
             web: Some(&Wire),
             selectors: &[],
+            partial,
         };
-        let further = audit.run().await.findings;
-        let told = further.into_iter().filter(|f| f.severity >= Severity::Warning && belongs(&f.code, topics));
-        findings.extend(told.map(|f| match f.severity {
-            Severity::Unknown => Finding { severity: Severity::Info, ..f },
-            _ => f,
-        }));
-        findings
+        let audited = audit.run().await;
+        let worth = |f: &Finding| f.severity >= Severity::Warning || f.code == "dmarc-inherited" || f.code == "dkim-ok";
+        let further = audited.findings.into_iter().filter(|f| worth(f) && belongs(&f.code, topics)).collect();
+        basis.asked = audited.answers;
+        (join(findings, further), basis)
+    }
+
+    /// Who answers questions about the names of others, and whether they serve some names only.
+    fn world(&self, domain: &Domain, resolvers: &[Nameserver]) -> Result<(Servers, bool), Box<Finding>> {
+        let client = Client { authority: false, ..Client::default() };
+        let servers = observe::dns_servers(self.spec, domain, &self.servers);
+        if !resolvers.is_empty() {
+            return Ok((Servers::new(client, resolvers.to_vec()), false));
+        }
+        if !servers.is_empty() {
+            return Ok((Servers::new(client, servers), true));
+        }
+        Servers::system(client).map(|world| (world, false)).map_err(|reason| {
+            Box::new(Finding {
+                code: "dns-unknown".to_owned(),
+                severity: Severity::Unknown,
+                subject: domain.to_string(),
+                message: "the records of others could not be looked at: who else sends, and where mail servers are"
+                    .to_owned(),
+                expected: None,
+                actual: Some(reason),
+                fix: Some("name a resolver in the spec, as `dns.resolvers`".to_owned()),
+            })
+        })
     }
 }
 
 /// Whether a finding of an audit is about one of the topics.
 fn belongs(code: &str, topics: &BTreeSet<DnsTopic>) -> bool {
-    let families: [(DnsTopic, &[&str]); 3] = [
+    let families: [(DnsTopic, &[&str]); 4] = [
         (DnsTopic::Mx, &["mx-", "ptr-", "tlsa-", "mta-sts-", "tls-rpt-"]),
         (DnsTopic::Spf, &["spf-"]),
+        (DnsTopic::Dkim, &["dkim-"]),
         (DnsTopic::Dmarc, &["dmarc-", "bimi-"]),
     ];
     let named = |words: &[&str]| words.iter().any(|w| code.starts_with(w));

@@ -22,6 +22,7 @@ use super::{
     interrupt::Interrupt,
     mail::{Asked, Mailman},
     names::Names,
+    post::Postman,
     screen::Screen,
 };
 use crate::{
@@ -101,7 +102,8 @@ impl<'a> Job<'a> {
             self.platforms.iter().map(|(id, p)| (id.clone(), Arc::clone(p) as Arc<dyn Reader>)).collect();
         let servers = self.context.dns_servers()?;
         let writers = self.context.zone_writers(self.spec, self.plan, &servers)?;
-        let names = Names { spec: self.spec, readers: &readers, servers, writers };
+        let post = Some(Postman::new(self.context, self.spec, self.inventory, servers.clone()));
+        let names = Names { spec: self.spec, readers: &readers, servers, ports: self.context.ports(), writers, post };
         let options = Options {
             acks,
             no_wait: self.args.no_wait,
@@ -110,6 +112,7 @@ impl<'a> Job<'a> {
             until,
             cancel: interrupt.gentle.clone(),
             stop_now: interrupt.hard.clone(),
+            stopped_by: Arc::clone(&interrupt.first),
             poll: self.context.poll(),
             gatekeeper: Arc::new(doorman),
             hooks: Arc::new(Programs::of(self.spec)),

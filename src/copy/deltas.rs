@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     CopyError, flags,
     link::Link,
-    store::{FlagGroup, Meta, StoreErrorKind},
+    store::{FlagGroup, FlagsOf, Meta, StoreErrorKind},
 };
-use crate::journal::ledger::{FolderRow, Lease, MessageRow};
+use crate::journal::ledger::{FolderRow, MessageRow};
 
 /// Whether a message that was delivered has other flags at the source than it had when they were last carried over.
 pub(super) fn differs(meta: &Meta, row: &MessageRow) -> bool {
@@ -16,26 +16,25 @@ pub(super) fn differs(meta: &Meta, row: &MessageRow) -> bool {
 
 /// Carries changed flags over to messages that the target's user has not touched since: those whose flags are still
 /// what the target was last given. A message that the user deleted stays deleted.
+///
+/// Gives the rows to be put down. Until they are, the next pass does it again, which changes nothing.
 pub(super) async fn carry(
     target: &mut Link<'_>,
-    lease: Lease,
     folder: &FolderRow,
     name: &str,
     changed: Vec<(Meta, MessageRow)>,
-) -> Result<(), CopyError> {
+) -> Result<Vec<MessageRow>, CopyError> {
     if changed.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let validity = folder.target_validity;
     let place = |row: &MessageRow| row.target.filter(|(v, _)| *v == validity).map(|(_, uid)| uid);
     let uids: BTreeSet<u32> = changed.iter().filter_map(|(_, row)| place(row)).collect();
-    let mut there: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
-    let mut permanent = None;
+    let (mut there, mut permanent) = (FlagsOf::new(), None);
     if !uids.is_empty() {
-        permanent = target.refresh(name).await?.permanent;
         let uids: Vec<u32> = uids.into_iter().collect();
-        let metas = target.some(name, &uids).await?;
-        there = metas.into_iter().map(|m| (m.uid, m.flags)).collect();
+        let (opened, flags) = target.flags(name, &uids).await?;
+        (there, permanent) = (flags, opened.permanent);
     }
     let mut groups: BTreeMap<BTreeSet<String>, Vec<u32>> = BTreeMap::new();
     let mut rows = Vec::new();
@@ -57,12 +56,11 @@ pub(super) async fn carry(
     if !groups.is_empty() {
         set(target, name, &groups).await?;
     }
-    let at = (folder.id, folder.source_validity);
-    target.context.ledger(move |l| l.settle(lease, at, None, &rows)).await
+    Ok(rows)
 }
 
 /// Sets flags; repeating it does no harm, so a lost connection is simply made again.
-async fn set(target: &mut Link<'_>, folder: &str, groups: &[FlagGroup]) -> Result<(), CopyError> {
+pub(super) async fn set(target: &mut Link<'_>, folder: &str, groups: &[FlagGroup]) -> Result<(), CopyError> {
     let mut tries = target.tries(format!("setting flags in `{folder}`"));
     loop {
         target.context.go_on()?;

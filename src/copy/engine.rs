@@ -9,7 +9,10 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CopyError, Resources, filter,
+    CopyError, Resources,
+    delivery::Sent,
+    estranged::status_of,
+    filter,
     folder::FolderPass,
     folders::{self, Prepared},
     lanes::{Lane, Task, surveyed},
@@ -17,11 +20,13 @@ use super::{
     mapping::{Learned, included},
     pace::Pace,
     recovery::{self, Doubt},
+    sticking::Sticking,
     store::{FolderVerb, Listed, Listing, Store, find},
     tally::{self, Tally},
     views,
 };
 use crate::{
+    imap::Known,
     journal::ledger::{FolderId, FolderRow, Lease, Ledger},
     model::{
         Address, CopyCounts, CopyReport, Event, EventSink, FailedMessage, FolderPath, FolderStatus, MailFilter,
@@ -33,9 +38,12 @@ use crate::{
 /// what is done by then needs no more of them.
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// Servers that take longer than this for a listing, and a login where one is needed, are worth several connections from
-/// the start.
+/// Servers that take longer than this for a listing are worth several connections from the start.
 const FAR: Duration = Duration::from_millis(25);
+
+/// How many more folders are copied at the same time when the target wants to be asked before each message, so that each
+/// connection is idle most of the time.
+const MORE: usize = 2;
 
 /// What a pass works on.
 pub(super) struct Job<'a> {
@@ -62,16 +70,17 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         cancel: job.cancel.child_token(),
         tuning: job.tuning,
         pace: job.pace,
+        sticking: Sticking::default(),
     };
     let (account, id) = (job.account.clone(), job.source_id.clone());
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;
     let lane = |extra| Lane::new(&context, (&job.source, &job.target), extra);
     let mut first = lane(false);
-    let begun = tokio::time::Instant::now();
     let (listing, there) = tokio::join!(first.source.list(), first.target.list());
-    let (listing, there) = (listing?, there?);
+    let (listing, mut there) = (listing?, there?);
     let (listing, views) = views::set_aside(listing, job.filter);
-    let patience = if begun.elapsed() > FAR { Duration::ZERO } else { PATIENCE };
+    let patience = if listing.took.max(there.took) > FAR { Duration::ZERO } else { PATIENCE };
+    let lanes = job.tuning.lanes + if first.target.waits() { MORE } else { 0 };
     let choice = filter::Choice::load(&context, &job.source_id.0, job.filter).await?;
     let mut pass = Pass {
         shared: Shared {
@@ -87,11 +96,13 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         rows: BTreeMap::new(),
         same: BTreeSet::new(),
         replaced: false,
+        once: None,
         left_alone: Mutex::default(),
     };
-    pass.load(&job.source_id.0, &there).await?;
+    pass.load(&job.source_id.0, &mut first.target, &mut there).await?;
     pass.settle_doubts(&mut first, &listing, &there).await?;
-    let prepared = pass.folders(&mut first, || lane(true), patience, (&listing, &there)).await?;
+    pass.choose_labels(&mut first.source, &listing).await?;
+    let prepared = pass.folders(&mut first, || lane(true), (patience, lanes), (&listing, &there)).await?;
     pass.views(&views)?;
     pass.subscribe(&mut first.target, (&listing, &there), &prepared, false).await?;
     pass.finish()
@@ -138,10 +149,19 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The HIGHESTMODSEQ up to which a folder was copied to its end, where only later changes need to be asked for.
-fn complete_until(row: &FolderRow) -> Option<u64> {
+/// What is known of a folder that was copied to its end, so that only the rest needs to be asked for.
+pub(super) fn known(row: &FolderRow) -> Known {
     let status = row.status.filter(|s| row.adopt_below == 0 && s.uid_validity == row.source_validity);
-    status.filter(|_| row.counts.is_some()).and_then(|s| s.highest_modseq)
+    match status.filter(|_| row.counts.is_some()) {
+        Some(FolderStatus { highest_modseq: Some(modseq), .. }) => Known::Modseq(modseq),
+        Some(status) => Known::Below(status.uid_next),
+        None => Known::Nothing,
+    }
+}
+
+/// Whether a folder at the target is the one that a row speaks of: same UIDVALIDITY, and no UID taken back.
+fn goes_on(row: &FolderRow, status: Option<FolderStatus>, highest: u32) -> bool {
+    status.is_some_and(|s| s.uid_validity == row.target_validity && (s.uid_next == 0 || s.uid_next > highest))
 }
 
 pub(super) struct Pass<'p, 'c> {
@@ -154,21 +174,38 @@ pub(super) struct Pass<'p, 'c> {
     same: BTreeSet<FolderPath>,
     /// Nothing at the target is what earlier passes filled.
     pub(super) replaced: bool,
+    /// Where each message with labels is copied once: the messages of each folder that are copied from another one.
+    once: Option<BTreeMap<FolderPath, BTreeSet<u32>>>,
     /// Folders that the target's user took away, and that are not made again.
     pub(super) left_alone: Mutex<BTreeSet<FolderPath>>,
 }
 
 impl<'c> Pass<'_, 'c> {
     /// Reads what is known, and finds out whether the target is still the mailbox that it was.
-    async fn load(&mut self, platform: &PlatformId, there: &Listing) -> Result<(), CopyError> {
+    async fn load(
+        &mut self,
+        platform: &PlatformId,
+        target: &mut Link<'c>,
+        there: &mut Listing,
+    ) -> Result<(), CopyError> {
         let (account, platform) = (self.shared.context.account.clone(), platform.clone());
         let rows = self.shared.context.ledger(move |l| l.known_folders(&account, &platform)).await?;
         self.rows = rows.into_iter().map(|row| (row.path.clone(), row)).collect();
         let filled: Vec<FolderRow> = self.rows.values().filter(|r| r.target_validity > 0).cloned().collect();
-        for row in &filled {
-            let status = row.target.as_deref().and_then(|name| find(there, name)).and_then(|f| f.status);
-            if self.is_same(row, status).await? {
-                self.same.insert(row.path.clone());
+        self.recognise(&filled, there).await?;
+        if there.earlier && self.same.len() < filled.len() {
+            // The look may be older than what another run did to the target since.
+            *there = target.list().await?;
+            self.recognise(&filled, there).await?;
+        }
+        if self.same.is_empty() {
+            // A listing may lag behind what was appended; a folder that is opened does not.
+            for row in &filled {
+                let Some(name) = row.target.as_deref().filter(|name| find(there, name).is_some()) else { continue };
+                let now = status_of(&target.refresh(name).await?);
+                if self.is_same(row, now).await? {
+                    self.same.insert(row.path.clone());
+                }
             }
         }
         self.replaced = !filled.is_empty() && self.same.is_empty();
@@ -194,12 +231,26 @@ impl<'c> Pass<'_, 'c> {
         Ok(())
     }
 
-    /// Whether a folder at the target is the one that the ledger speaks of: same UIDVALIDITY, and no UID taken back.
-    pub(super) async fn is_same(&self, row: &FolderRow, status: Option<FolderStatus>) -> Result<bool, CopyError> {
+    /// Takes note of which folders of a listing are the ones that the ledger speaks of.
+    async fn recognise(&mut self, filled: &[FolderRow], there: &Listing) -> Result<(), CopyError> {
+        let rows = filled.to_vec();
+        let highest = self.shared.context.ledger(move |l| l.highest_of(&rows)).await?;
+        let listed = |row: &FolderRow| row.target.as_deref().and_then(|name| find(there, name)).and_then(|f| f.status);
+        let same = |row: &&FolderRow| goes_on(row, listed(row), highest.get(&row.id).copied().unwrap_or_default());
+        self.same = filled.iter().filter(same).map(|row| row.path.clone()).collect();
+        Ok(())
+    }
+
+    /// Whether a folder at the target was recognised as the one that the ledger speaks of.
+    pub(super) fn is_known(&self, path: &FolderPath) -> bool {
+        self.same.contains(path)
+    }
+
+    /// Whether a folder at the target is the one that the ledger speaks of.
+    pub(super) async fn is_same(&self, row: &FolderRow, status: FolderStatus) -> Result<bool, CopyError> {
         let (id, validity) = (row.id, row.target_validity);
-        let Some(status) = status.filter(|s| s.uid_validity == validity) else { return Ok(false) };
         let highest = self.shared.context.ledger(move |l| l.highest(id, validity)).await?;
-        Ok(status.uid_next == 0 || status.uid_next > highest)
+        Ok(goes_on(row, Some(status), highest))
     }
 
     pub(super) fn remark(&self, text: String) {
@@ -355,15 +406,17 @@ impl<'c> Pass<'_, 'c> {
                 return self.refused(&mut lane.source, folder, &text).await;
             }
         }
-        let since = complete_until(&row);
+        let known = known(&row);
         let (met, opened) = tokio::join!(
             self.meet_target(&mut lane.target, &mut row, &pair.target, there),
-            surveyed(&mut lane.source, task, since)
+            surveyed(&mut lane.source, task, known)
         );
-        met.and(opened)?;
+        let unsaved = met?;
+        opened?;
         let elsewhere = self.elsewhere(&mut lane.source, task, listing).await?;
         let pass = FolderPass {
             elsewhere,
+            unsaved,
             shared: &self.shared,
             source: &mut lane.source,
             target: &mut lane.target,
@@ -371,8 +424,30 @@ impl<'c> Pass<'_, 'c> {
             name: folder.name.clone(),
             target_name: pair.target.clone(),
         };
-        let (row, counts) = pass.run().await?;
-        self.complete(row, status, counts).await
+        let (sent, counts) = pass.run().await?;
+        self.complete(sent, status, counts).await
+    }
+
+    /// Chooses the folder of each message that several folders show, where it is to be copied once.
+    async fn choose_labels(&mut self, source: &mut Link<'c>, listing: &Listing) -> Result<(), CopyError> {
+        let folders = views::preferred(listing, self.filter);
+        if folders.is_empty() {
+            return Ok(());
+        }
+        let mut all = Vec::new();
+        for folder in folders {
+            self.shared.context.go_on()?;
+            let opened = source.refresh(&folder.name).await?;
+            let ids = if opened.messages == 0 { BTreeMap::new() } else { source.gmail_ids(&folder.name).await? };
+            let mut delivered = BTreeSet::new();
+            if let Some(id) = self.rows.get(&folder.path).map(|row| row.id) {
+                let rows = self.shared.context.ledger(move |l| l.messages(id, opened.uid_validity)).await?;
+                delivered.extend(rows.into_values().filter(|r| r.state.is_delivered()).map(|r| r.uid));
+            }
+            all.push(views::Shown { path: folder.path.clone(), ids, delivered });
+        }
+        self.once = Some(views::once(&all));
+        Ok(())
     }
 
     /// The messages of the folder that is open which are copied from another folder, because they are shown there too.
@@ -382,6 +457,9 @@ impl<'c> Pass<'_, 'c> {
         task: &Task<'_>,
         listing: &Listing,
     ) -> Result<BTreeSet<u32>, CopyError> {
+        if let Some(once) = &self.once {
+            return Ok(once.get(&task.folder.path).cloned().unwrap_or_default());
+        }
         if task.status.messages == 0 || !views::by_labels(listing, self.filter, task.folder) {
             return Ok(BTreeSet::new());
         }
@@ -391,11 +469,11 @@ impl<'c> Pass<'_, 'c> {
     /// Puts down that a folder was copied to its end.
     pub(super) async fn complete(
         &self,
-        mut row: FolderRow,
+        sent: Sent,
         status: FolderStatus,
         counts: CopyCounts,
     ) -> Result<CopyCounts, CopyError> {
-        let lease = self.shared.lease;
+        let mut row = sent.row.clone();
         // A pass that left failures behind is not complete: the next one tries them again.
         row.status = counts.failed.is_empty().then_some(status);
         row.counts = Some(counts.clone());
@@ -403,7 +481,7 @@ impl<'c> Pass<'_, 'c> {
             // What failed may still be found among what the target had before.
             row.adopt_below = 0;
         }
-        self.shared.context.ledger(move |l| l.save_folder(lease, &row)).await?;
+        sent.complete(&self.shared, row).await?;
         Ok(counts)
     }
 
@@ -460,8 +538,16 @@ impl<'c> Pass<'_, 'c> {
             self.remark("the target changes the octets of messages it is given".to_owned());
         }
         let mut report = std::mem::take(&mut *lock(&self.report));
+        if report.total.weak > 0 {
+            report.remarks.push(format!(
+                "{} messages were taken for what the target has already by header, date and size, because it has none of \
+                 their octets; check some of them before the source is given up",
+                report.total.weak
+            ));
+        }
         report.failed = tally.failed;
         report.total.octets = tally.octets;
+        report.total.new = Some(tally.new);
         if !report.total.balances() {
             return Err(CopyError::Unbalanced {
                 account: self.shared.context.account.clone(),

@@ -15,7 +15,7 @@ use crate::{
     model::{CopyCounts, FailedMessage, FolderStatus},
 };
 
-fn status_of(opened: &Opened) -> FolderStatus {
+pub(super) fn status_of(opened: &Opened) -> FolderStatus {
     FolderStatus {
         uid_validity: opened.uid_validity,
         uid_next: opened.uid_next,
@@ -53,15 +53,19 @@ impl<'c> Pass<'_, 'c> {
         })
     }
 
-    /// Makes sure that the row speaks of the folder that the target has now.
+    /// Makes sure that the row speaks of the folder that the target has now. True when the row is to be put down before
+    /// anything is sent there.
     pub(super) async fn meet_target(
         &self,
         target: &mut Link<'c>,
         row: &mut FolderRow,
         name: &str,
         there: &Listing,
-    ) -> Result<(), CopyError> {
+    ) -> Result<bool, CopyError> {
         let listed = find(there, name).and_then(|f| f.status);
+        if listed.is_some() && row.target.as_deref() == Some(name) && self.is_known(&row.path) {
+            return Ok(false);
+        }
         let status = match listed {
             Some(status) => status,
             None => status_of(&target.refresh(name).await?),
@@ -72,16 +76,15 @@ impl<'c> Pass<'_, 'c> {
             row.target_validity = status.uid_validity;
             let end = if status.uid_next == 0 { u32::MAX } else { status.uid_next };
             row.adopt_below = if status.messages == 0 { 0 } else { end };
-            let saved = row.clone();
-            return self.shared.context.ledger(move |l| l.save_folder(lease, &saved)).await;
+            return Ok(true);
         }
-        if self.is_same(row, Some(status)).await? {
-            return Ok(());
+        if self.is_same(row, status).await? {
+            return Ok(false);
         }
         // The listing is older than what was found of windows in doubt.
         let now = status_of(&target.refresh(name).await?);
-        if self.is_same(row, Some(now)).await? {
-            return Ok(());
+        if self.is_same(row, now).await? {
+            return Ok(false);
         }
         let lost = recovery::rematch(self.shared.context, lease, target, row, name).await?;
         if lost > 0 {
@@ -90,7 +93,7 @@ impl<'c> Pass<'_, 'c> {
                  any more and are not sent again"
             ));
         }
-        Ok(())
+        Ok(false)
     }
 
     pub(super) async fn has_new(
@@ -133,7 +136,10 @@ impl<'c> Pass<'_, 'c> {
         for meta in metas {
             let row = known.get(&meta.uid).filter(|r| r.state.is_delivered()).cloned();
             match row.or_else(|| self.shared.choice.of(&folder.path, validity, &meta, known.get(&meta.uid))) {
-                Some(row) if row.state == MessageState::Adopted => counts.present += 1,
+                Some(row) if row.state == MessageState::Adopted => {
+                    counts.present += 1;
+                    counts.weak += u64::from(row.is_weak());
+                }
                 Some(row) if row.state == MessageState::Excluded => {
                     *counts.excluded.entry(row.class.unwrap_or_default()).or_default() += 1;
                 }

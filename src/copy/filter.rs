@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{CopyError, engine::Shared, link::Context, store::Meta, tally::FolderTally};
+use super::{CopyError, delivery::Sent, engine::Shared, link::Context, store::Meta, tally::FolderTally};
 use crate::{
     journal::ledger::{Decision, Failure, FolderRow, MessageRow, MessageState, Registered},
     model::{CopyCounts, Event, FailedMessage, FolderPath, IGNORED, MailFilter},
@@ -198,16 +198,16 @@ pub(super) async fn register(
 }
 
 /// Brings the two halves of a folder together: its sums, and what failed in it.
-pub(super) async fn close(
-    shared: &Shared<'_>,
-    row: &FolderRow,
-    read: FolderTally,
-    sent: FolderTally,
-) -> Result<CopyCounts, CopyError> {
+pub(super) async fn close(shared: &Shared<'_>, sent: &mut Sent, read: FolderTally) -> Result<CopyCounts, CopyError> {
+    let tally = std::mem::take(&mut sent.tally);
     let mut counts = read.counts;
-    counts.add(&sent.counts);
-    let failed: Vec<FailedMessage> = read.failed.into_iter().chain(sent.failed).collect();
-    register(shared, row, &failed, &read.kept).await?;
+    counts.add(&tally.counts);
+    let failed: Vec<FailedMessage> = read.failed.into_iter().chain(tally.failed).collect();
+    if !failed.is_empty() {
+        // The registry takes their sizes and dates from the ledger.
+        sent.flush(shared).await?;
+    }
+    register(shared, &sent.row, &failed, &read.kept).await?;
     shared.tally().failed.extend(failed);
     Ok(counts)
 }

@@ -1,6 +1,7 @@
-//! Folders that the target was never given anything of, one after the other without a pause between them.
+//! Folders one after the other without a pause between them.
 //!
-//! Nothing of such a folder is known, so that its messages can be read before the target has been asked about it. The
+//! Of a folder that the target was never given anything of nothing is known, and one that is at the target as an earlier
+//! pass left it holds no surprise: what there is to do in either can be read before the target is asked about it. The
 //! half of a lane that reads therefore goes on with the next folder while the half that sends is still busy with the
 //! one before: what is read ahead is bounded by the memory that windows share.
 
@@ -10,9 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     CopyError,
-    engine::Pass,
+    delivery::Sending,
+    engine::{Pass, known},
     filter,
-    folder::{Items, Reading, Sending},
+    folder::{Items, Reading, changed_only},
     folders::Prepared,
     lanes::{Lane, Queue, Task, surveyed},
     link::Link,
@@ -31,7 +33,7 @@ struct Begun<'l> {
 }
 
 impl<'c> Pass<'_, 'c> {
-    /// Copies new folders until there are no more, or others need the place of an extra lane.
+    /// Copies folders that can be read ahead until there are no more, or others need the place of an extra lane.
     pub(super) async fn flow(
         &self,
         lane: &mut Lane<'c>,
@@ -61,12 +63,16 @@ impl<'c> Pass<'_, 'c> {
         let context = self.shared.context;
         while !(enough.load(Ordering::Relaxed) || (extra && source.is_surplus())) {
             context.go_on()?;
-            let Some(task) = queue.next_new() else { break };
+            let Some(task) = queue.next_ahead() else { break };
             let (folder, lease) = (task.folder, self.shared.lease);
             let path = folder.path.clone();
-            let mut row = context.ledger(move |l| l.folder(lease, &path)).await?;
-            let opened = surveyed(source, &task, None).await?;
+            let mut row = match self.rows.get(&path).filter(|_| self.is_known(&path)) {
+                Some(row) => row.clone(),
+                None => context.ledger(move |l| l.folder(lease, &path)).await?,
+            };
+            let opened = surveyed(source, &task, known(&row)).await?;
             let elsewhere = self.elsewhere(source, &task, listing).await?;
+            let changed = changed_only(&self.shared, source, &row, &folder.name, &opened).await?;
             row.source_validity = opened.uid_validity;
             let (items, received) = mpsc::channel(1);
             let (done, read) = oneshot::channel();
@@ -82,7 +88,7 @@ impl<'c> Pass<'_, 'c> {
             if begin.send(Begun { task, row, items: received, read }).await.is_err() {
                 break;
             }
-            if done.send(reading.run(None, &opened).await?).is_err() {
+            if done.send(reading.run(changed, &opened).await?).is_err() {
                 break;
             }
         }
@@ -100,12 +106,12 @@ impl<'c> Pass<'_, 'c> {
             let path = &task.folder.path;
             // Only folders that have a place are begun.
             let Some(pair) = prepared.pairs.get(path) else { continue };
-            self.meet_target(target, &mut row, &pair.target, there).await?;
-            let sending = Sending::new(&self.shared, &mut *target, pair.target.clone(), row, items);
-            let (row, sent) = sending.run().await?;
-            let Ok(read) = read.await else { return Ok(()) };
-            let counts = filter::close(&self.shared, &row, read, sent).await?;
-            let counts = self.complete(row, task.status, counts).await?;
+            let unsaved = self.meet_target(target, &mut row, &pair.target, there).await?;
+            let sending = Sending::new(&self.shared, &mut *target, pair.target.clone(), (row, unsaved), items);
+            let mut sent = sending.run().await?;
+            let Ok(read) = read.await else { return sent.flush(&self.shared).await };
+            let counts = filter::close(&self.shared, &mut sent, read).await?;
+            let counts = self.complete(sent, task.status, counts).await?;
             self.add(path, counts)?;
             enough.fetch_or(extra && target.is_surplus(), Ordering::Relaxed);
         }

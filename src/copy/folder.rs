@@ -6,31 +6,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    CopyError, Side, deltas,
-    engine::Shared,
+    CopyError,
+    delivery::{Sending, Sent},
+    deltas,
+    engine::{self, Shared},
     filter,
     link::Link,
-    pairing::Pool,
     reading::{Read, read_window},
     resources::Held,
     scanning::Parts,
-    sending::{Fate, Parcel, Place, send},
-    sorting::{self, Sorted, Sorter, reused, row_of},
-    store::{Meta, Opened},
-    tally::FolderTally,
+    sorting::{self, reused, row_of},
+    store::{Meta, Opened, Told},
+    tally::{self, FolderTally},
     views,
     window::cut,
 };
 use crate::{
-    journal::ledger::{FolderRow, Intent, MessageRow, Settled, WindowId},
-    model::{CopyCounts, Digest},
+    imap::{Known, UidRange},
+    journal::ledger::{FolderRow, Ledger, MessageRow, Settled, Step},
+    model::CopyCounts,
 };
 
+/// Above how many ranges of UIDs that vanished a folder is listed instead.
+const VANISHED: usize = 1000;
+
 /// How many messages one message to the other half names.
-const CARRIED: usize = 1000;
+pub(super) const CARRIED: usize = 1000;
 
 /// One folder being copied.
 pub(super) struct FolderPass<'p, 'c> {
@@ -38,6 +42,8 @@ pub(super) struct FolderPass<'p, 'c> {
     pub(super) source: &'p mut Link<'c>,
     pub(super) target: &'p mut Link<'c>,
     pub(super) row: FolderRow,
+    /// Whether the row is still to be put down.
+    pub(super) unsaved: bool,
     /// Messages that are copied from another folder, because they are shown there too.
     pub(super) elsewhere: BTreeSet<u32>,
     /// The folder's name at the source, as it is sent.
@@ -52,6 +58,8 @@ pub(super) enum Item {
     Flags(Vec<(Meta, MessageRow)>),
     /// Messages to be delivered, and their part of the memory.
     Window(Vec<Read>, Held),
+    /// All of the folder was handed over. Which messages are to be read once more is wanted here.
+    All(oneshot::Sender<Vec<Meta>>),
 }
 
 /// What comes from the reading half.
@@ -65,16 +73,18 @@ pub(super) struct Changed {
     metas: Vec<Meta>,
     /// What is known of those messages.
     rows: BTreeMap<u32, MessageRow>,
+    /// What is not there any more.
+    vanished: Vec<UidRange>,
 }
 
 impl FolderPass<'_, '_> {
-    /// Copies what is new, carries flags over, and gives the folder's row and sums.
-    pub(super) async fn run(mut self) -> Result<(FolderRow, CopyCounts), CopyError> {
+    /// Copies what is new, carries flags over, and gives what is to be put down, and the sums.
+    pub(super) async fn run(mut self) -> Result<(Sent, CopyCounts), CopyError> {
         let opened = self.source.open(&self.name).await?;
         if self.shared.choice.needs_limit(&self.row.path) {
             self.shared.choice.set_limit(self.target.change().await?.append_limit());
         }
-        let known = self.changed_only(&opened).await?;
+        let known = changed_only(self.shared, self.source, &self.row, &self.name, &opened).await?;
         self.row.source_validity = opened.uid_validity;
         let (items, received) = mpsc::channel(1);
         let reading = Reading {
@@ -86,31 +96,49 @@ impl FolderPass<'_, '_> {
             items,
             tally: FolderTally::default(),
         };
-        let sending = Sending::new(self.shared, self.target, self.target_name, self.row, received);
+        let row = (self.row, self.unsaved);
+        let mut sending = Sending::new(self.shared, self.target, self.target_name, row, received);
+        sending.weakly = reading.adopts();
         // Each half ends by itself when the other one does, so that no append is cut off in the middle.
         let (read, sent) = tokio::join!(reading.run(known, &opened), sending.run());
-        let (row, sent) = sent?;
-        let counts = filter::close(self.shared, &row, read?, sent).await?;
-        Ok((row, counts))
-    }
-
-    /// What happened since the last complete pass, where the source tells and nothing was deleted there meanwhile. Else
-    /// the whole folder has to be listed.
-    async fn changed_only(&mut self, opened: &Opened) -> Result<Option<Changed>, CopyError> {
-        let same = self.row.source_validity == opened.uid_validity && self.row.adopt_below == 0;
-        let since = self.row.status.filter(|s| same && s.uid_validity == opened.uid_validity);
-        let counts = self.row.counts.clone().filter(|c| self.shared.choice.still_leaves_out(c));
-        let (Some(since), Some(counts)) = (since.and_then(|s| s.highest_modseq), counts) else {
-            return Ok(None);
+        let mut sent = sent?;
+        let read = match read {
+            Ok(read) => read,
+            Err(error) => return sent.flush(self.shared).await.and(Err(error)),
         };
-        let Some(metas) = self.source.changed(&self.name, since).await? else { return Ok(None) };
-        let (id, validity) = (self.row.id, opened.uid_validity);
-        let uids: BTreeSet<u32> = metas.iter().map(|m| m.uid).collect();
-        let rows = self.shared.context.ledger(move |l| l.messages_at(id, validity, &uids)).await?;
-        let new = metas.iter().filter(|m| !rows.contains_key(&m.uid)).count() as u64;
-        let complete = counts.source + new == u64::from(opened.messages);
-        Ok(complete.then_some(Changed { counts, metas, rows }))
+        let counts = filter::close(self.shared, &mut sent, read).await?;
+        Ok((sent, counts))
     }
+}
+
+/// What happened in a folder of the source, which was just surveyed, since the last complete pass, where the source tells
+/// that. It has to add up: else something was deleted there without our being told, and the whole folder has to be listed.
+pub(super) async fn changed_only(
+    shared: &Shared<'_>,
+    source: &mut Link<'_>,
+    row: &FolderRow,
+    name: &str,
+    opened: &Opened,
+) -> Result<Option<Changed>, CopyError> {
+    let same = row.source_validity == opened.uid_validity && row.adopt_below == 0;
+    let since = row.status.filter(|s| same && s.uid_validity == opened.uid_validity);
+    let counts = row.counts.clone().filter(|c| shared.choice.still_leaves_out(c));
+    let (Some(since), Some(counts)) = (since.and_then(|s| s.highest_modseq), counts) else {
+        return Ok(None);
+    };
+    let Some(Told { metas, vanished }) = source.changed(name, since).await? else { return Ok(None) };
+    let (id, validity) = (row.id, opened.uid_validity);
+    if vanished.len() > VANISHED || metas.iter().any(|m| vanished.iter().any(|range| range.contains(m.uid))) {
+        return Ok(None);
+    }
+    let uids: BTreeSet<u32> = metas.iter().map(|m| m.uid).collect();
+    let ranges: Vec<(u32, u32)> = vanished.iter().map(|r| (r.first, r.last.unwrap_or(u32::MAX))).collect();
+    let asked = move |l: &Ledger| Ok((l.messages_at(id, validity, &uids)?, l.states_between(id, validity, &ranges)?));
+    let (rows, gone) = shared.context.ledger(asked).await?;
+    let Some(counts) = tally::without(counts, gone) else { return Ok(None) };
+    let new = metas.iter().filter(|m| !rows.contains_key(&m.uid)).count() as u64;
+    let complete = counts.source + new == u64::from(opened.messages);
+    Ok(complete.then_some(Changed { counts, metas, rows, vanished }))
 }
 
 /// The reading half.
@@ -131,7 +159,7 @@ impl Reading<'_, '_> {
     pub(super) async fn run(mut self, known: Option<Changed>, opened: &Opened) -> Result<FolderTally, CopyError> {
         let context = self.shared.context;
         let (id, validity) = (self.row.id, self.row.source_validity);
-        if let Some(Changed { counts, metas, rows }) = known {
+        if let Some(Changed { counts, metas, rows, vanished }) = known {
             self.shared.progress(&self.row.path, counts.source, 0);
             self.tally.counts = counts;
             let (fresh, old): (Vec<Meta>, Vec<Meta>) = metas.into_iter().partition(|m| !rows.contains_key(&m.uid));
@@ -140,13 +168,18 @@ impl Reading<'_, '_> {
             let changed = old.into_iter().filter_map(|m| rows.get(&m.uid).map(|r| (m, r.clone())));
             let changed = changed.filter(|(m, r)| r.state.is_delivered() && deltas::differs(m, r)).collect();
             let fresh = self.sort_out(fresh, &rows).await?;
-            self.tally.kept.extend(self.shared.choice.ignored(&self.row.path, validity));
+            let there = |uid: &u32| !vanished.iter().any(|range| range.contains(*uid));
+            self.tally.kept.extend(self.shared.choice.ignored(&self.row.path, validity).into_iter().filter(there));
             if self.hand(Item::Flags(changed)).await {
                 self.windows(fresh).await?;
             }
             return Ok(self.tally);
         }
-        let mut parts = Parts::of(opened);
+        let below = match engine::known(&self.row) {
+            Known::Below(below) => below,
+            Known::Nothing | Known::Modseq(_) => 0,
+        };
+        let mut parts = Parts::of(opened, below);
         while let Some((range, metas)) = parts.next(self.source, &self.name).await? {
             let rows = context.ledger(move |l| l.messages_between(id, validity, range)).await?;
             let mut changed = Vec::new();
@@ -170,6 +203,7 @@ impl Reading<'_, '_> {
                     }
                 }
             }
+            let todo = self.sized(todo, below).await?;
             let todo = self.sort_out(todo, &rows).await?;
             drop(rows);
             self.shared.progress(&self.row.path, settled, 0);
@@ -180,10 +214,43 @@ impl Reading<'_, '_> {
             }
             let todo = self.leave_out(todo);
             if !going || !self.windows(todo).await? {
-                break;
+                return Ok(self.tally);
             }
         }
+        self.kept_back().await?;
         Ok(self.tally)
+    }
+
+    /// Whether what the target had before may be taken for what is to be sent.
+    fn adopts(&self) -> bool {
+        self.row.adopt_below > 1
+    }
+
+    /// Reads once more what the other half kept back because the target might have had it already.
+    async fn kept_back(&mut self) -> Result<(), CopyError> {
+        let (wanted, told) = oneshot::channel();
+        if self.adopts()
+            && self.hand(Item::All(wanted)).await
+            && let Ok(rest) = told.await
+        {
+            self.windows(rest).await?;
+        }
+        Ok(())
+    }
+
+    /// Messages below a UID were listed without their sizes, because they should have been delivered. Those that were not
+    /// are asked about again.
+    async fn sized(&mut self, todo: Vec<Meta>, below: u32) -> Result<Vec<Meta>, CopyError> {
+        let (bare, mut todo): (Vec<Meta>, Vec<Meta>) = todo.into_iter().partition(|m| m.uid < below && m.size == 0);
+        if !bare.is_empty() {
+            let uids: Vec<u32> = bare.iter().map(|m| m.uid).collect();
+            // One that is not there any more is found to be gone when it is read.
+            let mut sized: BTreeMap<u32, Meta> = bare.into_iter().map(|m| (m.uid, m)).collect();
+            sized.extend(self.source.some(&self.name, &uids).await?.into_iter().map(|m| (m.uid, m)));
+            todo.extend(sized.into_values());
+            todo.sort_unstable_by_key(|m| m.uid);
+        }
+        Ok(todo)
     }
 
     /// Counts what another folder brings, and gives the rest. Nothing is written down of it: it may be only here the
@@ -224,7 +291,8 @@ impl Reading<'_, '_> {
         self.shared.progress(&self.row.path, settled, 0);
         if !news.is_empty() {
             let (lease, over) = (self.shared.lease, [Settled { window: None, outcomes: news }]);
-            self.shared.context.ledger(move |l| l.advance(lease, (id, validity), &over, None)).await?;
+            let step = move |l: &Ledger| l.advance(lease, (id, validity), Step { over: &over, ..Step::default() });
+            self.shared.context.ledger(step).await?;
         }
         Ok(rest)
     }
@@ -246,309 +314,4 @@ impl Reading<'_, '_> {
     async fn hand(&self, item: Item) -> bool {
         self.items.send(item).await.is_ok()
     }
-}
-
-/// The sending half.
-pub(super) struct Sending<'p, 'c> {
-    shared: &'p Shared<'c>,
-    target: &'p mut Link<'c>,
-    name: String,
-    row: FolderRow,
-    received: Items,
-    /// What is over and not on disk yet.
-    over: Vec<Settled>,
-    tally: FolderTally,
-}
-
-/// A window whose intent is on disk.
-struct Ready {
-    window: WindowId,
-    intents: Vec<MessageRow>,
-    parcels: Vec<Parcel>,
-    _held: Held,
-}
-
-/// What comes next.
-enum Next {
-    Ready(Ready),
-    Flags(Vec<(Meta, MessageRow)>),
-    End,
-}
-
-impl<'p, 'c> Sending<'p, 'c> {
-    /// The sending half of a folder; `name` is the folder's name at the target, as it is sent.
-    pub(super) fn new(
-        shared: &'p Shared<'c>,
-        target: &'p mut Link<'c>,
-        name: String,
-        row: FolderRow,
-        received: Items,
-    ) -> Self {
-        Self { shared, target, name, row, received, over: Vec::new(), tally: FolderTally::default() }
-    }
-
-    /// Sends what comes, and gives the folder's row and the sums of what was sent.
-    pub(super) async fn run(mut self) -> Result<(FolderRow, FolderTally), CopyError> {
-        let result = self.all().await;
-        let flushed = self.flush().await;
-        result.and(flushed).map(|()| (self.row, self.tally))
-    }
-
-    async fn all(&mut self) -> Result<(), CopyError> {
-        let mut first = None;
-        while first.is_none() {
-            match self.received.recv().await {
-                None => return Ok(()),
-                Some(Item::Flags(changed)) => self.carry(changed).await?,
-                window @ Some(Item::Window(..)) => first = window,
-            }
-        }
-        let (mut place, mut sorter) = self.open().await?;
-        let result = self.transfer(&mut place, &mut sorter, first).await;
-        self.row.distrusted |= place.distrusted;
-        let mut tally = self.shared.tally();
-        tally.alters |= place.alters;
-        sorter.dropped.iter().for_each(|(k, n)| *tally.dropped.entry(k.clone()).or_default() += n);
-        drop(tally);
-        result
-    }
-
-    async fn transfer(
-        &mut self,
-        place: &mut Place,
-        sorter: &mut Sorter,
-        mut first: Option<Item>,
-    ) -> Result<(), CopyError> {
-        let mut ready: Option<Ready> = None;
-        let mut flags = Vec::new();
-        loop {
-            self.carry(std::mem::take(&mut flags)).await?;
-            let (validity, floor) = (place.validity, place.floor);
-            let mut prepare = Prepare {
-                shared: self.shared,
-                row: &self.row,
-                received: &mut self.received,
-                over: &mut self.over,
-                tally: &mut self.tally,
-                sorter: &mut *sorter,
-                place: (validity, floor),
-            };
-            let Some(mut window) = ready.take() else {
-                match prepare.next(first.take()).await? {
-                    Next::Ready(next) => ready = Some(next),
-                    Next::Flags(changed) => flags = changed,
-                    Next::End => return Ok(()),
-                }
-                continue;
-            };
-            let (sent, next) = tokio::join!(send(self.target, place, &mut window.parcels), prepare.next(first.take()));
-            self.settle(validity, &mut window);
-            let raised = match &sent {
-                Ok(()) => raise_floor(self.target, place, &window.parcels).await,
-                Err(_) => Ok(Floor::Named),
-            };
-            match next {
-                Ok(Next::Ready(next)) if sent.is_ok() && matches!(raised, Ok(Floor::Named)) => ready = Some(next),
-                // Its intent was put down before the one ahead of it left messages at places that nobody knows, and
-                // none of those may be taken for one of its own.
-                Ok(Next::Ready(next)) if sent.is_ok() && raised.is_ok() => {
-                    let (lease, id, floor) = (self.shared.lease, next.window, place.floor);
-                    self.shared.context.ledger(move |l| l.raise_floor(lease, id, floor)).await?;
-                    ready = Some(next);
-                }
-                // Its intent is on disk, and nothing of it was sent.
-                Ok(Next::Ready(mut next)) => {
-                    next.parcels.iter_mut().for_each(|p| p.fate = Some(Fate::NotSent));
-                    self.settle(validity, &mut next);
-                }
-                Ok(Next::Flags(changed)) => flags = changed,
-                Ok(Next::End) => return sent.and(raised.map(drop)),
-                Err(error) => return sent.and(raised.map(drop)).and(Err(error)),
-            }
-            sent.and(raised.map(drop))?;
-        }
-    }
-
-    /// Notes what became of a window.
-    fn settle(&mut self, validity: u32, window: &mut Ready) {
-        let intents = std::mem::take(&mut window.intents);
-        for (row, parcel) in intents.iter().zip(&window.parcels) {
-            // Keywords that were promised a place and then cost a refusal.
-            let lost = row.target_flags.difference(&parcel.out.flags);
-            for flag in lost.filter(|_| matches!(parcel.fate, Some(Fate::Stored(_)))) {
-                *self.shared.tally().dropped.entry(flag.clone()).or_default() += 1;
-            }
-        }
-        for (row, _) in intents.iter().zip(&window.parcels).filter(|(_, p)| p.fate == Some(Fate::InDoubt)) {
-            self.tally.count(&self.row.path, self.row.source_validity, &sorting::in_doubt(row.clone()));
-        }
-        let (outcomes, octets) = sorting::outcomes(validity, intents, &window.parcels);
-        outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));
-        self.shared.progress(&self.row.path, outcomes.len() as u64, octets);
-        self.over.push(Settled { window: Some(window.window), outcomes });
-    }
-
-    /// Puts down what is over.
-    async fn flush(&mut self) -> Result<(), CopyError> {
-        let over = std::mem::take(&mut self.over);
-        if over.is_empty() {
-            return Ok(());
-        }
-        let (lease, at) = (self.shared.lease, (self.row.id, self.row.source_validity));
-        self.shared.context.ledger(move |l| l.advance(lease, at, &over, None)).await.map(drop)
-    }
-
-    async fn carry(&mut self, changed: Vec<(Meta, MessageRow)>) -> Result<(), CopyError> {
-        deltas::carry(self.target, self.shared.lease, &self.row, &self.name, changed).await
-    }
-
-    /// Opens the folder at the target, and learns what of the mail may be there already.
-    async fn open(&mut self) -> Result<(Place, Sorter), CopyError> {
-        let context = self.shared.context;
-        let opened = self.target.open(&self.name).await?;
-        let change = self.target.change().await?;
-        let (limit, takes_nul) = (change.append_limit(), change.takes_nul());
-        self.shared.choice.set_limit(limit);
-        let (id, validity, adopt_below) = (self.row.id, self.row.target_validity, self.row.adopt_below);
-        if opened.uid_validity != validity {
-            return Err(CopyError::Renumbered {
-                side: Side::Target,
-                account: context.account.clone(),
-                folder: self.name.clone(),
-                was: validity,
-                now: opened.uid_validity,
-            });
-        }
-        let floor = match opened.uid_next {
-            0 => context.ledger(move |l| l.highest(id, validity)).await?.saturating_add(1),
-            next => next,
-        };
-        let mut sorter =
-            Sorter { validity, permanent: opened.permanent.clone(), limit, takes_nul, ..Sorter::default() };
-        if adopt_below > 1 {
-            let owned = context.ledger(move |l| l.owned(id, validity, 1)).await?;
-            let mut metas = self.target.scan(&self.name, 1, Some(adopt_below - 1)).await?;
-            metas.retain(|m| !owned.contains(&m.uid));
-            let contents = self.target.contents(&self.name, &metas).await?;
-            let (account, name) = (context.account.clone(), self.name.clone());
-            let mut aside = context.ledger(move |l| l.aside_of(&account, &name, validity)).await?;
-            aside.retain(|(uid, _)| *uid < adopt_below && !owned.contains(uid));
-            sorter.pool = Pool::new(contents.iter().map(|c| (c.uid, c.digest)).chain(aside));
-            sorter.there = metas.into_iter().map(|m| (m.uid, m.flags)).collect();
-        }
-        sorter.earlier = self.earlier().await?;
-        let taken = context.ledger(move |l| l.owned(id, validity, floor)).await?;
-        let place =
-            Place { folder: self.name.clone(), validity, floor, taken, distrusted: self.row.distrusted, alters: false };
-        Ok((place, sorter))
-    }
-
-    /// What was delivered when the source folder had another UIDVALIDITY, and is not yet known under the present one.
-    async fn earlier(&self) -> Result<BTreeMap<Digest, Vec<MessageRow>>, CopyError> {
-        let (id, validity) = (self.row.id, self.row.source_validity);
-        let context = self.shared.context;
-        let older = context.ledger(move |l| l.delivered_before(id, validity)).await?;
-        let mut earlier: BTreeMap<_, Vec<MessageRow>> = BTreeMap::new();
-        if older.is_empty() {
-            return Ok(earlier);
-        }
-        let rows = context.ledger(move |l| l.messages(id, validity)).await?;
-        let mut used: BTreeMap<_, usize> = BTreeMap::new();
-        for row in rows.values().filter(|r| r.state.is_delivered()) {
-            *used.entry((row.digest, row.target)).or_default() += 1;
-        }
-        let mut places = BTreeSet::new();
-        for row in older {
-            let Some(digest) = row.digest else { continue };
-            match used.get_mut(&(row.digest, row.target)).filter(|n| **n > 0) {
-                Some(n) => *n -= 1,
-                None if row.target.is_none_or(|place| places.insert(place)) => {
-                    earlier.entry(digest).or_default().push(row);
-                }
-                None => {}
-            }
-        }
-        Ok(earlier)
-    }
-}
-
-/// What is done while a window is on its way.
-struct Prepare<'s, 'c> {
-    shared: &'s Shared<'c>,
-    row: &'s FolderRow,
-    received: &'s mut Items,
-    over: &'s mut Vec<Settled>,
-    tally: &'s mut FolderTally,
-    sorter: &'s mut Sorter,
-    /// UIDVALIDITY of the target, and a UID that nothing which is sent from now on falls below.
-    place: (u32, u32),
-}
-
-impl Prepare<'_, '_> {
-    /// Waits for the next window that has something to send, and puts it down.
-    async fn next(&mut self, mut item: Option<Item>) -> Result<Next, CopyError> {
-        let context = self.shared.context;
-        loop {
-            context.go_on()?;
-            let next = match item.take() {
-                None => self.received.recv().await,
-                given => given,
-            };
-            let (batch, held) = match next {
-                Some(Item::Window(batch, held)) => (batch, held),
-                Some(Item::Flags(changed)) => return Ok(Next::Flags(changed)),
-                None => return Ok(Next::End),
-            };
-            let sorted = self.sorter.sort(batch);
-            sorted.outcomes.iter().for_each(|row| self.tally.count(&self.row.path, self.row.source_validity, row));
-            self.shared.progress(&self.row.path, sorted.outcomes.len() as u64, 0);
-            if !sorted.outcomes.is_empty() {
-                self.over.push(Settled { window: None, outcomes: sorted.outcomes });
-            }
-            let intent = (!sorted.intents.is_empty()).then(|| Intent {
-                folder: self.row.id,
-                source_validity: self.row.source_validity,
-                target_validity: self.place.0,
-                floor: self.place.1,
-                messages: sorted.intents.clone(),
-            });
-            let (lease, at) = (self.shared.lease, (self.row.id, self.row.source_validity));
-            let over = std::mem::take(self.over);
-            let window = context.ledger(move |l| l.advance(lease, at, &over, intent.as_ref())).await?;
-            if let Some(window) = window {
-                let Sorted { intents, parcels, .. } = sorted;
-                return Ok(Next::Ready(Ready { window, intents, parcels, _held: held }));
-            }
-        }
-    }
-}
-
-/// What a floor was raised by.
-enum Floor {
-    /// By UIDs that are known, all of them.
-    Named,
-    /// By where the folder ends, because something may be there under a UID that nobody knows.
-    Looked,
-}
-
-/// Moves the floor above what was just stored.
-async fn raise_floor(target: &mut Link<'_>, place: &mut Place, parcels: &[Parcel]) -> Result<Floor, CopyError> {
-    let mut floor = Floor::Named;
-    for parcel in parcels {
-        match parcel.fate {
-            Some(Fate::Stored(Some(uid))) => {
-                place.taken.insert(uid);
-                place.floor = place.floor.max(uid.saturating_add(1));
-            }
-            Some(Fate::Stored(None) | Fate::InDoubt) => floor = Floor::Looked,
-            _ => {}
-        }
-    }
-    if matches!(floor, Floor::Looked) {
-        let opened = target.refresh(&place.folder).await?;
-        place.floor = place.floor.max(opened.uid_next);
-    }
-    let lowest = place.floor;
-    place.taken.retain(|uid| *uid >= lowest);
-    Ok(floor)
 }

@@ -94,9 +94,12 @@ pub(super) async fn prepare(
             }
             Made::Refused(text) => {
                 learned.known.remove(&pair.source);
-                let first = learned.strict.insert(pair.source.clone());
-                if !first && !learned.flat.insert(pair.source.clone()) {
-                    out.refused.insert(pair.source.clone(), text);
+                let path = &pair.source;
+                let another = learned.strict.insert(path.clone())
+                    || learned.flat.insert(path.clone())
+                    || learned.short.insert(path.clone());
+                if !another {
+                    out.refused.insert(path.clone(), text);
                 }
             }
         }

@@ -15,14 +15,14 @@ use super::{
     pace::LOCKOUT,
     slots::{Door, Permit},
     store::{
-        Answer, Appended, Change, Fetch, Fetched, FlagGroup, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing,
-        Refusal, Store, StoreError, StoreErrorKind, Why,
+        Answer, Appended, Change, Fetch, Fetched, FlagGroup, FlagsOf, FolderVerb, Listed, Listing, Look, Meta, Opened,
+        Outgoing, Refusal, Store, StoreError, StoreErrorKind, Told, Why,
     },
 };
 use crate::{
     imap::{
         self, AppendMessage, AppendMode, AppendOutcome, Code, Compression, Connector, FolderCommand, Hint, ImapError,
-        ImapErrorKind, InternalDate, Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
+        ImapErrorKind, InternalDate, Known, Quirk, Reader, RefusalKind, StoreMode, UidRange, WireName, Writer,
     },
     model::FolderStatus,
 };
@@ -35,22 +35,27 @@ pub(super) struct ImapStore {
     connector: Connector,
     door: Door,
     names: Names,
+    /// Whether what an earlier look listed will do for the first listing.
+    earlier: bool,
 }
 
 impl ImapStore {
     /// A mailbox whose connections nobody else counts.
     pub(super) fn new(connector: Connector) -> Self {
         let door = Network::default().door(&connector);
-        Self::behind(door, connector)
+        Self { earlier: false, ..Self::behind(door, connector) }
     }
 
-    /// A mailbox whose connections are counted.
+    /// A mailbox whose connections are counted, and whose first listing may be that of a look that was taken just now.
     pub(super) fn behind(door: Door, connector: Connector) -> Self {
-        Self { connector, door, names: Names::default() }
+        Self { connector, door, names: Names::default(), earlier: true }
     }
 
     async fn looking(&self, permit: Permit) -> Result<Box<dyn Look>, StoreError> {
-        let client = self.connector.connect().await.inspect_err(|e| self.notice(e))?;
+        let mut client = self.connector.connect().await.inspect_err(|e| self.notice(e))?;
+        if !self.earlier {
+            client.take_earlier();
+        }
         Ok(Box::new(Session { client, names: Arc::clone(&self.names), link: self.link(), permit }))
     }
 
@@ -137,10 +142,13 @@ trait Client: Send + Sync {
     async fn open(&mut self, name: &WireName) -> Result<imap::Selected, ImapError>;
 
     /// Opens a folder and lists it, where that goes together.
-    async fn survey(&mut self, name: &WireName, since: Option<u64>) -> Result<Surveyed, ImapError>;
+    async fn survey(&mut self, name: &WireName, known: Known) -> Result<Surveyed, ImapError>;
+
+    /// Opens a folder and asks for flags, where that goes together.
+    async fn flags(&mut self, name: &WireName, uids: &[u32]) -> Result<(imap::Selected, Option<FlagsOf>), ImapError>;
 }
 
-type Surveyed = (imap::Selected, Option<Vec<imap::MessageMeta>>);
+type Surveyed = (imap::Selected, Option<imap::Survey>);
 
 #[async_trait]
 impl Client for Reader {
@@ -152,8 +160,12 @@ impl Client for Reader {
         self.examine(name).await
     }
 
-    async fn survey(&mut self, name: &WireName, since: Option<u64>) -> Result<Surveyed, ImapError> {
-        Reader::survey(self, name, since).await
+    async fn survey(&mut self, name: &WireName, known: Known) -> Result<Surveyed, ImapError> {
+        Reader::survey(self, name, known).await
+    }
+
+    async fn flags(&mut self, name: &WireName, uids: &[u32]) -> Result<(imap::Selected, Option<FlagsOf>), ImapError> {
+        self.examine_flags(name, uids).await
     }
 }
 
@@ -167,8 +179,12 @@ impl Client for Writer {
         self.select(name).await
     }
 
-    async fn survey(&mut self, name: &WireName, _since: Option<u64>) -> Result<Surveyed, ImapError> {
+    async fn survey(&mut self, name: &WireName, _known: Known) -> Result<Surveyed, ImapError> {
         Ok((self.select(name).await?, None))
+    }
+
+    async fn flags(&mut self, name: &WireName, uids: &[u32]) -> Result<(imap::Selected, Option<FlagsOf>), ImapError> {
+        self.select_flags(name, uids).await
     }
 }
 
@@ -186,17 +202,31 @@ impl<C: Client> Look for Session<C> {
         Ok(opened(self.client.open(&wire(&self.names, folder)).await?))
     }
 
-    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError> {
-        let (selected, listed) = self.client.survey(&wire(&self.names, folder), since).await?;
-        Ok((opened(selected), listed.map(metas)))
+    async fn survey(&mut self, folder: &str, known: Known) -> Result<(Opened, Option<Told>), StoreError> {
+        let (selected, survey) = self.client.survey(&wire(&self.names, folder), known).await?;
+        let told = survey.map(|survey| Told { metas: metas(survey.metas), vanished: survey.vanished });
+        Ok((opened(selected), told))
     }
 
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
         Ok(metas(self.client.reader().fetch_meta(UidRange { first, last }).await?))
     }
 
+    async fn sweep(&mut self, first: u32, last: u32) -> Result<Vec<Meta>, StoreError> {
+        Ok(metas(self.client.reader().fetch_flags_and_dates(UidRange::new(first, last)).await?))
+    }
+
     async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
         Ok(metas(self.client.reader().fetch_some(uids).await?))
+    }
+
+    async fn flags(&mut self, folder: &str, uids: &[u32]) -> Result<(Opened, FlagsOf), StoreError> {
+        let (selected, flags) = self.client.flags(&wire(&self.names, folder), uids).await?;
+        let flags = match flags {
+            Some(flags) => flags,
+            None => self.client.reader().fetch_flags(uids).await?,
+        };
+        Ok((opened(selected), flags))
     }
 
     async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
@@ -211,6 +241,10 @@ impl<C: Client> Look for Session<C> {
         Ok(self.client.reader().fetch_labels().await?)
     }
 
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        Ok(self.client.reader().fetch_gmail_ids().await?)
+    }
+
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         bodies(self.client.reader(), self.link.as_ref(), uids).await
     }
@@ -221,7 +255,11 @@ impl<C: Client> Look for Session<C> {
 }
 
 async fn list(reader: &mut Reader, names: &Names) -> Result<Listing, StoreError> {
-    let folders = reader.list().await?;
+    let begun = Instant::now();
+    let (folders, took, earlier) = match reader.take_earlier() {
+        Some(imap::Earlier { folders, took }) => (folders, took, true),
+        None => (reader.list().await?, begun.elapsed(), false),
+    };
     let space = reader.namespace().await?.into_iter().next();
     let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
     names.extend(folders.iter().map(|f| (f.wire_name.clone(), f.name.clone())));
@@ -231,6 +269,8 @@ async fn list(reader: &mut Reader, names: &Names) -> Result<Listing, StoreError>
         prefix: space.map(|s| s.prefix).unwrap_or_default(),
         labels: reader.capabilities().gmail(),
         folders: folders.into_iter().map(listed_folder).collect(),
+        took,
+        earlier,
     })
 }
 
@@ -316,14 +356,17 @@ impl Change for Session<Writer> {
         Ok(self.client.subscribe(&wire(&self.names, folder)).await?)
     }
 
-    async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {
+    async fn append(&mut self, folder: &str, messages: &[Outgoing], each: bool) -> Answer {
         let name = wire(&self.names, folder);
         let items: Vec<AppendMessage> = messages.iter().map(message).collect();
         if let Err(error) = compress(self.client.reader(), self.link.as_ref()).await {
             return Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error.into()) };
         }
         let began = Instant::now();
-        let report = self.client.append_many(&name, &items).await;
+        let report = match each {
+            false => self.client.append_many(&name, &items).await,
+            true => self.client.append_each(&name, &items).await,
+        };
         if let (Some(link), None) = (&self.link, &report.error) {
             let octets = items.iter().map(|m| m.body.len()).sum();
             link.note(self.client.is_compressed(), octets, began.elapsed());
@@ -362,6 +405,14 @@ impl Change for Session<Writer> {
 
     fn takes_nul(&self) -> bool {
         self.client.capabilities().binary()
+    }
+
+    fn waits(&self) -> bool {
+        self.client.append_mode() == AppendMode::Single
+    }
+
+    fn learn(&self, quirk: Quirk) {
+        self.client.quirks().learn(quirk);
     }
 }
 

@@ -14,15 +14,18 @@ use tokio::sync::SetOnce;
 
 use super::{
     CopyError, CopyErrorClass, Side,
-    engine::{Pass, lock},
+    engine::{Pass, known, lock},
     folders::Prepared,
     link::{Context, Link},
     mapping::included,
     scanning::is_small,
-    store::{Listed, Listing, Opened, Store},
+    store::{Listed, Listing, Opened, Store, find},
     tally,
 };
-use crate::model::{FolderPath, FolderStatus, LeftOut};
+use crate::{
+    imap::Known,
+    model::{FolderPath, FolderStatus, LeftOut},
+};
 
 /// A pair of connections that copies one folder after the other.
 pub(super) struct Lane<'c> {
@@ -81,15 +84,15 @@ struct Work<'l> {
 
 /// The folders that no lane has taken yet.
 pub(super) struct Queue<'l> {
-    /// Those that the target was never given anything of.
-    new: Mutex<VecDeque<Task<'l>>>,
+    /// Those that can be read before the target is asked about them.
+    ahead: Mutex<VecDeque<Task<'l>>>,
     other: Mutex<VecDeque<Task<'l>>>,
 }
 
 impl<'l> Queue<'l> {
-    /// The next folder of which nothing was copied yet.
-    pub(super) fn next_new(&self) -> Option<Task<'l>> {
-        lock(&self.new).pop_front()
+    /// The next folder that can be read ahead.
+    pub(super) fn next_ahead(&self) -> Option<Task<'l>> {
+        lock(&self.ahead).pop_front()
     }
 
     fn next_other(&self) -> Option<Task<'l>> {
@@ -97,15 +100,15 @@ impl<'l> Queue<'l> {
     }
 
     fn is_empty(&self) -> bool {
-        lock(&self.new).is_empty() && lock(&self.other).is_empty()
+        lock(&self.ahead).is_empty() && lock(&self.other).is_empty()
     }
 }
 
 /// Opens a folder of the source and lists it, in one round trip where that is not too much at once.
-pub(super) async fn surveyed(source: &mut Link<'_>, task: &Task<'_>, since: Option<u64>) -> Result<Opened, CopyError> {
-    match since {
-        None if !is_small(task.status.messages) => source.refresh(&task.folder.name).await,
-        since => source.survey(&task.folder.name, since).await,
+pub(super) async fn surveyed(source: &mut Link<'_>, task: &Task<'_>, known: Known) -> Result<Opened, CopyError> {
+    match known {
+        Known::Nothing | Known::Below(_) if !is_small(task.status.messages) => source.refresh(&task.folder.name).await,
+        known => source.survey(&task.folder.name, known).await,
     }
 }
 
@@ -116,11 +119,11 @@ impl<'c> Pass<'_, 'c> {
         &self,
         first: &mut Lane<'c>,
         further: impl Fn() -> Lane<'c>,
-        patience: Duration,
+        (patience, lanes): (Duration, usize),
         (listing, there): (&Listing, &Listing),
     ) -> Result<Prepared, CopyError> {
         let tasks = self.tasks(&mut first.source, listing).await?;
-        let lanes = self.shared.context.tuning.lanes.min(tasks.len());
+        let lanes = lanes.min(tasks.len());
         let work: SetOnce<Work<'_>> = SetOnce::new();
         let more = (1..lanes).map(|n| {
             let (work, further) = (&work, &further);
@@ -174,6 +177,13 @@ impl<'c> Pass<'_, 'c> {
         row.is_none() && !self.shared.choice.needs_limit(path)
     }
 
+    /// Whether a folder can be read before the target is asked about it: it is new there, or as an earlier pass left it.
+    fn goes_ahead(&self, path: &FolderPath) -> bool {
+        // What is adopted is compared with all of the target's folder first.
+        let adopts = self.rows.get(path).is_some_and(|row| row.adopt_below > 1);
+        self.is_new(path) || (self.is_known(path) && !adopts && !self.shared.choice.needs_limit(path))
+    }
+
     async fn first_lane<'l>(
         &self,
         lane: &mut Lane<'c>,
@@ -181,21 +191,28 @@ impl<'c> Pass<'_, 'c> {
         listings: (&'l Listing, &'l Listing),
         work: &SetOnce<Work<'l>>,
     ) -> Result<(), CopyError> {
-        let ahead = tasks.first().filter(|task| self.is_new(&task.folder.path));
+        let ahead = tasks.first().filter(|task| self.goes_ahead(&task.folder.path));
         let (prepared, ahead) = tokio::join!(self.prepare(&mut lane.target, listings.0, listings.1), async {
             // The source is not kept waiting while the target makes folders.
             match ahead {
-                Some(task) => surveyed(&mut lane.source, task, None).await.map(drop),
+                Some(task) => {
+                    let row = self.rows.get(&task.folder.path).filter(|row| self.is_known(&row.path));
+                    surveyed(&mut lane.source, task, row.map(known).unwrap_or_default()).await.map(drop)
+                }
                 None => Ok(()),
             }
         });
         let prepared = prepared?;
         ahead?;
-        let (new, other) = tasks.into_iter().partition(|task| {
+        let (ahead, other) = tasks.into_iter().partition(|task| {
             let path = &task.folder.path;
-            self.is_new(path) && prepared.pairs.contains_key(path) && !prepared.refused.contains_key(path)
+            // What is there already is compared with the whole folder before anything is sent of it.
+            let empty =
+                |target: &str| find(listings.1, target).is_none_or(|f| f.status.is_some_and(|s| s.messages == 0));
+            let pair = prepared.pairs.get(path).filter(|_| !prepared.refused.contains_key(path));
+            self.goes_ahead(path) && pair.is_some_and(|pair| !self.is_new(path) || empty(&pair.target))
         });
-        let queue = Queue { new: Mutex::new(new), other: Mutex::new(other) };
+        let queue = Queue { ahead: Mutex::new(ahead), other: Mutex::new(other) };
         // Nobody else sets it.
         let _ = work.set(Work { prepared, queue, subscribing: AtomicBool::new(false) });
         let Some(work) = work.get() else { return Err(self.shared.context.interrupted()) };

@@ -14,11 +14,15 @@ use super::{
     envelope,
     pace::Pace,
     reading::read_window,
-    store::{Change, Fetch, Fetched, Listing, Look, Meta, Opened, Store, StoreError, StoreErrorKind, Why, digest},
+    sticking::Sticking,
+    store::{
+        Change, Fetch, Fetched, FlagsOf, Listing, Look, Meta, Opened, Store, StoreError, StoreErrorKind, Told, Why,
+        digest,
+    },
     window::{WindowSize, cut},
 };
 use crate::{
-    imap::Body,
+    imap::{Body, Known, Quirk},
     journal::ledger::{Ledger, LedgerError},
     model::{Address, Digest, Event, EventSink, FolderStatus},
 };
@@ -52,6 +56,8 @@ pub(super) struct Context<'a> {
     pub(super) cancel: CancellationToken,
     pub(super) tuning: Tuning,
     pub(super) pace: Arc<Pace>,
+    /// How the target keeps flags.
+    pub(super) sticking: Sticking,
 }
 
 impl Context<'_> {
@@ -113,11 +119,12 @@ pub(super) struct Content {
     pub(super) uid: u32,
     pub(super) digest: Digest,
     pub(super) envelope: Option<Digest>,
+    pub(super) octets: u64,
 }
 
 impl Content {
     pub(super) fn of(uid: u32, body: &Body) -> Self {
-        Self { uid, digest: digest(body), envelope: envelope_of(body) }
+        Self { uid, digest: digest(body), envelope: envelope_of(body), octets: body.len() }
     }
 }
 
@@ -145,10 +152,10 @@ pub(super) struct Link<'a> {
     pub(super) proved: Option<u64>,
 }
 
-/// Messages of the folder that is open: all, or what changed since a HIGHESTMODSEQ.
+/// What came along when the folder was opened, and what was known then. `None` when nothing did that can be relied on.
 struct Listed {
-    since: Option<u64>,
-    metas: Vec<Meta>,
+    known: Known,
+    told: Option<Told>,
 }
 
 enum Connection {
@@ -253,6 +260,18 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// Whether each message that is sent waits for the target's consent, as far as a connection has told.
+    pub(super) fn waits(&self) -> bool {
+        matches!(&self.connection, Some(Connection::Change(change)) if change.waits())
+    }
+
+    /// Takes note of a fact about a target, for all connections to it.
+    pub(super) fn learn(&self, quirk: Quirk) {
+        if let Some(Connection::Change(change)) = &self.connection {
+            change.learn(quirk);
+        }
+    }
+
     async fn looking(&mut self) -> Result<&mut dyn Look, StoreError> {
         self.connect().await?;
         self.connection.as_mut().map(Connection::look).ok_or_else(unconnected)
@@ -311,22 +330,20 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Opens a folder, again if it is open, and lists it in the same round trip where that can be done: all of it, or
-    /// what changed since a HIGHESTMODSEQ. [`Link::scan`] and [`Link::changed`] give what came along.
-    pub(super) async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<Opened, CopyError> {
+    /// Opens a folder, again if it is open, and lists what is not known of it in the same round trip where that can be
+    /// done. [`Link::listing`] and [`Link::changed`] give what came along.
+    pub(super) async fn survey(&mut self, folder: &str, known: Known) -> Result<Opened, CopyError> {
         if let Some((_, opened)) = self.opened.as_ref().filter(|(name, _)| name == folder)
-            && self.listed.as_ref().is_some_and(|listed| listed.since == since)
+            && self.listed.as_ref().is_some_and(|listed| listed.known == known)
         {
             // It was done ahead.
             return Ok(opened.clone());
         }
         let mut tries = self.tries(format!("opening `{folder}`"));
         loop {
-            let out = async { self.looking().await?.survey(folder, since).await }.await;
+            let out = async { self.looking().await?.survey(folder, known).await }.await;
             match out {
-                Ok((opened, metas)) => {
-                    return self.enter(folder, opened, metas.map(|metas| Listed { since, metas }));
-                }
+                Ok((opened, told)) => return self.enter(folder, opened, Some(Listed { known, told })),
                 Err(error) => self.again(&mut tries, error).await?,
             }
         }
@@ -353,9 +370,6 @@ impl<'a> Link<'a> {
         let mut tries = self.tries(format!("reading the list of messages in `{folder}`"));
         loop {
             self.open(folder).await?;
-            if let Some(listed) = self.listed.take_if(|l| l.since.is_none() && first <= 1 && last.is_none()) {
-                return Ok(listed.metas);
-            }
             let out = async { self.looking().await?.scan(first, last).await }.await;
             match out {
                 // `n:*` also names the last message when it lies below n (RFC 9051 9, seq-range).
@@ -363,6 +377,32 @@ impl<'a> Link<'a> {
                     metas.retain(|m| m.uid >= first && last.is_none_or(|l| m.uid <= l));
                     metas.sort_unstable_by_key(|m| m.uid);
                     metas.dedup_by_key(|m| m.uid);
+                    return Ok(metas);
+                }
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// All messages of a folder. Those below a UID may come without their sizes.
+    pub(super) async fn listing(&mut self, folder: &str, below: u32) -> Result<Vec<Meta>, CopyError> {
+        self.open(folder).await?;
+        let fits = |l: &mut Listed| l.known == Known::Nothing || l.known == Known::Below(below);
+        match self.listed.take_if(fits).and_then(|listed| listed.told) {
+            Some(told) => Ok(told.metas),
+            None => self.scan(folder, 1, None).await,
+        }
+    }
+
+    /// The messages of a folder from one UID to another, without their sizes.
+    pub(super) async fn sweep(&mut self, folder: &str, first: u32, last: u32) -> Result<Vec<Meta>, CopyError> {
+        let mut tries = self.tries(format!("reading the flags of messages in `{folder}`"));
+        loop {
+            self.open(folder).await?;
+            let out = async { self.looking().await?.sweep(first, last).await }.await;
+            match out {
+                Ok(mut metas) => {
+                    metas.retain(|m| (first..=last).contains(&m.uid));
                     return Ok(metas);
                 }
                 Err(error) => self.again(&mut tries, error).await?,
@@ -383,6 +423,19 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// The numbers of the messages of a folder that are the same in every folder.
+    pub(super) async fn gmail_ids(&mut self, folder: &str) -> Result<BTreeMap<u32, u64>, CopyError> {
+        let mut tries = self.tries(format!("reading the numbers of messages in `{folder}`"));
+        loop {
+            self.open(folder).await?;
+            let out = async { self.looking().await?.gmail_ids().await }.await;
+            match out {
+                Ok(ids) => return Ok(ids),
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
     /// Some messages of a folder.
     pub(super) async fn some(&mut self, folder: &str, uids: &[u32]) -> Result<Vec<Meta>, CopyError> {
         let mut tries = self.tries(format!("looking at messages in `{folder}`"));
@@ -396,17 +449,32 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// What is new or has other flags in a folder since a HIGHESTMODSEQ; `None` where the server does not tell.
-    pub(super) async fn changed(&mut self, folder: &str, since: u64) -> Result<Option<Vec<Meta>>, CopyError> {
+    /// Opens a folder, again if it is open, and gives the flags of some of its messages. One that is not there, or whose
+    /// flags are not told, is left out.
+    pub(super) async fn flags(&mut self, folder: &str, uids: &[u32]) -> Result<(Opened, FlagsOf), CopyError> {
+        let mut tries = self.tries(format!("looking at flags in `{folder}`"));
+        loop {
+            let out = async { self.looking().await?.flags(folder, uids).await }.await;
+            match out {
+                Ok((opened, flags)) => return Ok((self.enter(folder, opened, None)?, flags)),
+                Err(error) => self.again(&mut tries, error).await?,
+            }
+        }
+    }
+
+    /// What is new or has other flags in a folder since a HIGHESTMODSEQ, and what vanished where the server tells that;
+    /// `None` where it tells nothing.
+    pub(super) async fn changed(&mut self, folder: &str, since: u64) -> Result<Option<Told>, CopyError> {
         let mut tries = self.tries(format!("asking what changed in `{folder}`"));
         loop {
             self.open(folder).await?;
-            if let Some(listed) = self.listed.take_if(|l| l.since == Some(since)) {
-                return Ok(Some(listed.metas));
+            let listed = self.listed.take_if(|l| l.known == Known::Modseq(since));
+            if let Some(told) = listed.and_then(|listed| listed.told) {
+                return Ok(Some(told));
             }
             let out = async { self.looking().await?.changed(since).await }.await;
             match out {
-                Ok(metas) => return Ok(metas),
+                Ok(metas) => return Ok(metas.map(|metas| Told { metas, vanished: Vec::new() })),
                 Err(StoreError { kind: StoreErrorKind::Refused(Why::Rejected), .. }) => return Ok(None),
                 Err(error) => self.again(&mut tries, error).await?,
             }

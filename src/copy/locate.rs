@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn content(uid: u32, d: u8, e: u8) -> Content {
-        Content { uid, digest: digest(d), envelope: Some(digest(e)) }
+        Content { uid, digest: digest(d), envelope: Some(digest(e)), octets: 1 }
     }
 
     fn wanted(uid: u32, d: u8, e: u8) -> Wanted {

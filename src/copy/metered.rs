@@ -24,13 +24,13 @@ use super::{
     dials::Setting,
     pace::Pace,
     store::{
-        Answer, Appended, Change, Fetch, Fetched, FlagGroup, FolderVerb, Listing, Look, Meta, Opened, Outgoing, Store,
-        StoreError, StoreErrorKind,
+        Answer, Appended, Change, Fetch, Fetched, FlagGroup, FlagsOf, FolderVerb, Listing, Look, Meta, Opened,
+        Outgoing, Store, StoreError, StoreErrorKind, Told,
     },
 };
 use crate::{
     diag,
-    imap::{Quirk, Quirks},
+    imap::{Known, Quirk, Quirks},
     journal::ledger::{Direction, Ledger, LedgerError},
     model::{FolderStatus, MailLimits},
 };
@@ -298,16 +298,24 @@ impl<C: Look + ?Sized> Look for Connection<C> {
         self.inner.open(folder).await
     }
 
-    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError> {
-        self.inner.survey(folder, since).await
+    async fn survey(&mut self, folder: &str, known: Known) -> Result<(Opened, Option<Told>), StoreError> {
+        self.inner.survey(folder, known).await
     }
 
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
         self.inner.scan(first, last).await
     }
 
+    async fn sweep(&mut self, first: u32, last: u32) -> Result<Vec<Meta>, StoreError> {
+        self.inner.sweep(first, last).await
+    }
+
     async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
         self.inner.some(uids).await
+    }
+
+    async fn flags(&mut self, folder: &str, uids: &[u32]) -> Result<(Opened, FlagsOf), StoreError> {
+        self.inner.flags(folder, uids).await
     }
 
     async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
@@ -316,6 +324,10 @@ impl<C: Look + ?Sized> Look for Connection<C> {
 
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
         self.inner.labels().await
+    }
+
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        self.inner.gmail_ids().await
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
@@ -342,7 +354,7 @@ impl Change for Connection<dyn Change> {
     }
 
     /// Appends as many as the day has room for; the rest is not sent.
-    async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {
+    async fn append(&mut self, folder: &str, messages: &[Outgoing], each: bool) -> Answer {
         let unsent = |error| Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error) };
         self.meter.rest(Direction::Up).await;
         let room = match self.meter.room(Direction::Up).await {
@@ -370,7 +382,7 @@ impl Change for Connection<dyn Change> {
         if let Err(error) = self.meter.spend(Direction::Up, sum).await {
             return unsent(error);
         }
-        let mut answer = self.inner.append(folder, now).await;
+        let mut answer = self.inner.append(folder, now, each).await;
         if answer.results.iter().any(|r| matches!(r, Appended::Stored(_))) {
             self.meter.progress();
         }
@@ -390,5 +402,13 @@ impl Change for Connection<dyn Change> {
 
     fn takes_nul(&self) -> bool {
         self.inner.takes_nul()
+    }
+
+    fn waits(&self) -> bool {
+        self.inner.waits()
+    }
+
+    fn learn(&self, quirk: Quirk) {
+        self.inner.learn(quirk);
     }
 }

@@ -12,12 +12,12 @@
 //!
 //! | files | what |
 //! |---|---|
-//! | `views`, `filter`, `flags`, `pairing`, `envelope`, `window` | decisions, pure |
+//! | `views`, `filter`, `flags`, `pairing`, `weak`, `placeholder`, `envelope`, `window` | decisions, pure |
 //! | `store`, `imap_store` | what is needed of a mailbox, and IMAP behind it |
 //! | `network`, `slots` | what the copies of a process share towards the servers |
 //! | `metered`, `pace`, `clock` | limits by the day and the second, and patience |
-//! | `link`, `reading`, `sending`, `locate` | one connection, one window, one search |
-//! | `folder`, `deltas`, `recovery`, `folders`, `estranged` | one folder |
+//! | `link`, `reading`, `sending`, `sticking`, `locate` | one connection, one window, one search |
+//! | `folder`, `delivery`, `deltas`, `recovery`, `folders`, `estranged` | one folder |
 //! | `flow`, `lanes`, `engine` | many folders side by side, one pass |
 //! | `verify` | the proof, by another client |
 //! | `acl` | the rights of others |
@@ -26,6 +26,7 @@
 mod acl;
 mod clock;
 pub mod dedup;
+mod delivery;
 mod deltas;
 mod dials;
 mod engine;
@@ -45,6 +46,7 @@ mod metered;
 mod network;
 mod pace;
 mod pairing;
+mod placeholder;
 mod reading;
 mod recovery;
 mod resources;
@@ -52,10 +54,12 @@ mod scanning;
 mod sending;
 mod slots;
 mod sorting;
+mod sticking;
 mod store;
 mod tally;
 mod verify;
 mod views;
+mod weak;
 mod window;
 
 use std::{sync::Arc, time::Duration};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    CopyError,
+    CopyError, flags,
     link::{Context, Link, envelope_of},
     locate::{Range, Wanted, locate},
     pairing::Pool,
@@ -87,20 +87,37 @@ async fn look_once(
         let altered = locate(target, &Range { taken: &taken, ..range }, &wanted, &mut known).await?;
         located.found.extend(altered.found);
     }
+    if located.found.is_empty() {
+        return Ok(());
+    }
+    let uids: BTreeSet<u32> = located.found.values().copied().collect();
+    let metas = target.some(&name, &uids.into_iter().collect::<Vec<_>>()).await?;
+    let there: BTreeMap<u32, &BTreeSet<String>> = metas.iter().map(|m| (m.uid, &m.flags)).collect();
     let mut rows = Vec::new();
     doubt.window.intents.retain(|intent| match located.found.get(&intent.uid) {
         Some(uid) => {
-            let target = Some((validity, *uid));
-            rows.push(MessageRow { state: MessageState::Acked, target, ..intent.clone() });
+            let row = MessageRow { state: MessageState::Acked, target: Some((validity, *uid)), ..intent.clone() };
+            rows.push(match there.get(uid) {
+                Some(flags) => with_flags_there(row, flags),
+                None => row,
+            });
             false
         }
         None => true,
     });
-    if rows.is_empty() {
-        return Ok(());
-    }
     let (folder, window) = ((id, doubt.window.source_validity), doubt.window.id);
     context.ledger(move |l| l.settle(lease, folder, Some(window), &rows)).await
+}
+
+/// The row of a message that arrived without its star, as some targets take it in: the star is set by the run that comes
+/// now, as flags are that changed at the source. Any other flag that is missing was taken away by the target's user.
+fn with_flags_there(row: MessageRow, there: &BTreeSet<String>) -> MessageRow {
+    let have = flags::comparable(there);
+    let given = flags::comparable(&row.target_flags);
+    if !given.difference(&have).eq(["\\flagged"]) {
+        return row;
+    }
+    MessageRow { source_flags: flags::stored(there), target_flags: flags::stored(there), ..row }
 }
 
 /// Reads messages at the source again, for the header fields that a rewriting target keeps.

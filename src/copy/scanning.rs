@@ -16,6 +16,8 @@ pub(super) struct Parts {
     /// The highest UID there can be; `None` where the server does not tell, and the folder is then one part.
     last: Option<u32>,
     span: u32,
+    /// Messages below this UID are listed without their sizes.
+    below: u32,
 }
 
 /// Whether a folder of so many messages is listed in one part.
@@ -24,14 +26,14 @@ pub(super) fn is_small(messages: u32) -> bool {
 }
 
 impl Parts {
-    /// The parts of a folder that was just opened.
-    pub(super) fn of(opened: &Opened) -> Self {
+    /// The parts of a folder that was just opened, and of which messages below a UID are known.
+    pub(super) fn of(opened: &Opened, below: u32) -> Self {
         let last = opened.uid_next.checked_sub(1);
         // UIDs can lie far apart: a part is as wide as the folder is thin.
         let thin = u64::from(last.unwrap_or(0)) / u64::from(opened.messages.max(1));
         let span = u32::try_from(thin.max(1).saturating_mul(u64::from(PART))).unwrap_or(u32::MAX);
         let small = is_small(opened.messages);
-        Self { next: (opened.messages > 0).then_some(1), last: last.filter(|_| !small), span }
+        Self { next: (opened.messages > 0).then_some(1), last: last.filter(|_| !small), span, below }
     }
 
     /// The next part, with its range; `None` at the end.
@@ -41,8 +43,15 @@ impl Parts {
         folder: &str,
     ) -> Result<Option<((u32, u32), Vec<Meta>)>, CopyError> {
         let Some(first) = self.next else { return Ok(None) };
-        let last = self.last.map(|end| first.saturating_add(self.span - 1).min(end));
-        let metas = link.scan(folder, first, last).await?;
+        let mut last = self.last.map(|end| first.saturating_add(self.span - 1).min(end));
+        let metas = match &mut last {
+            None => link.listing(folder, self.below).await?,
+            Some(last) if first < self.below => {
+                *last = self.below.saturating_sub(1).min(*last);
+                link.sweep(folder, first, *last).await?
+            }
+            Some(last) => link.scan(folder, first, Some(*last)).await?,
+        };
         self.next = match (last, self.last) {
             // What arrived since the folder was opened belongs to the next pass.
             (Some(last), Some(end)) if last < end => last.checked_add(1),

@@ -3,15 +3,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::Range as Indices,
+    time::Duration,
 };
 
 use super::{
     CopyError, flags,
     link::{Content, Link, envelope_of},
     locate::{Range, Wanted, locate},
+    sticking::stick,
     store::{Answer, Appended, Meta, Outgoing, Refusal, StoreError, StoreErrorKind, Why, digest},
     window::halves,
 };
+use crate::imap::Quirk;
 
 /// How often one message may break the connection, or be put off, before it is given up.
 const STRIKES: u32 = 3;
@@ -58,12 +61,24 @@ pub(super) struct Place {
 struct Group {
     range: Indices<usize>,
     tries: u32,
+    how: How,
+}
+
+/// How a group goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// As many at once as the target takes.
+    Together,
+    /// Each message with an answer of its own, because together they failed for a reason that says nothing of any of them.
+    Each,
+    /// The same after what may be the fault of one message, of the connection, or of sending them together.
+    Suspect,
 }
 
 /// Sends a window. On return every parcel has its fate, or the error says why the rest is in doubt.
 pub(super) async fn send(target: &mut Link<'_>, place: &mut Place, parcels: &mut [Parcel]) -> Result<(), CopyError> {
     let mut known = BTreeMap::new();
-    let mut queue = VecDeque::from([Group { range: 0..parcels.len(), tries: 0 }]);
+    let mut queue = VecDeque::from([Group { range: 0..parcels.len(), tries: 0, how: How::Together }]);
     while let Some(group) = queue.pop_front() {
         let out = send_group(target, place, parcels, &mut known, group, &mut queue).await;
         if let Err(error) = out {
@@ -76,7 +91,7 @@ pub(super) async fn send(target: &mut Link<'_>, place: &mut Place, parcels: &mut
             return Err(error);
         }
     }
-    Ok(())
+    stick(target, &place.folder, parcels).await
 }
 
 async fn send_group(
@@ -96,7 +111,8 @@ async fn send_group(
         queue.push_front(group);
         return Err(error);
     }
-    let Answer { results, error } = target.change().await?.append(&place.folder, &outgoing).await;
+    let Answer { results, error } =
+        target.change().await?.append(&place.folder, &outgoing, group.how != How::Together).await;
     let mut doubt = Vec::new();
     let mut refused = Vec::new();
     let mut batch = None;
@@ -126,7 +142,7 @@ async fn send_group(
     }
     if let (Some(first), Some(last)) = (waiting.first(), waiting.last()) {
         let tries = if waiting.len() == open.len() { group.tries + 1 } else { 0 };
-        queue.push_front(Group { range: *first..last + 1, tries });
+        queue.push_front(Group { range: *first..last + 1, tries, how: group.how });
         if let Some(error) = error.filter(|e| tries > 2 * STRIKES || e.kind != StoreErrorKind::Lost) {
             return Err(target.fail(&format!("appending to `{}`", place.folder), error));
         }
@@ -139,24 +155,34 @@ async fn send_group(
     if !doubt.is_empty() {
         look_for(target, place, parcels, known, &doubt, lost).await?;
     }
+    let in_doubt = doubt.len();
     let left: Vec<usize> = doubt.into_iter().filter(|i| parcels.get(*i).is_some_and(|p| p.fate.is_none())).collect();
+    let taken = in_doubt == 0 && refused.is_empty() && waiting.is_empty();
+    let taken_singly = taken && group.how == How::Suspect && open.len() > 1;
+    if taken_singly || (batch.is_some() && left.len() < in_doubt) {
+        // What was refused or lost together is taken one by one, or was stored in part: RFC 3502 says all or nothing.
+        target.learn(Quirk::MultiappendUnreliable);
+    }
     refuse_all(target, place, parcels, refused, group.tries, queue).await?;
-    match (left.as_slice(), batch) {
-        ([], _) => Ok(()),
-        // A refusal of many is no refusal of the one that is left.
-        ([only], Some(Refusal { why, .. })) if open.len() > 1 && !matches!(why, Why::Throttled(_)) => {
-            queue.push_front(Group { range: *only..only + 1, tries: group.tries });
-            Ok(())
-        }
-        ([only], Some(refusal)) => {
-            let single = Group { range: *only..only + 1, tries: group.tries };
-            refuse(target, place, parcels, single, refusal, queue).await
-        }
-        (_, Some(Refusal { why: Why::Throttled(hint), text })) => {
+    let (Some(first), Some(last)) = (left.first(), left.last()) else { return Ok(()) };
+    let group = Group { range: *first..last + 1, ..group };
+    match batch {
+        Some(Refusal { why: Why::Throttled(hint), text }) => {
             queue.push_front(group);
             target.context.throttled(&target.place(), hint, &text).await
         }
-        (_, refusal) => divide(target, parcels, group, refusal.is_some(), queue).await,
+        Some(Refusal { why: Why::Later, .. }) if group.tries < STRIKES => {
+            let tries = group.tries + 1;
+            queue.push_front(Group { tries, ..group });
+            target.context.pause(pause_after(target, tries)).await
+        }
+        // A refusal of many says nothing of any of them.
+        Some(Refusal { why, .. }) => {
+            let how = if why == Why::Rejected { How::Suspect } else { How::Each };
+            queue.push_front(Group { how, ..group });
+            Ok(())
+        }
+        None => divide(target, parcels, group, queue).await,
     }
 }
 
@@ -166,20 +192,22 @@ fn set(parcels: &mut [Parcel], i: usize, fate: Fate) {
     }
 }
 
-/// Tries what is left of a group in smaller parts. A connection that was lost gets the same group once more first: most
-/// losses are no message's fault.
+/// Tries again what is left of a group whose connection was lost: the same once more first, since most losses are no
+/// message's fault, then one by one, and then in smaller parts.
 async fn divide(
     target: &mut Link<'_>,
     parcels: &mut [Parcel],
     group: Group,
-    refused: bool,
     queue: &mut VecDeque<Group>,
 ) -> Result<(), CopyError> {
     let tries = group.tries + 1;
     match halves(&group.range) {
-        Some([first, second]) if refused || tries > 1 => {
-            queue.push_front(Group { range: second, tries: 1 });
-            queue.push_front(Group { range: first, tries: 1 });
+        Some(_) if tries > 1 && group.how == How::Together => {
+            queue.push_front(Group { tries: 1, how: How::Suspect, ..group });
+        }
+        Some([first, second]) if tries > 1 => {
+            queue.push_front(Group { range: second, tries: 1, how: How::Each });
+            queue.push_front(Group { range: first, tries: 1, how: How::Each });
         }
         None if tries > STRIKES => {
             let reason = "the connection was lost each time this message was sent".to_owned();
@@ -192,7 +220,13 @@ async fn divide(
     target.context.pause(first_pause).await
 }
 
-/// Deals with messages that were refused one by one. When the copy stops over one of them, none of them is in doubt.
+/// The pause before something is tried again for the n-th time.
+fn pause_after(target: &Link<'_>, tries: u32) -> Duration {
+    target.context.tuning.first_pause.saturating_mul(4_u32.saturating_pow(tries))
+}
+
+/// Deals with messages that were refused one by one. Those that may be taken later wait together. When the copy stops over
+/// one of them, none of them is in doubt.
 async fn refuse_all(
     target: &mut Link<'_>,
     place: &Place,
@@ -202,31 +236,48 @@ async fn refuse_all(
     queue: &mut VecDeque<Group>,
 ) -> Result<(), CopyError> {
     let all: Vec<usize> = refused.iter().map(|(i, _)| *i).collect();
-    for (i, refusal) in refused.into_iter().rev() {
-        let out = refuse(target, place, parcels, Group { range: i..i + 1, tries }, refusal, queue).await;
-        if out.is_err() {
-            for i in all {
-                if let Some(parcel) = parcels.get_mut(i) {
-                    parcel.fate.get_or_insert(Fate::NotSent);
-                }
+    let waits = |refusal: &Refusal| match refusal.why {
+        Why::Throttled(_) => true,
+        Why::Later => tries < STRIKES,
+        _ => false,
+    };
+    let (later, now): (Vec<_>, Vec<_>) = refused.into_iter().partition(|(_, refusal)| waits(refusal));
+    let mut out = Ok(());
+    for (i, refusal) in now.into_iter().rev() {
+        out = out.and(refuse(target, place, parcels, i, refusal, queue));
+    }
+    if let (Ok(()), Some((first, refusal)), Some((last, _))) = (&out, later.first(), later.last()) {
+        let group = |tries| Group { range: *first..last + 1, tries, how: How::Each };
+        out = match refusal.why {
+            Why::Throttled(hint) => {
+                queue.push_front(group(tries));
+                target.context.throttled(&target.place(), hint, &refusal.text).await
             }
-            return out;
+            _ => {
+                queue.push_front(group(tries + 1));
+                target.context.pause(pause_after(target, tries + 1)).await
+            }
+        };
+    }
+    if out.is_err() {
+        for i in all {
+            if let Some(parcel) = parcels.get_mut(i) {
+                parcel.fate.get_or_insert(Fate::NotSent);
+            }
         }
     }
-    Ok(())
+    out
 }
 
-/// Deals with the refusal of one message.
-async fn refuse(
-    target: &mut Link<'_>,
+/// Deals with the refusal of one message that is not put off.
+fn refuse(
+    target: &Link<'_>,
     place: &Place,
     parcels: &mut [Parcel],
-    single: Group,
+    i: usize,
     refusal: Refusal,
     queue: &mut VecDeque<Group>,
 ) -> Result<(), CopyError> {
-    let i = single.range.start;
-    let tries = single.tries + 1;
     match refusal.why {
         Why::Full => {
             set(parcels, i, Fate::NotSent);
@@ -241,22 +292,13 @@ async fn refuse(
             let error = StoreError { kind: StoreErrorKind::Refused(Why::NoFolder), source: refusal.text.into() };
             return Err(target.fail(&format!("appending to `{}`", place.folder), error));
         }
-        Why::Throttled(hint) => {
-            queue.push_front(Group { tries: single.tries, ..single });
-            return target.context.throttled(&target.place(), hint, &refusal.text).await;
-        }
-        Why::Later if tries <= STRIKES => {
-            queue.push_front(Group { tries, ..single });
-            let pause = target.context.tuning.first_pause.saturating_mul(4_u32.saturating_pow(tries));
-            return target.context.pause(pause).await;
-        }
         Why::Rejected => {
             let Some(parcel) = parcels.get_mut(i) else { return Ok(()) };
             let system = flags::system_only(&parcel.out.flags);
             if system != parcel.out.flags {
                 // Some servers refuse a whole message over a keyword they promised to take.
                 parcel.out.flags = system;
-                queue.push_front(Group { tries: single.tries, ..single });
+                queue.push_front(Group { range: i..i + 1, tries: 0, how: How::Each });
                 return Ok(());
             }
         }
@@ -286,6 +328,7 @@ async fn believe(
     if named.iter().any(|(_, uid)| *uid < place.floor.max(1) || !taken.insert(*uid)) {
         place.distrusted = true;
         target.proved = None;
+        target.learn(Quirk::AppendUidUnreliable);
     }
     if place.distrusted || target.proved == Some(generation) {
         return Ok(!place.distrusted);
@@ -316,6 +359,7 @@ async fn believe(
         return Ok(true);
     }
     place.distrusted = true;
+    target.learn(Quirk::AppendUidUnreliable);
     Ok(false)
 }
 

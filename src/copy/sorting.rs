@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     flags,
+    link::envelope_of,
     pairing::Pool,
+    placeholder::is_placeholder,
     reading::Read,
     sending::{Fate, Parcel},
     store::{Fetched, Meta, Outgoing, digest},
+    weak::{Decided, Weak},
 };
 use crate::{
     journal::ledger::{MessageRow, MessageState},
@@ -27,6 +30,8 @@ pub(super) struct Sorter {
     pub(super) takes_nul: bool,
     /// What was at the target before, and may be taken for what is to be sent.
     pub(super) pool: Pool,
+    /// What of it may be there in other words; `None` where octets alone count.
+    pub(super) weak: Option<Weak>,
     /// Flags of the messages in the pool.
     pub(super) there: BTreeMap<u32, BTreeSet<String>>,
     /// What was delivered when the source folder had another UIDVALIDITY.
@@ -50,8 +55,9 @@ impl Sorter {
         let mut out = Sorted::default();
         for read in batch {
             match self.one(read) {
-                (row, None) => out.outcomes.push(row),
-                (row, Some(parcel)) => {
+                None => {}
+                Some((row, None)) => out.outcomes.push(row),
+                Some((row, Some(parcel))) => {
                     out.intents.push(row);
                     out.parcels.push(parcel);
                 }
@@ -60,28 +66,37 @@ impl Sorter {
         out
     }
 
-    fn one(&mut self, read: Read) -> (MessageRow, Option<Parcel>) {
+    /// What becomes of one message; `None` when that is decided after all others.
+    fn one(&mut self, read: Read) -> Option<(MessageRow, Option<Parcel>)> {
         let meta = read.meta;
         let filtered = flags::filter(&meta.flags, self.permanent.as_deref());
         let row = MessageRow { target_flags: filtered.kept.clone(), ..row_of(&meta) };
         let failed = |row: MessageRow, class: &str, reason: String| {
-            (MessageRow { class: Some(class.to_owned()), reason: Some(reason), ..row }, None)
+            Some((MessageRow { class: Some(class.to_owned()), reason: Some(reason), ..row }, None))
         };
         let body = match read.got {
-            Fetched::Gone => return (MessageRow { state: MessageState::Gone, ..row }, None),
+            Fetched::Gone => return Some((MessageRow { state: MessageState::Gone, ..row }, None)),
             Fetched::Unreadable(reason) => return failed(row, "unreadable", reason),
             Fetched::Body(body) => body,
         };
+        if body.bytes().is_some_and(|bytes| is_placeholder(bytes)) {
+            let reason = "the server has put a text of its own in its place, because it cannot convert the message";
+            return failed(row, "placeholder", reason.to_owned());
+        }
         let content = digest(&body);
         let row = MessageRow { digest: Some(content), octets: body.len(), ..row };
         if let Some(before) = self.earlier.get_mut(&content).and_then(Vec::pop) {
             let known =
                 MessageRow { state: before.state, target: before.target, target_flags: before.target_flags, ..row };
-            return (known, None);
+            return Some((known, None));
         }
         if let Some(uid) = self.pool.take(content) {
-            return (self.adopted(row, uid), None);
+            return Some((self.adopted(row, uid), None));
         }
+        let (row, meta) = match self.weak.as_mut() {
+            Some(weak) => weak.keep(envelope_of(&body), row, meta)?,
+            None => (row, meta),
+        };
         if let Some(limit) = self.limit.filter(|limit| body.len() > *limit) {
             let reason = format!("it has {} octets, and the target takes at most {limit}", body.len());
             return failed(row, "too-large", reason);
@@ -94,7 +109,16 @@ impl Sorter {
             *self.dropped.entry(flag).or_default() += 1;
         }
         let out = Outgoing { flags: filtered.kept, date: meta.date, body };
-        (row, Some(Parcel { uid: meta.uid, out, fate: None }))
+        Some((row, Some(Parcel { uid: meta.uid, out, fate: None })))
+    }
+
+    /// Decides over what was kept back, when all of the folder was compared. Gives what is over, and what is to be read
+    /// again and sent.
+    pub(super) fn decide(&mut self) -> (Vec<MessageRow>, Vec<Meta>) {
+        let Some(weak) = self.weak.take() else { return (Vec::new(), Vec::new()) };
+        let Decided { same, rest } = weak.decide(&self.pool.rest().into_keys().collect());
+        let known = |(row, uid)| MessageRow { class: Some(MessageRow::WEAK.to_owned()), ..self.adopted(row, uid) };
+        (same.into_iter().map(known).collect(), rest)
     }
 
     fn adopted(&self, row: MessageRow, uid: u32) -> MessageRow {

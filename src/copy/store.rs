@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    imap::{Body, InternalDate},
+    imap::{Body, InternalDate, Known, Quirk, UidRange},
     model::{Digest, FolderPath, FolderStatus, SpecialUse},
 };
 
@@ -50,15 +50,22 @@ pub(super) trait Look: Send + Sync {
     /// Opens a folder, or looks again when it is open; what arrived meanwhile can be seen afterwards.
     async fn open(&mut self, folder: &str) -> Result<Opened, StoreError>;
 
-    /// Opens a folder and lists its messages at once: all, or what is new or has other flags since a HIGHESTMODSEQ. The
-    /// list is `None` where the store cannot do both at once; nothing follows from that.
-    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError>;
+    /// Opens a folder and lists what is not known of its messages, at once. The list is `None` where the store cannot do
+    /// both at once; nothing follows from that.
+    async fn survey(&mut self, folder: &str, known: Known) -> Result<(Opened, Option<Told>), StoreError>;
 
     /// The messages of the open folder from one UID to another, ascending.
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError>;
 
+    /// The same without sizes, which are 0 then.
+    async fn sweep(&mut self, first: u32, last: u32) -> Result<Vec<Meta>, StoreError>;
+
     /// Some messages of the open folder, ascending.
     async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError>;
+
+    /// Opens a folder, or looks again when it is open, and gives the flags of some of its messages. A message that is not
+    /// there, or whose flags the server leaves out, is left out.
+    async fn flags(&mut self, folder: &str, uids: &[u32]) -> Result<(Opened, FlagsOf), StoreError>;
 
     /// The messages of the open folder that are new or whose flags changed since a HIGHESTMODSEQ, ascending; `None`
     /// where the store keeps no such record.
@@ -66,6 +73,9 @@ pub(super) trait Look: Send + Sync {
 
     /// The labels of the messages of the open folder, where the store has labels.
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError>;
+
+    /// Numbers of the messages of the open folder that are the same in every folder, where the store has labels.
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError>;
 
     /// The bodies of messages of the open folder.
     async fn bodies(&mut self, uids: &[u32]) -> Fetch;
@@ -87,8 +97,9 @@ pub(super) trait Change: Look {
     /// Subscribes a folder.
     async fn subscribe(&mut self, folder: &str) -> Result<(), StoreError>;
 
-    /// Appends messages in order. One result per message, in order.
-    async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer;
+    /// Appends messages in order: as many at once as the store takes, or `each` with an answer of its own. One result per
+    /// message, in order.
+    async fn append(&mut self, folder: &str, messages: &[Outgoing], each: bool) -> Answer;
 
     /// Replaces the flags of messages of the open folder, for each group of messages by its own.
     async fn set_flags(&mut self, groups: &[FlagGroup]) -> Result<(), StoreError>;
@@ -98,6 +109,12 @@ pub(super) trait Change: Look {
 
     /// Whether the store takes messages with octets of zero.
     fn takes_nul(&self) -> bool;
+
+    /// Whether each message waits for the store's consent, so that one connection is idle most of the time.
+    fn waits(&self) -> bool;
+
+    /// Takes note of a fact about the store, for all connections to it.
+    fn learn(&self, quirk: Quirk);
 }
 
 /// What is done with a folder.
@@ -117,6 +134,10 @@ pub(super) struct Listing {
     /// Messages have labels that say in which folders they are shown, and may be in no other folder than `\All`.
     pub(super) labels: bool,
     pub(super) folders: Vec<Listed>,
+    /// How long the server took to tell.
+    pub(super) took: Duration,
+    /// It was told a moment ago, to a look that this run took before it began to copy.
+    pub(super) earlier: bool,
 }
 
 /// One folder as it was listed.
@@ -142,6 +163,18 @@ pub(super) struct Opened {
     /// The flags that can be stored, where the store says and the folder is open for changes.
     pub(super) permanent: Option<Arc<BTreeSet<String>>>,
 }
+
+/// What a survey told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// The messages that were asked for, ascending. Those that are known by their UID have no size.
+    pub(super) metas: Vec<Meta>,
+    /// UIDs that are no more, where changes were asked for and the store tells. Some may never have been.
+    pub(super) vanished: Vec<UidRange>,
+}
+
+/// The flags of messages, by UID.
+pub(super) type FlagsOf = BTreeMap<u32, BTreeSet<String>>;
 
 /// Messages, by ascending UID, that get the same flags.
 pub(super) type FlagGroup = (Vec<u32>, BTreeSet<String>);

@@ -2,6 +2,7 @@
 
 mod choice;
 mod failures;
+mod ladder;
 mod patience;
 mod random;
 mod world;

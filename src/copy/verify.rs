@@ -107,6 +107,7 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
     work.unlisted(&whole).await?;
     let mut seen: BTreeMap<FolderPath, FolderStatus> =
         views.into_iter().filter_map(|f| f.status.map(|s| (f.path, s))).collect();
+    let once = once(&request, &listing, &rows).await?;
     for folder in listing.folders.iter().filter(|f| f.selectable && included(request.filter, &f.path)) {
         if request.cancel.is_cancelled() {
             return Err(CopyError::Interrupted { account: account.clone() });
@@ -114,9 +115,10 @@ pub async fn verify_mailbox(request: VerifyRequest<'_>) -> Result<MailVerificati
         seen.extend(folder.status.map(|s| (folder.path.clone(), s)));
         let target = targets.get(&folder.path).copied().unwrap_or(folder.name.as_str());
         let row = rows.iter().find(|r| r.path == folder.path);
-        let elsewhere = match views::by_labels(&listing, request.filter, folder) {
-            true => views::elsewhere(&listing, request.filter, &labels(&request, &folder.name).await?),
-            false => BTreeSet::new(),
+        let elsewhere = match (&once, views::by_labels(&listing, request.filter, folder)) {
+            (Some(once), _) => once.get(&folder.path).cloned().unwrap_or_default(),
+            (None, true) => views::elsewhere(&listing, request.filter, &labels(&request, &folder.name).await?),
+            (None, false) => BTreeSet::new(),
         };
         work.folder(folder, target, row, &names, &elsewhere).await?;
     }
@@ -160,6 +162,33 @@ async fn list(request: &VerifyRequest<'_>, side: Side) -> Result<Listing, CopyEr
     let store = ImapStore::new(connector(request, side).clone());
     let out = async { store.look().await?.list().await }.await;
     out.map_err(|e| failed(request, side, "listing its folders", e))
+}
+
+/// Where each message with labels is copied once: the messages of each folder that are copied from another one.
+async fn once(
+    request: &VerifyRequest<'_>,
+    listing: &Listing,
+    rows: &[FolderRow],
+) -> Result<Option<BTreeMap<FolderPath, BTreeSet<u32>>>, CopyError> {
+    let folders = views::preferred(listing, request.filter);
+    if folders.is_empty() {
+        return Ok(None);
+    }
+    let fail = |e| failed(request, Side::Source, "reading the numbers of messages", e);
+    let mut look = ImapStore::new(request.source.clone()).look().await.map_err(fail)?;
+    look.list().await.map_err(fail)?; // learns how the server writes names
+    let mut all = Vec::new();
+    for folder in folders {
+        let opened = look.open(&folder.name).await.map_err(fail)?;
+        let ids = if opened.messages == 0 { BTreeMap::new() } else { look.gmail_ids().await.map_err(fail)? };
+        let known = rows.iter().find(|r| r.path == folder.path);
+        let rows = known.map(|row| request.ledger.messages(row.id, opened.uid_validity)).transpose();
+        let rows =
+            rows.map_err(|source| CopyError::Ledger { account: request.account.clone(), source: Box::new(source) })?;
+        let delivered = rows.into_iter().flat_map(BTreeMap::into_values).filter(is_delivered).map(|r| r.uid).collect();
+        all.push(views::Shown { path: folder.path.clone(), ids, delivered });
+    }
+    Ok(Some(views::once(&all)))
 }
 
 /// The labels of messages in a folder of the source.

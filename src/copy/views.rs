@@ -9,7 +9,7 @@ use super::{
     mapping::included,
     store::{Listed, Listing},
 };
-use crate::model::{MailFilter, SpecialUse};
+use crate::model::{FolderPath, MailFilter, SpecialUse};
 
 /// The reason by which messages of such folders are counted as left out.
 pub const VIEW: &str = "shown from another folder";
@@ -23,7 +23,7 @@ pub fn set_aside(listing: Listing, filter: &MailFilter) -> (Listing, Vec<Listed>
         _ => false,
     };
     let (views, folders) = listing.folders.into_iter().partition(view);
-    (Listing { delimiter: listing.delimiter, prefix: listing.prefix, labels: listing.labels, folders }, views)
+    (Listing { folders, ..listing }, views)
 }
 
 fn named(filter: &MailFilter, folder: &Listed) -> bool {
@@ -44,6 +44,54 @@ pub fn elsewhere(listing: &Listing, filter: &MailFilter, labels: &BTreeMap<u32, 
     labels.iter().filter(|(_, labels)| labels.iter().any(shown)).map(|(uid, _)| *uid).collect()
 }
 
+/// A folder that shows messages which others may show too.
+pub(super) struct Shown {
+    pub(super) path: FolderPath,
+    /// The numbers of its messages, the same in every folder, by UID.
+    pub(super) ids: BTreeMap<u32, u64>,
+    /// Its messages that were copied from it before.
+    pub(super) delivered: BTreeSet<u32>,
+}
+
+/// The folders that show a message which is copied once, first those that are preferred: the inbox, what was sent,
+/// drafts, then the others by name, and `\All` last. What is in the trash or in junk is shown nowhere else.
+#[must_use]
+pub fn preferred<'l>(listing: &'l Listing, filter: &MailFilter) -> Vec<&'l Listed> {
+    if !listing.labels || filter.gmail_labels.is_each() {
+        return Vec::new();
+    }
+    let alone = |f: &Listed| matches!(f.special_use, Some(SpecialUse::Trash | SpecialUse::Junk));
+    let taken = |f: &&Listed| f.selectable && included(filter, &f.path) && !alone(f);
+    let mut out: Vec<&Listed> = listing.folders.iter().filter(taken).collect();
+    let rank = |f: &Listed| match f.special_use {
+        _ if f.path.is_inbox() => 0,
+        Some(SpecialUse::Sent) => 1,
+        Some(SpecialUse::Drafts) => 2,
+        Some(SpecialUse::All) => 4,
+        _ => 3,
+    };
+    out.sort_by_key(|f| (rank(f), &f.path));
+    out
+}
+
+/// The messages of each folder that are copied from another one, where each message is copied once. One that was copied
+/// before stays where it is.
+pub(super) fn once(folders: &[Shown]) -> BTreeMap<FolderPath, BTreeSet<u32>> {
+    let mut owners: BTreeMap<u64, usize> = BTreeMap::new();
+    for (n, folder) in folders.iter().enumerate() {
+        for id in folder.delivered.iter().filter_map(|uid| folder.ids.get(uid)) {
+            owners.entry(*id).or_insert(n);
+        }
+    }
+    let mut out = BTreeMap::new();
+    for (n, folder) in folders.iter().enumerate() {
+        let other = |(uid, id): (&u32, &u64)| (*owners.entry(*id).or_insert(n) != n).then_some(*uid);
+        let uids: BTreeSet<u32> = folder.ids.iter().filter_map(other).collect();
+        out.insert(folder.path.clone(), uids.difference(&folder.delivered).copied().collect());
+    }
+    out
+}
+
 fn shows(folder: &Listed, label: &str) -> bool {
     match label.to_ascii_lowercase().as_str() {
         "\\inbox" => folder.path.is_inbox(),
@@ -56,7 +104,7 @@ fn shows(folder: &Listed, label: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::FolderPath;
+    use crate::model::GmailLabels;
 
     fn folder(name: &str, special_use: Option<SpecialUse>) -> Listed {
         Listed {
@@ -77,7 +125,7 @@ mod tests {
             folder("[Gmail]/Starred", Some(SpecialUse::Flagged)),
             folder("[Gmail]/Sent Mail", Some(SpecialUse::Sent)),
         ];
-        Listing { delimiter: Some('/'), prefix: String::new(), labels, folders }
+        Listing { delimiter: Some('/'), labels, folders, ..Listing::default() }
     }
 
     fn names(folders: &[Listed]) -> Vec<&str> {
@@ -93,6 +141,28 @@ mod tests {
         assert_eq!(names(&views), ["[Gmail]/Starred"], "what no label shows is only in All Mail");
         let filter = MailFilter { include: vec!["[Gmail]/Starred".to_owned()], ..MailFilter::default() };
         assert_eq!(names(&set_aside(listing(true), &filter).1), [""; 0]);
+    }
+
+    #[test]
+    fn a_message_is_copied_once_from_the_first_folder_that_shows_it() {
+        let filter = MailFilter { gmail_labels: GmailLabels::Once, ..MailFilter::default() };
+        assert!(preferred(&listing(false), &filter).is_empty());
+        assert!(preferred(&listing(true), &MailFilter::default()).is_empty());
+        let (kept, _) = set_aside(listing(true), &filter);
+        let order: Vec<&str> = preferred(&kept, &filter).iter().map(|f| f.name.as_str()).collect();
+        assert_eq!(order, ["INBOX", "[Gmail]/Sent Mail", "Work", "[Gmail]/All Mail"]);
+        let shown = |name: &str, ids: &[(u32, u64)], delivered: &[u32]| Shown {
+            path: FolderPath(vec![name.to_owned()]),
+            ids: ids.iter().copied().collect(),
+            delivered: delivered.iter().copied().collect(),
+        };
+        let all = [
+            shown("a", &[(1, 70), (2, 71)], &[]),
+            shown("b", &[(5, 71), (6, 72)], &[5, 6]),
+            shown("c", &[(9, 72), (8, 73)], &[]),
+        ];
+        let uids: Vec<BTreeSet<u32>> = once(&all).into_values().collect();
+        assert_eq!(uids, [BTreeSet::from([2]), BTreeSet::new(), BTreeSet::from([9])], "what was copied stays there");
     }
 
     #[test]

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{check::merge_spf, spf::is_record};
+use super::{
+    check::{is_dmarc, merge_spf},
+    platforms::{matches, shown_at},
+    spf::is_record,
+};
 use crate::model::{DnsTopic, DnsView, ExpectedRecord, Question, RecordType};
 
 /// How a record is.
@@ -30,8 +34,12 @@ pub struct Row {
     pub name: String,
     /// The type.
     pub rtype: RecordType,
-    /// What is wanted; of an SPF record, with everything kept that is there. None for a foreign record.
+    /// What is wanted; of an SPF record, with everything kept that is there. None for a foreign record, and where nobody
+    /// but the platform knows the value.
     pub wanted: Option<String>,
+    /// Where the platform shows the value, when only it knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown_at: Option<String>,
     /// What is there.
     pub found: Vec<String>,
 }
@@ -44,12 +52,14 @@ pub fn diff(expected: &[ExpectedRecord], view: &DnsView) -> Vec<Row> {
     for name in exchangers.clone().map(|r| r.name.as_str()).collect::<BTreeSet<_>>() {
         let ours: BTreeSet<&str> = exchangers.clone().filter_map(|r| r.value.split(' ').nth(1)).collect();
         let (values, _) = said(view, name, RecordType::Mx);
-        let foreign = values.into_iter().filter(|v| v.split(' ').nth(1).is_some_and(|host| !ours.contains(host)));
+        let known = |host: &str| ours.iter().any(|pattern| matches(pattern, host));
+        let foreign = values.into_iter().filter(|v| v.split(' ').nth(1).is_some_and(|host| !known(host)));
         out.extend(foreign.map(|value| Row {
             standing: Standing::Foreign,
             name: name.to_owned(),
             rtype: RecordType::Mx,
             wanted: None,
+            shown_at: None,
             found: vec![value],
         }));
     }
@@ -68,24 +78,33 @@ fn row(record: &ExpectedRecord, view: &DnsView) -> Row {
             }
         }
         DnsTopic::Mx => {
-            let host = |v: &str| v.split(' ').nth(1).map(str::to_owned);
-            found.retain(|v| host(v) == host(&wanted));
+            let host = |v: &str| v.split(' ').nth(1).map(str::to_owned).unwrap_or_default();
+            found.retain(|v| matches(&host(&wanted), &host(v)) && host(v) != ".");
             // A preference that keeps the order is as good as another; the findings judge the order.
-            if let [one] = found.as_slice() {
+            if let [one, ..] = found.as_slice() {
                 wanted.clone_from(one);
             }
         }
+        DnsTopic::Dmarc => found.retain(|v| is_dmarc(v)),
         _ => {}
     }
+    // A part that is open is as good as anything that fits it.
+    if let Some(fits) = found.iter().find(|v| wanted.contains('*') && matches(&wanted, v)) {
+        wanted.clone_from(fits);
+    }
     let same = found.iter().any(|v| v.eq_ignore_ascii_case(&wanted));
+    let alone = found.len() == 1 || record.value.contains('*');
     let standing = if !known {
         Standing::Unknown
-    } else if same && found.len() == 1 {
+    } else if same && alone {
         Standing::Same
     } else {
         Standing::Publish
     };
-    Row { standing, name: record.name.clone(), rtype: record.rtype, wanted: Some(wanted), found }
+    let open = wanted.contains('*');
+    let shown_at = shown_at(record).filter(|_| open);
+    let wanted = Some(wanted).filter(|_| !open);
+    Row { standing, name: record.name.clone(), rtype: record.rtype, wanted, shown_at, found }
 }
 
 /// All values that any server gave, and whether at least one gave an answer.

@@ -1,6 +1,10 @@
 //! Which servers are authoritative for a domain, as the system's resolver tells.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use hickory_resolver::{
     TokioResolver,
@@ -20,6 +24,15 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
 }
 
+/// What a delegation leads to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Every address.
+    pub(super) servers: Vec<Server>,
+    /// Names without an address, with why.
+    pub(super) lost: BTreeMap<String, String>,
+}
+
 const TIMEOUT: Duration = Duration::from_secs(5);
 const PORT: u16 = 53;
 
@@ -27,28 +40,31 @@ const PORT: u16 = 53;
 ///
 /// # Errors
 /// One sentence when no server can be named.
-pub(super) async fn servers(domain: &Domain) -> Result<Vec<Server>, String> {
+pub(super) async fn servers(domain: &Domain) -> Result<Found, String> {
     let resolver = resolver().map_err(|e| format!("the system's resolver cannot be used: {e}"))?;
     servers_by(&resolver, domain).await
 }
 
-async fn servers_by(resolver: &TokioResolver, domain: &Domain) -> Result<Vec<Server>, String> {
+async fn servers_by(resolver: &TokioResolver, domain: &Domain) -> Result<Found, String> {
     let names = name_servers(resolver, domain).await?;
     let mut out = BTreeSet::new();
-    let mut failed = Vec::new();
+    let mut lost = BTreeMap::new();
     for name in &names {
         match resolver.lookup_ip(name.clone()).await {
             Ok(found) => out.extend(found.iter().map(|ip| {
                 let label = format!("{} ({ip})", wire::text(name));
                 Server { label, address: SocketAddr::new(ip, PORT) }
             })),
-            Err(e) => failed.push(format!("{}: {e}", wire::text(name))),
+            Err(e) => {
+                lost.insert(wire::text(name), e.to_string());
+            }
         }
     }
     if out.is_empty() {
-        return Err(format!("no name server of {domain} has an address: {}", failed.join("; ")));
+        let told: Vec<String> = lost.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        return Err(format!("no name server of {domain} has an address: {}", told.join("; ")));
     }
-    Ok(reachable(out.into_iter().collect()).await)
+    Ok(Found { servers: reachable(out.into_iter().collect()).await, lost })
 }
 
 fn resolver() -> Result<TokioResolver, NetError> {
@@ -139,9 +155,14 @@ mod tests {
         let server = DnsServer::start(zones.clone(), Counters::new()).await.unwrap();
         for domain in ["mydomain.ovh", "news.mydomain.ovh"] {
             let found = servers_by(&by(&server), &Domain::parse(domain).unwrap()).await.unwrap();
-            let labels: Vec<&str> = found.iter().map(|s| s.label.as_str()).collect();
+            let labels: Vec<&str> = found.servers.iter().map(|s| s.label.as_str()).collect();
+            assert_eq!(
+                found.lost.keys().collect::<Vec<_>>(),
+                ["ns2.mydomain.ovh"],
+                "a name without an address is told"
+            );
             assert_eq!(labels, ["ns1.mydomain.ovh (127.0.0.1)", "ns1.mydomain.ovh (127.0.0.2)"]);
-            assert!(found.iter().all(|s| s.address.port() == PORT));
+            assert!(found.servers.iter().all(|s| s.address.port() == PORT));
         }
     }
 

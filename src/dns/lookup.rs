@@ -21,7 +21,7 @@ use super::{
     nameserver::{Nameserver, Way},
     wire,
 };
-use crate::model::{Question, Verdict};
+use crate::model::{Oddity, Question, Verdict};
 
 /// The largest datagram that is asked for; larger ones get lost on the way (RFC 9715).
 pub(super) const PAYLOAD: u16 = 1232;
@@ -74,7 +74,16 @@ impl From<Silence> for Verdict {
 impl Client {
     /// Asks one server one question. Aliases are followed as far as this server knows them.
     pub async fn lookup(&self, server: impl Into<Nameserver>, question: &Question) -> Verdict {
-        let server = server.into();
+        self.look(&server.into(), question, &mut BTreeSet::new()).await
+    }
+
+    /// The same, with what is odd about the answer written down.
+    pub(super) async fn look(
+        &self,
+        server: &Nameserver,
+        question: &Question,
+        oddities: &mut BTreeSet<Oddity>,
+    ) -> Verdict {
         let mut at = question.clone();
         if let Some(name) = wire::name(&at.name) {
             at.name = wire::text(&name);
@@ -85,12 +94,18 @@ impl Client {
             if !seen.insert(at.name.clone()) || seen.len() > ALIASES {
                 return Verdict::Loop;
             }
-            let message = match self.exchange_with(&server, &at, false).await {
-                Ok(message) => message,
+            let message = match self.exchange_by(server, &at, false).await {
+                Ok((message, Transport::Tcp)) => {
+                    oddities.insert(Oddity::TcpOnly);
+                    message
+                }
+                Ok((message, _)) => message,
                 Err(silence) => return silence.into(),
             };
             match read(&message, &at, self.authority) {
                 Read::Verdict(Verdict::Found { values, ttl }) => {
+                    // A resolver counts down, each record by itself perhaps.
+                    oddities.extend(mixed(&message, &at).filter(|_| self.authority));
                     return Verdict::Found { values, ttl: ttl.max(slowest) };
                 }
                 // The alias is a fact; that this server does not serve its target is none.
@@ -99,7 +114,14 @@ impl Client {
                         format!("{} is an alias of {}, which this server does not serve", question.name, at.name);
                     return Verdict::Unreachable { reason };
                 }
-                Read::Verdict(Verdict::ServFail) if !self.authority => return self.doubted(&server, &at).await,
+                Read::Verdict(Verdict::ServFail) if !self.authority => return self.doubted(server, &at).await,
+                Read::Verdict(Verdict::NxDomain) => {
+                    let target = end(&message, &at);
+                    if target != question.name.trim_end_matches('.').to_ascii_lowercase() {
+                        oddities.insert(Oddity::Dangling { name: question.name.clone(), target });
+                    }
+                    return Verdict::NxDomain;
+                }
                 Read::Verdict(verdict) => return verdict,
                 Read::Alias { target, ttl } => {
                     slowest = slowest.max(ttl);
@@ -155,9 +177,21 @@ impl Client {
         question: &Question,
         unchecked: bool,
     ) -> Result<Message, Silence> {
+        self.exchange_by(server, question, unchecked).await.map(|(message, _)| message)
+    }
+
+    /// Sends a question and gives the answer, with the way it came by. A server that is silent over UDP may still answer
+    /// over TCP.
+    async fn exchange_by(
+        &self,
+        server: &Nameserver,
+        question: &Question,
+        unchecked: bool,
+    ) -> Result<(Message, Transport), Silence> {
         let request = |edns| self.request(question, edns, unchecked);
         let Way::Plain(server) = server.0 else {
-            return self.over_tls(&server.0, &padded(request(true)?)?).await;
+            let message = self.over_tls(&server.0, &padded(request(true)?)?).await?;
+            return Ok((message, Transport::Usual));
         };
         let mut outcome = Err(Silence::Timeout);
         for edns in [true, true, false] {
@@ -173,8 +207,14 @@ impl Client {
             }
         }
         match outcome {
-            Ok(message) if message.metadata.truncation => self.over_tcp(server, &request(true)?).await,
-            other => other,
+            Ok(message) if message.metadata.truncation => {
+                self.over_tcp(server, &request(true)?).await.map(|m| (m, Transport::Usual))
+            }
+            Err(Silence::Timeout) => match self.over_tcp(server, &request(true)?).await {
+                Ok(message) => Ok((message, Transport::Tcp)),
+                Err(_) => Err(Silence::Timeout),
+            },
+            other => other.map(|m| (m, Transport::Usual)),
         }
     }
 
@@ -239,6 +279,14 @@ impl Client {
         }
         Err(Silence::Malformed("the answer is to another question".to_owned()))
     }
+}
+
+/// The way that an answer came by.
+enum Transport {
+    /// As usual, TCP after a cut answer among it.
+    Usual,
+    /// By TCP alone.
+    Tcp,
 }
 
 /// Filled up to a multiple of 128 octets, so that its length does not tell the name (RFC 8467 4.1).
@@ -354,6 +402,28 @@ fn read(message: &Message, question: &Question, authority: bool) -> Read {
     // What changes becomes visible everywhere only when the longest has run out.
     let ttl = own.iter().map(|r| lifetime(r.ttl)).max().unwrap_or(0).max(slowest);
     Read::Verdict(Verdict::Found { values, ttl })
+}
+
+/// Where the aliases of a message lead from a question on; the name itself without any.
+fn end(message: &Message, question: &Question) -> String {
+    let mut owner = question.name.trim_end_matches('.').to_ascii_lowercase();
+    let mut seen = BTreeSet::new();
+    while seen.insert(owner.clone())
+        && let Some((target, _)) = alias(&message.answers, &owner)
+    {
+        owner = target;
+    }
+    owner
+}
+
+/// Whether the records that answer a question have several TTLs, which those of one set must not (RFC 2181 5.2).
+fn mixed(message: &Message, question: &Question) -> Option<Oddity> {
+    let owner = end(message, question);
+    let wanted = wire::wire_type(question.rtype);
+    let ttls = of(&message.answers, &owner).filter(|r| r.record_type() == wanted).map(|r| lifetime(r.ttl));
+    let ttls: BTreeSet<u32> = ttls.collect();
+    let (lowest, highest) = (*ttls.first()?, *ttls.last()?);
+    (lowest < highest).then(|| Oddity::MixedTtl { name: owner.clone(), rtype: question.rtype, lowest, highest })
 }
 
 fn alias(records: &[Record], owner: &str) -> Option<(String, u32)> {

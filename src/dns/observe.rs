@@ -9,8 +9,9 @@ use futures::{StreamExt as _, stream};
 use hickory_proto::{op::ResponseCode, rr::RData};
 
 use super::{
-    discover::{self, Server},
+    discover::{self, Found, Server},
     lookup::Client,
+    nameserver::Nameserver,
     wire,
 };
 use crate::model::{DnsTopic, DnsView, Domain, ExpectedRecord, Question, RecordType, ServerView, Verdict};
@@ -38,26 +39,26 @@ impl Client {
         topics: &BTreeSet<DnsTopic>,
         servers: &[SocketAddr],
     ) -> DnsView {
-        let servers = match Self::servers_of(domain, servers).await {
-            Ok(servers) => servers,
-            Err(failure) => return DnsView { failure: Some(failure), ..DnsView::default() },
-        };
-        self.ask_servers(domain, questions(domain, expected, topics), servers).await
+        self.ask_each(domain, &questions(domain, expected, topics), servers).await
     }
 
     /// Asks each authoritative server of a domain these questions. Without servers, those that the delegation names.
     pub async fn ask_each(&self, domain: &Domain, questions: &BTreeSet<Question>, servers: &[SocketAddr]) -> DnsView {
         match Self::servers_of(domain, servers).await {
-            Ok(servers) => self.ask_servers(domain, questions.clone(), servers).await,
+            Ok(found) => {
+                let view = self.ask_servers(domain, questions.clone(), found.servers).await;
+                DnsView { lost: found.lost, ..view }
+            }
             Err(failure) => DnsView { failure: Some(failure), ..DnsView::default() },
         }
     }
 
-    async fn servers_of(domain: &Domain, named: &[SocketAddr]) -> Result<Vec<Server>, String> {
+    async fn servers_of(domain: &Domain, named: &[SocketAddr]) -> Result<Found, String> {
         if named.is_empty() {
             return discover::servers(domain).await;
         }
-        Ok(named.iter().map(|a| Server { label: a.to_string(), address: *a }).collect())
+        let servers = named.iter().map(|a| Server { label: a.to_string(), address: *a }).collect();
+        Ok(Found { servers, lost: BTreeMap::new() })
     }
 
     async fn ask_servers(&self, domain: &Domain, questions: BTreeSet<Question>, servers: Vec<Server>) -> DnsView {
@@ -102,18 +103,27 @@ impl Client {
                 return view;
             }
         }
-        view.answers = self.ask_all(server, questions.clone()).await;
+        self.ask_all(server, questions.clone(), &mut view).await;
         let more = follow_ups(domain, &view.answers);
-        view.answers.extend(self.ask_all(server, more).await);
+        self.ask_all(server, more, &mut view).await;
         view
     }
 
-    async fn ask_all(&self, server: SocketAddr, questions: BTreeSet<Question>) -> BTreeMap<Question, Verdict> {
-        let asked = stream::iter(questions).map(|question| async move {
-            let verdict = self.lookup(server, &question).await;
-            (question, verdict)
+    async fn ask_all(&self, server: SocketAddr, questions: BTreeSet<Question>, view: &mut ServerView) {
+        let server = Nameserver::from(server);
+        let asked = stream::iter(questions).map(|question| {
+            let server = &server;
+            async move {
+                let mut oddities = BTreeSet::new();
+                let verdict = self.look(server, &question, &mut oddities).await;
+                (question, verdict, oddities)
+            }
         });
-        asked.buffer_unordered(AT_ONCE).collect().await
+        let told: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+        for (question, verdict, oddities) in told {
+            view.answers.insert(question, verdict);
+            view.oddities.extend(oddities);
+        }
     }
 }
 
@@ -131,8 +141,9 @@ pub fn questions(domain: &Domain, expected: &[ExpectedRecord], topics: &BTreeSet
             DnsTopic::Dmarc => {
                 // A policy may stand above the domain (RFC 9989 4.10), and by mistake at the domain itself.
                 ask(domain.to_string(), RecordType::Txt);
-                for name in super::check::policy_names(domain) {
-                    ask(name, RecordType::Txt);
+                // Registries are no business of the domain's own servers.
+                for name in super::check::walk(domain.as_str()).into_iter().filter(|n| n.contains('.')) {
+                    ask(format!("_dmarc.{name}"), RecordType::Txt);
                 }
             }
             DnsTopic::Autodiscover => {

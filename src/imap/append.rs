@@ -1,6 +1,6 @@
 //! APPEND: one message, many in one command, or many commands in flight.
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, time::Instant};
 
 use super::{
     body::Body,
@@ -18,8 +18,6 @@ use super::{
 /// Messages above this many octets wait for the server's consent even where they need not, because it may refuse them
 /// before they are sent.
 const WAIT_ABOVE: u64 = 256 * 1024;
-/// Commands in flight at the same time.
-const WINDOW: usize = 64;
 
 /// A message to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,8 +143,21 @@ impl Writer {
     /// After a refusal that concerns the folder or the account (quota, missing folder, limits, throttling) nothing
     /// further is begun.
     pub async fn append_many(&mut self, folder: &WireName, messages: &[AppendMessage]) -> AppendReport {
-        let mut outcomes = vec![AppendOutcome::NotSent; messages.len()];
         let mode = self.append_mode();
+        self.append_in(mode, folder, messages).await
+    }
+
+    /// The same without [`AppendMode::Multi`]: each message has a command, and an answer, of its own.
+    pub async fn append_each(&mut self, folder: &WireName, messages: &[AppendMessage]) -> AppendReport {
+        let mode = match self.append_mode() {
+            AppendMode::Multi => AppendMode::Pipelined,
+            other => other,
+        };
+        self.append_in(mode, folder, messages).await
+    }
+
+    async fn append_in(&mut self, mode: AppendMode, folder: &WireName, messages: &[AppendMessage]) -> AppendReport {
+        let mut outcomes = vec![AppendOutcome::NotSent; messages.len()];
         if let Err(error) = self.conn.check("APPEND").and_then(|()| sendable(&self.conn, "APPEND", folder).map(drop)) {
             return AppendReport { mode, outcomes, error: Some(error) };
         }
@@ -162,7 +173,7 @@ impl Writer {
         let multi = mode == AppendMode::Multi && ready.len() > 1;
         let result = match multi {
             true => self.append_multi(folder, &ready, &mut outcomes).await,
-            false => self.append_each(folder, &ready, &mut outcomes).await,
+            false => self.append_singly(folder, &ready, &mut outcomes).await,
         };
         let mode = if mode == AppendMode::Multi && !multi { AppendMode::Single } else { mode };
         AppendReport { mode, outcomes, error: result.err() }
@@ -203,24 +214,27 @@ impl Writer {
         }
     }
 
-    async fn append_each(
+    async fn append_singly(
         &mut self,
         folder: &WireName,
         items: &[Item<'_>],
         outcomes: &mut [AppendOutcome],
     ) -> Result<(), ImapError> {
-        let window = if self.capabilities().unwaited_literal().is_some() { WINDOW } else { 1 };
-        let mut left = items.iter();
-        let mut open: Vec<(u64, usize)> = Vec::new();
-        let mut stop = false;
+        let pipelined = self.capabilities().unwaited_literal().is_some();
+        let mut left = items.iter().peekable();
+        let mut open: Vec<(u64, usize, u64)> = Vec::new();
+        let (mut stop, mut octets) = (false, 0);
+        self.flight.begin(Instant::now());
         loop {
-            while open.len() < window
-                && !stop
-                && let Some(item) = left.next()
+            while !stop
+                && (pipelined || open.is_empty())
+                && let Some(item) =
+                    left.next_if(|item| self.flight.has_room(open.len(), octets, item.message.body.len()))
             {
                 let command = Command::new(&self.conn, "APPEND", "").string(folder.raw()).text(&item.head);
                 let command = command.message(&item.message.body, wait_above(item.message));
-                open.push((self.conn.queue(command), item.at));
+                open.push((self.conn.queue(command), item.at, item.message.body.len()));
+                octets += item.message.body.len();
             }
             if open.is_empty() {
                 return self.conn.drain("APPEND").await;
@@ -229,7 +243,7 @@ impl Writer {
                 Ok(Step::Untagged(_)) => continue,
                 Ok(Step::Tagged { tag, result }) => (tag, result),
                 Err(e) => {
-                    for (tag, at) in open {
+                    for (tag, at, _) in open {
                         if let Some(slot) = outcomes.get_mut(at).filter(|_| self.conn.was_begun(tag)) {
                             *slot = AppendOutcome::InDoubt;
                         }
@@ -237,13 +251,21 @@ impl Writer {
                     return Err(e);
                 }
             };
-            let Some(place) = open.iter().position(|(t, _)| *t == tag) else { continue };
-            let (_, at) = open.remove(place);
+            let Some(place) = open.iter().position(|(t, ..)| *t == tag) else { continue };
+            let (_, at, size) = open.remove(place);
+            octets -= size;
             let outcome = match result {
-                Ok(done) => AppendOutcome::Appended(self.places(&done, 1).into_iter().next().unwrap_or_default()),
+                Ok(done) => {
+                    self.flight.landed(Instant::now());
+                    AppendOutcome::Appended(self.places(&done, 1).into_iter().next().unwrap_or_default())
+                }
                 Err(e) => match refused(e) {
                     Ok(refusal) => {
-                        stop |= matches!(refusal.kind, RefusalKind::Throttled(_)) || stops(refusal.code.as_ref());
+                        let stops = matches!(refusal.kind, RefusalKind::Throttled(_)) || stops(refusal.code.as_ref());
+                        if stops && !stop {
+                            self.flight.refused();
+                        }
+                        stop |= stops;
                         AppendOutcome::Refused(refusal)
                     }
                     Err(e) => return Err(e),

@@ -106,6 +106,12 @@ impl Capabilities {
         self.0.contains("QRESYNC")
     }
 
+    /// Extensions can be turned on (RFC 5161).
+    #[must_use]
+    pub fn enable(&self) -> bool {
+        self.rev2() || self.0.contains("ENABLE")
+    }
+
     /// The largest message the server takes, in octets (RFC 7889). `None` when it does not say, or says that it depends
     /// on the mailbox.
     #[must_use]

@@ -23,6 +23,7 @@ use super::{
     frame::{Framer, Piece},
     output::{Out, Output},
     quirks::{Quirk, Quirks},
+    quota::Roots,
     response::{Response, Status, StatusKind},
     token::Frame,
 };
@@ -67,6 +68,8 @@ pub(super) struct Conn {
     pub(super) alerts: VecDeque<String>,
     /// The name spaces of the account's own folders, once the server has told them: prefix and delimiter of each.
     pub(super) namespaces: Option<Vec<(Vec<u8>, Option<char>)>>,
+    /// What was told of a quota that was asked for ahead.
+    pub(super) roots: Option<Roots>,
     stream: Box<dyn Stream>,
     /// The longest time in which nothing may move.
     pub(super) idle: Duration,
@@ -176,6 +179,7 @@ impl Conn {
             capabilities: Capabilities::default(),
             alerts: VecDeque::new(),
             namespaces: None,
+            roots: None,
             stream,
             idle,
             input: BytesMut::with_capacity(INPUT),
@@ -211,6 +215,11 @@ impl Conn {
     /// Whether nobody waits for an answer.
     fn is_settled(&self) -> bool {
         self.open.iter().all(|open| open.aside.is_some())
+    }
+
+    /// Whether an answer is still to come, awaited or not.
+    pub(super) fn is_open(&self) -> bool {
+        !self.open.is_empty()
     }
 
     /// Whether octets were read that belong to no response yet.
@@ -322,6 +331,13 @@ impl Conn {
                 self.namespaces = Some(spaces);
                 Ok(Step::Untagged(Response::Other))
             }
+            response @ (Response::QuotaRoot(_) | Response::Quota { .. }) => Ok(Step::Untagged(match &mut self.roots {
+                Some(roots) => {
+                    roots.take(response);
+                    Response::Other
+                }
+                None => response,
+            })),
             Response::Continue(text) => {
                 if self.output.go_on() {
                     return Ok(Step::Untagged(Response::Other));

@@ -17,7 +17,7 @@ use super::{
 /// Messages of one command for bodies. Small, because a refusal costs the whole command.
 const BODIES: usize = 64;
 /// Octets of one set of UIDs: Exchange takes lines of 4 KiB.
-const SET: usize = 3_000;
+pub(super) const SET: usize = 3_000;
 /// Commands for bodies under way at the same time, so that the server is never idle.
 const WINDOW: usize = 4;
 
@@ -73,7 +73,15 @@ impl Reader {
     /// # Errors
     /// When the list is not complete for certain: any failure, any answer that cannot be read.
     pub async fn fetch_meta(&mut self, uids: UidRange) -> Result<Vec<MessageMeta>, ImapError> {
-        self.metas(uids, "").await
+        self.metas(uids, "INTERNALDATE RFC822.SIZE", "").await
+    }
+
+    /// The same without sizes, which some servers read every message for.
+    ///
+    /// # Errors
+    /// As [`Reader::fetch_meta`].
+    pub async fn fetch_flags_and_dates(&mut self, uids: UidRange) -> Result<Vec<MessageMeta>, ImapError> {
+        self.metas(uids, "INTERNALDATE", "").await
     }
 
     /// The same for single messages, by ascending UID.
@@ -96,6 +104,22 @@ impl Reader {
         Ok(all.into_iter().map(|(uid, line)| meta(uid, line)).collect())
     }
 
+    /// The flags of single messages. A message that is not there, or whose flags the server leaves out, is left out.
+    ///
+    /// # Errors
+    /// As [`Reader::fetch_meta`].
+    pub async fn fetch_flags(&mut self, uids: &[u32]) -> Result<BTreeMap<u32, BTreeSet<String>>, ImapError> {
+        self.must_be_open()?;
+        let mut all = BTreeMap::new();
+        for chunk in chunks(uids, usize::MAX, SET) {
+            let (Some(first), Some(last)) = (chunk.uids.first(), chunk.uids.last()) else { continue };
+            let items = format!(" {} (UID FLAGS)", chunk.set);
+            let (part, _) = self.scan(&items, UidRange::new(*first, *last)).await?;
+            all.extend(part.into_iter().filter_map(|(uid, line)| Some((uid, lasting(line.flags?)))));
+        }
+        Ok(all)
+    }
+
     /// Only messages that are new or whose flags changed since a HIGHESTMODSEQ (RFC 7162 3.1.4). Vanished messages are
     /// not told.
     ///
@@ -106,17 +130,17 @@ impl Reader {
             let text = "the open folder keeps no modification sequences".to_owned();
             return Err(self.conn.error("UID FETCH", ImapErrorKind::Invalid(text)));
         }
-        self.metas(uids, &format!(" (CHANGEDSINCE {since})")).await
+        self.metas(uids, "INTERNALDATE RFC822.SIZE", &format!(" (CHANGEDSINCE {since})")).await
     }
 
-    async fn metas(&mut self, uids: UidRange, modifier: &str) -> Result<Vec<MessageMeta>, ImapError> {
+    async fn metas(&mut self, uids: UidRange, wanted: &str, modifier: &str) -> Result<Vec<MessageMeta>, ImapError> {
         self.must_be_open()?;
         let modseq = self.selected.as_ref().is_some_and(|s| s.highest_modseq.is_some());
         let modseq = if modseq { " MODSEQ" } else { "" };
         let mut all: BTreeMap<u32, FetchLine> = BTreeMap::new();
         let mut todo = vec![uids];
         while let Some(range) = todo.pop() {
-            let items = format!(" {range} (UID FLAGS INTERNALDATE RFC822.SIZE{modseq}){modifier}");
+            let items = format!(" {range} (UID FLAGS {wanted}{modseq}){modifier}");
             let (part, limit) = self.scan(&items, range).await?;
             if let Some(limit) = limit {
                 todo.push(self.beyond(range, &part, limit)?);
@@ -185,11 +209,7 @@ impl Reader {
     /// # Errors
     /// As [`Reader::fetch_meta`]; `Invalid` when the server has no labels.
     pub async fn fetch_labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, ImapError> {
-        self.must_be_open()?;
-        if !self.conn.capabilities.gmail() {
-            let text = "the server has no labels".to_owned();
-            return Err(self.conn.error("UID FETCH", ImapErrorKind::Invalid(text)));
-        }
+        self.must_be_gmail()?;
         let (lines, _) = self.scan(&format!(" {} (UID X-GM-LABELS)", UidRange::ALL), UidRange::ALL).await?;
         let label = |raw: Vec<u8>| match raw.first() {
             Some(b'\\') => raw.iter().map(|b| char::from(*b)).collect(),
@@ -197,6 +217,25 @@ impl Reader {
         };
         let labels = |line: FetchLine| line.labels.unwrap_or_default().into_iter().map(label).collect();
         Ok(lines.into_iter().map(|(uid, line)| (uid, labels(line))).collect())
+    }
+
+    /// Gmail's numbers of the messages of the open folder, by UID. A message has the same number in every folder.
+    ///
+    /// # Errors
+    /// As [`Reader::fetch_labels`].
+    pub async fn fetch_gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, ImapError> {
+        self.must_be_gmail()?;
+        let (lines, _) = self.scan(&format!(" {} (UID X-GM-MSGID)", UidRange::ALL), UidRange::ALL).await?;
+        Ok(lines.into_iter().filter_map(|(uid, line)| Some((uid, line.gmail_id?))).collect())
+    }
+
+    fn must_be_gmail(&self) -> Result<(), ImapError> {
+        self.must_be_open()?;
+        if self.conn.capabilities.gmail() {
+            return Ok(());
+        }
+        let text = "the server has no labels".to_owned();
+        Err(self.conn.error("UID FETCH", ImapErrorKind::Invalid(text)))
     }
 
     /// What is left of a range when the server stopped at a UID, upwards or downwards.
@@ -277,6 +316,7 @@ pub(super) fn merge(have: &mut FetchLine, new: FetchLine) {
     have.size = new.size.or(have.size);
     have.modseq = new.modseq.or(have.modseq);
     have.labels = new.labels.or(have.labels.take());
+    have.gmail_id = new.gmail_id.or(have.gmail_id);
 }
 
 pub(super) fn meta(uid: u32, line: FetchLine) -> MessageMeta {
@@ -290,7 +330,7 @@ pub(super) fn meta(uid: u32, line: FetchLine) -> MessageMeta {
     }
 }
 
-fn lasting(flags: Vec<String>) -> BTreeSet<String> {
+pub(super) fn lasting(flags: Vec<String>) -> BTreeSet<String> {
     flags.into_iter().filter(|f| !f.eq_ignore_ascii_case("\\Recent")).collect()
 }
 

@@ -283,16 +283,20 @@ impl Reader {
         let items = self.status_items(sizes);
         let octets = sendable(&self.conn, "STATUS", name)?;
         let command = Command::new(&self.conn, "STATUS", "").string(octets).text(" ").text(&items);
-        let mut found = None;
+        let (mut found, mut twin) = (None, None);
+        // A server that takes two spellings for one folder may answer with its own.
+        let folded = name.decoded().to_lowercase();
         let mut each = |response| {
-            if let Response::StatusOf(line) = response
-                && WireName::from_wire(line.name.clone()) == *name
-            {
+            let Response::StatusOf(line) = response else { return };
+            let told = WireName::from_wire(line.name.clone());
+            if told == *name {
                 found = status(&line);
+            } else if told.decoded().to_lowercase() == folded {
+                twin = status(&line);
             }
         };
         self.conn.run(command, &mut each).await?;
-        found.ok_or_else(|| {
+        found.or(twin).ok_or_else(|| {
             let text = "its STATUS answer has no number of messages or no UIDVALIDITY".to_owned();
             self.conn.error("STATUS", ImapErrorKind::Protocol(text))
         })

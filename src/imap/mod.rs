@@ -34,6 +34,7 @@ mod connector;
 mod date;
 mod error;
 mod fetch;
+mod flight;
 mod frame;
 #[doc(hidden)]
 pub mod fuzz;
@@ -75,8 +76,9 @@ pub use name::WireName;
 pub use parking::Parking;
 pub use quirks::{Quirk, Quirks};
 pub use quota::Quota;
-pub use reader::{Reader, Selected};
+pub use reader::{Earlier, Reader, Selected};
 pub use sasl::TokenSource;
+pub use survey::{Known, Survey};
 pub use tls::TlsRoots;
 pub use uid::UidRange;
 pub use writer::{Created, FolderCommand, StoreMode, Writer};

@@ -7,10 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{connector::Connector, reader::Reader};
+use super::{
+    connector::Connector,
+    reader::{Earlier, Reader},
+};
 
 /// How long a connection is worth keeping: servers and middleboxes drop what is silent.
 const FRESH: Duration = Duration::from_secs(30);
+
+/// How long a listing is as good as a new one: no longer than a large mailbox takes to be listed.
+const TRUE: Duration = Duration::from_secs(10);
 
 /// Connections that were made for a look, kept for the work that follows at once. Clones share them.
 ///
@@ -34,9 +40,10 @@ fn place(connector: &Connector) -> Place {
 }
 
 impl Parking {
-    /// Keeps a connection that the connector made.
-    pub fn park(&self, connector: &Connector, reader: Reader) {
+    /// Keeps a connection that the connector made, and what was listed over it: whoever takes it need not ask again.
+    pub fn park(&self, connector: &Connector, reader: Reader, listed: Earlier) {
         if reader.is_usable() {
+            let reader = Reader { earlier: Some(listed), ..reader };
             let mut parked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             parked.insert(place(connector), (Instant::now(), reader));
         }
@@ -47,6 +54,9 @@ impl Parking {
         let (since, mut reader) = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&place(connector))?;
         if since.elapsed() > FRESH {
             return None;
+        }
+        if since.elapsed() > TRUE {
+            reader.earlier = None;
         }
         reader.quirks.all().into_iter().for_each(|quirk| connector.quirks.learn(quirk));
         reader.quirks = connector.quirks.clone();

@@ -15,14 +15,15 @@ pub enum Quirk {
     SaslPlainRefused,
     /// It advertises ID and does not understand it.
     IdRefused,
+    /// It advertises QRESYNC and does not take or understand it; what vanished is found by listing.
+    ResyncRefused,
     /// Its APPENDUID does not name the message that was stored (found by looking); it is not reported any more.
     AppendUidUnreliable,
-    /// It advertises MULTIAPPEND, and it does not work; messages are sent one by one.
+    /// It advertises MULTIAPPEND, and it does not work (found by messages that were refused or lost together and taken one
+    /// by one, or stored in part); messages are sent one by one.
     MultiappendUnreliable,
     /// It is Gmail (capability `X-GM-EXT-1`), by whatever name it is reached: its limits by the day hold.
     Gmail,
-    /// A message was not as long as RFC822.SIZE said (Exchange estimates it); sizes prove nothing.
-    SizesAreEstimates,
 }
 
 /// The facts about one endpoint, shared by all its connections.

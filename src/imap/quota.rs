@@ -1,7 +1,7 @@
 //! Space: what is used and what may be used (RFC 9208), and the largest message of a mailbox (RFC 7889).
 
 use super::{
-    conn::Command,
+    conn::{Aside, Command},
     error::{ImapError, ImapErrorKind},
     name::WireName,
     reader::{Reader, sendable},
@@ -17,8 +17,48 @@ pub struct Quota {
     pub limit: u64,
 }
 
+/// What the answers to GETQUOTAROOT have told so far.
+#[derive(Debug, Default)]
+pub(super) struct Roots {
+    first: Option<Vec<u8>>,
+    found: Option<Quota>,
+}
+
+impl Roots {
+    pub(super) fn take(&mut self, response: Response) {
+        match response {
+            Response::QuotaRoot(roots) => self.first = self.first.take().or_else(|| roots.into_iter().next()),
+            Response::Quota { root, resources } => {
+                // STORAGE counts in units of 1024 octets (RFC 9208 5.1).
+                let storage = resources.into_iter().find(|(name, ..)| name == "STORAGE");
+                if let Some((_, used, limit)) = storage
+                    && (self.found.is_none() || self.first.as_ref() == Some(&root))
+                {
+                    self.found = Some(Quota { used: used.saturating_mul(1024), limit: limit.saturating_mul(1024) });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Reader {
-    /// The storage quota of a folder. `None` where the server keeps or tells none.
+    /// Asks for the storage quota of a folder together with the next command; [`Reader::quota`] then gives the answer.
+    ///
+    /// # Errors
+    /// When the connection takes no command. Nothing else fails before the answer is asked for.
+    pub fn ask_quota(&mut self, name: &WireName) -> Result<(), ImapError> {
+        if self.conn.capabilities.quota() {
+            self.conn.check("GETQUOTAROOT")?;
+            let octets = sendable(&self.conn, "GETQUOTAROOT", name)?;
+            let command = Command::new(&self.conn, "GETQUOTAROOT", "").string(octets);
+            self.conn.queue_aside(command, Aside::Nothing);
+            self.conn.roots = Some(Roots::default());
+        }
+        Ok(())
+    }
+
+    /// The storage quota of a folder. `None` where the server keeps or tells none. What was asked for ahead is given once.
     ///
     /// # Errors
     /// When the connection fails. A refusal is `None`.
@@ -26,25 +66,16 @@ impl Reader {
         if !self.conn.capabilities.quota() {
             return Ok(None);
         }
+        if let Some(roots) = self.conn.roots.take()
+            && !self.conn.is_open()
+        {
+            return Ok(roots.found);
+        }
         let octets = sendable(&self.conn, "GETQUOTAROOT", name)?;
         let command = Command::new(&self.conn, "GETQUOTAROOT", "").string(octets);
-        let mut found: Option<Quota> = None;
-        let mut first_root: Option<Vec<u8>> = None;
-        let mut each = |response| match response {
-            Response::QuotaRoot(roots) => first_root = first_root.take().or_else(|| roots.into_iter().next()),
-            Response::Quota { root, resources } => {
-                // STORAGE counts in units of 1024 octets (RFC 9208 5.1).
-                let storage = resources.into_iter().find(|(name, ..)| name == "STORAGE");
-                if let Some((_, used, limit)) = storage
-                    && (found.is_none() || first_root.as_ref() == Some(&root))
-                {
-                    found = Some(Quota { used: used.saturating_mul(1024), limit: limit.saturating_mul(1024) });
-                }
-            }
-            _ => {}
-        };
-        match self.conn.run(command, &mut each).await {
-            Ok(_) => Ok(found),
+        let mut roots = Roots::default();
+        match self.conn.run(command, &mut |response| roots.take(response)).await {
+            Ok(_) => Ok(roots.found),
             Err(e) if matches!(e.kind, ImapErrorKind::No { .. } | ImapErrorKind::Bad { .. }) => Ok(None),
             Err(e) => Err(e),
         }

@@ -1,12 +1,13 @@
 //! Looking at a mailbox. Nothing here changes anything on a server.
 
-use std::{collections::VecDeque, fmt};
+use std::{collections::VecDeque, fmt, time::Duration};
 
 use super::{
     capability::Capabilities,
     code::Code,
     conn::{Command, Conn, Done},
     error::{ImapError, ImapErrorKind},
+    list::Listed,
     name::WireName,
     quirks::Quirks,
     response::{Response, Status, StatusKind},
@@ -19,6 +20,20 @@ pub struct Reader {
     pub(super) selected: Option<Selected>,
     pub(super) compressed: bool,
     pub(super) compress_refused: bool,
+    pub(super) earlier: Option<Earlier>,
+    /// Whether a folder was opened over the connection.
+    pub(super) entered: bool,
+    /// Whether the server was asked to tell what vanishes.
+    pub(super) resync: bool,
+}
+
+/// What an earlier holder of a connection had listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The folders with their numbers, as [`Reader::list`] gave them.
+    pub folders: Vec<Listed>,
+    /// How long the server took for them.
+    pub took: Duration,
 }
 
 impl fmt::Debug for Reader {
@@ -51,7 +66,21 @@ pub struct Selected {
 
 impl Reader {
     pub(super) fn new(conn: Conn, quirks: Quirks) -> Self {
-        Self { conn, quirks, selected: None, compressed: false, compress_refused: false }
+        Self {
+            conn,
+            quirks,
+            selected: None,
+            compressed: false,
+            compress_refused: false,
+            earlier: None,
+            entered: false,
+            resync: false,
+        }
+    }
+
+    /// What was listed before the connection changed hands, some seconds ago; given once.
+    pub fn take_earlier(&mut self) -> Option<Earlier> {
+        self.earlier.take()
     }
 
     /// `host:port`.
@@ -109,6 +138,7 @@ impl Reader {
     /// The command that opens a folder. Whichever was open is not any more.
     pub(super) fn opening(&mut self, verb: &'static str, name: &WireName) -> Result<Command, ImapError> {
         self.selected = None;
+        self.entered = true;
         let command = Command::new(&self.conn, verb, "").string(sendable(&self.conn, verb, name)?);
         Ok(if self.conn.capabilities.condstore() { command.text(" (CONDSTORE)") } else { command })
     }

@@ -7,6 +7,7 @@ use super::{
     code::{self, Code},
     error::words,
     token::{Cursor, Frame, Value, text},
+    uid::UidRange,
 };
 
 /// A response.
@@ -30,6 +31,11 @@ pub(super) enum Response {
     Fetch(FetchLine),
     Namespace(Vec<(Vec<u8>, Option<char>)>),
     Search(Vec<u32>),
+    /// Messages that are no more (RFC 7162 3.2.10): since a HIGHESTMODSEQ, or just now.
+    Vanished {
+        earlier: bool,
+        uids: Vec<UidRange>,
+    },
     QuotaRoot(Vec<Vec<u8>>),
     /// Resource, usage, limit.
     Quota {
@@ -99,6 +105,8 @@ pub(super) struct FetchLine {
     pub(super) body: Option<Option<Body>>,
     /// Gmail's labels as they stand on the wire.
     pub(super) labels: Option<Vec<Vec<u8>>>,
+    /// Gmail's number of the message, the same in every folder that shows it.
+    pub(super) gmail_id: Option<u64>,
 }
 
 impl Response {
@@ -193,6 +201,7 @@ fn named(name: &[u8], cursor: &mut Cursor<'_>) -> Result<Response, &'static str>
         b"QUOTA" => quota(cursor).ok_or("QUOTA")?,
         b"ACL" => acl(cursor).ok_or("ACL")?,
         b"SEARCH" => Response::Search(search(cursor)),
+        b"VANISHED" => vanished(cursor).ok_or("VANISHED")?,
         _ => Response::Other,
     })
 }
@@ -211,6 +220,17 @@ fn list_line(cursor: &mut Cursor<'_>) -> Option<ListLine> {
 fn search(cursor: &mut Cursor<'_>) -> Vec<u32> {
     let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse().ok();
     std::iter::from_fn(|| cursor.word().and_then(number)).collect()
+}
+
+/// `VANISHED (EARLIER) 41,43:116`.
+fn vanished(cursor: &mut Cursor<'_>) -> Option<Response> {
+    cursor.blanks();
+    let earlier = cursor.eat(b'(');
+    if earlier && !(cursor.word()?.eq_ignore_ascii_case(b"EARLIER") && cursor.eat(b')')) {
+        return None;
+    }
+    let set = std::str::from_utf8(cursor.word()?).ok()?;
+    Some(Response::Vanished { earlier, uids: UidRange::parse_set(set)? })
 }
 
 fn status_line(cursor: &mut Cursor<'_>) -> Option<StatusLine> {
@@ -291,6 +311,7 @@ fn fetch(cursor: &mut Cursor<'_>) -> Option<FetchLine> {
             }
             "RFC822.SIZE" => line.size = value.number(),
             "MODSEQ" => line.modseq = value.list().and_then(<[Value]>::first).and_then(Value::number),
+            "X-GM-MSGID" => line.gmail_id = value.number(),
             "X-GM-LABELS" => {
                 line.labels = Some(value.list()?.iter().map(Value::string).collect::<Option<Vec<Vec<u8>>>>()?);
             }

@@ -6,12 +6,16 @@ use std::{
 };
 
 use rustls::{
-    CertificateError, ClientConfig, RootCertStore,
-    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use rustls_platform_verifier::Verifier;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{conn::Stream, error::TlsProblem};
@@ -61,12 +65,31 @@ impl TlsRoots {
     fn build(&self) -> Result<Arc<ClientConfig>, Box<dyn std::error::Error>> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = self.verifier(&provider)?;
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous() // only the name of the method: the verifier below checks everything
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
-        Ok(Arc::new(config))
+        Ok(Arc::new(configured(provider, verifier)?))
+    }
+
+    /// Protects a connection as mail servers do among each other: also where the certificate does not hold. What is wrong
+    /// with it is given beside the connection.
+    ///
+    /// # Errors
+    /// When there is no encryption to be had at all.
+    pub async fn protect_anyway<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        host: &str,
+    ) -> Result<(TlsStream<S>, Option<TlsProblem>), TlsProblem> {
+        let failed = |detail: String| TlsProblem::Handshake { host: host.to_owned(), detail };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let inner = self.verifier(&provider).map_err(|e| TlsProblem::Roots(e.to_string()))?;
+        let witness = Arc::new(Witness { inner, host: host.to_owned(), problem: OnceLock::new() });
+        let config = configured(provider, Arc::<Witness>::clone(&witness)).map_err(|e| failed(e.to_string()))?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|e| failed(e.to_string()))?;
+        let shaken = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        let stream = shaken.map_err(|e| match explain(e, host) {
+            HandshakeError::Tls(problem) => problem,
+            HandshakeError::Io(error) => failed(error.to_string()),
+        })?;
+        Ok((stream, witness.problem.get().cloned()))
     }
 
     fn verifier(
@@ -81,6 +104,67 @@ impl TlsRoots {
             store.add(certificate.clone())?;
         }
         Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build()?)
+    }
+}
+
+fn configured(
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<ClientConfig, rustls::Error> {
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous() // only the name of the method: a verifier checks everything, or tells what does not hold
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
+}
+
+/// Lets every certificate pass and remembers what is wrong with it. That the server has its key is checked all the same.
+#[derive(Debug)]
+struct Witness {
+    inner: Arc<dyn ServerCertVerifier>,
+    host: String,
+    problem: OnceLock<TlsProblem>,
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Err(error) = self.inner.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
+            let problem = match error {
+                rustls::Error::InvalidCertificate(problem) => certificate(&problem, self.host.clone()),
+                other => TlsProblem::Certificate { host: self.host.clone(), detail: other.to_string() },
+            };
+            let _first_counts = self.problem.set(problem);
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
     }
 }
 

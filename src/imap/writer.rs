@@ -10,9 +10,11 @@ use super::{
     code::Code,
     conn::{Command, Step},
     error::{ImapError, ImapErrorKind},
+    flight::Flight,
     name::WireName,
     reader::{Pipeline, Reader, Selected, sendable},
     response::Response,
+    survey::FlagsOf,
     uid::chunks,
 };
 
@@ -22,6 +24,7 @@ const STORES: usize = 32;
 /// A connection for looking and changing.
 pub struct Writer {
     reader: Reader,
+    pub(super) flight: Flight,
 }
 
 impl fmt::Debug for Writer {
@@ -72,7 +75,7 @@ pub enum StoreMode {
 
 impl Writer {
     pub(super) fn new(reader: Reader) -> Self {
-        Self { reader }
+        Self { reader, flight: Flight::default() }
     }
 
     /// Opens a folder for changing.
@@ -81,6 +84,18 @@ impl Writer {
     /// As [`Reader::examine`]. Look at [`Selected::read_only`]: a server may open a folder and still take no changes.
     pub async fn select(&mut self, name: &WireName) -> Result<Selected, ImapError> {
         self.reader.open("SELECT", name).await
+    }
+
+    /// The same, with the flags of some of its messages; see [`Reader::examine_flags`].
+    ///
+    /// # Errors
+    /// As [`Writer::select`].
+    pub async fn select_flags(
+        &mut self,
+        name: &WireName,
+        uids: &[u32],
+    ) -> Result<(Selected, Option<FlagsOf>), ImapError> {
+        self.reader.open_with_flags("SELECT", name, uids).await
     }
 
     /// Makes a folder, unless there is one of exactly this name.

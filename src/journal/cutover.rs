@@ -49,7 +49,7 @@ pub(super) fn lowered(conn: &Connection) -> rusqlite::Result<BTreeMap<Domain, u3
     Ok(out)
 }
 
-fn said_key(run: &RunId, domain: &Domain) -> String {
+pub(super) fn said_key(run: &RunId, domain: &Domain) -> String {
     format!("cutover:{run}:{domain}")
 }
 
@@ -157,7 +157,7 @@ impl Journal {
         })
     }
 
-    fn fact(&self, key: &str) -> Result<Option<String>, JournalError> {
+    pub(super) fn fact(&self, key: &str) -> Result<Option<String>, JournalError> {
         self.store.read(|conn| {
             conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
                 .optional()
@@ -177,7 +177,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::open(folder.path()).unwrap();
         let lease = journal.acquire_lease("me", Duration::from_secs(60)).unwrap();
-        let (run, action) = (RunId("run-000001".to_owned()), ActionId("cutover.wait:x.org".to_owned()));
+        let (run, action) = (RunId("run-000001".to_owned()), ActionId::from("cutover.wait:x.org"));
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         assert_eq!(journal.seen(&run, &action).unwrap(), None);
         assert_eq!(journal.seen_since(&lease, &run, &action, at(10)).unwrap(), at(10));

@@ -27,7 +27,7 @@ pub use acl::ACL;
 pub use caps::CAPS;
 pub use doubles::{DOUBLES, Double, DoubleId, DoubleState};
 pub use registry::{Decision, Failure, FailureKey, Owner, REGISTRY, Registered};
-pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, Settled, WindowId};
+pub use rows::{FolderId, FolderRow, Intent, Lease, MessageRow, MessageState, OpenWindow, Settled, Step, WindowId};
 pub use traffic::{Direction, TRAFFIC, Used};
 
 use self::decode::{FOLDER, MESSAGE, RawFolder, message, raw_folder};
@@ -233,25 +233,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Fenced`], [`LedgerError::Database`].
     pub fn save_folder(&self, lease: Lease, row: &FolderRow) -> Result<(), LedgerError> {
-        let doing = "write a folder";
-        self.write(doing, Some(lease), |tx| {
-            tx.execute(
-                "UPDATE ledger_folder SET source_validity = ?2, target = ?3, target_validity = ?4, adopt_below = ?5,
-                        distrusted = ?6, status = ?7, counts = ?8 WHERE id = ?1",
-                params![
-                    row.id.0,
-                    row.source_validity,
-                    row.target,
-                    row.target_validity,
-                    row.adopt_below,
-                    row.distrusted,
-                    row.status.as_ref().and_then(|s| serde_json::to_string(s).ok()),
-                    row.counts.as_ref().and_then(|c| serde_json::to_string(c).ok()),
-                ],
-            )
-            .map_err(db(doing))?;
-            Ok(())
-        })
+        self.write("write a folder", Some(lease), |tx| put_folder(tx, row))
     }
 
     /// The messages of a folder under one UIDVALIDITY of the source, by UID.
@@ -291,10 +273,45 @@ impl Ledger {
         validity: u32,
         uids: &BTreeSet<u32>,
     ) -> Result<BTreeMap<u32, MessageRow>, LedgerError> {
-        let sql = format!("SELECT {MESSAGE} FROM ledger_message WHERE folder = ?1 AND validity = ?2 AND uid = ?3");
-        let mut out = BTreeMap::new();
-        for uid in uids {
-            out.extend(self.select(&sql, &[&folder.0, &validity, uid])?.into_iter().map(|row| (row.uid, row)));
+        let sql = format!(
+            "SELECT {MESSAGE} FROM ledger_message
+             WHERE folder = ?1 AND validity = ?2 AND uid IN (SELECT value FROM json_each(?3))"
+        );
+        let list = serde_json::to_string(uids).unwrap_or_default();
+        let rows = self.select(&sql, &[&folder.0, &validity, &list])?;
+        Ok(rows.into_iter().map(|row| (row.uid, row)).collect())
+    }
+
+    /// What became of the messages of a folder in ranges of UIDs: state, the word of a failed or excluded one, and how
+    /// many.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`], [`LedgerError::Malformed`].
+    pub fn states_between(
+        &self,
+        folder: FolderId,
+        validity: u32,
+        ranges: &[(u32, u32)],
+    ) -> Result<Vec<(MessageState, Option<String>, u64)>, LedgerError> {
+        let connection = lock(&self.db);
+        let doing = db("count messages");
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT state, class, count(*) FROM ledger_message
+                 WHERE folder = ?1 AND validity = ?2 AND uid BETWEEN ?3 AND ?4 GROUP BY state, class",
+            )
+            .map_err(&doing)?;
+        let mut out = Vec::new();
+        for (first, last) in ranges {
+            let rows = statement.query_map(params![folder.0, validity, first, last], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?))
+            });
+            let rows: Vec<(String, Option<String>, i64)> = rows.and_then(Iterator::collect).map_err(&doing)?;
+            for (word, class, n) in rows {
+                let state = MessageState::from_word(&word)
+                    .ok_or(LedgerError::Malformed { value: word, expected: "the state of a message" })?;
+                out.push((state, class, u64::try_from(n).unwrap_or_default()));
+            }
         }
         Ok(out)
     }
@@ -304,10 +321,14 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Database`], [`LedgerError::Malformed`].
     pub fn delivered_before(&self, folder: FolderId, validity: u32) -> Result<Vec<MessageRow>, LedgerError> {
-        let sql = format!(
-            "SELECT {MESSAGE} FROM ledger_message
-             WHERE folder = ?1 AND validity <> ?2 AND state IN ('acked', 'adopted') ORDER BY validity, uid DESC"
-        );
+        // Two ranges of the key: `<>` would look at every message of the folder.
+        let part = |side: &str| {
+            format!(
+                "SELECT {MESSAGE}, validity FROM ledger_message
+                 WHERE folder = ?1 AND validity {side} ?2 AND state IN ('acked', 'adopted')"
+            )
+        };
+        let sql = format!("{} UNION ALL {} ORDER BY validity, uid DESC", part("<"), part(">"));
         self.select(&sql, &[&folder.0, &validity])
     }
 
@@ -334,12 +355,24 @@ impl Ledger {
     /// [`LedgerError::Database`].
     pub fn highest(&self, folder: FolderId, target_validity: u32) -> Result<u32, LedgerError> {
         lock(&self.db)
-            .query_row(
-                "SELECT coalesce(max(target_uid), 0) FROM ledger_message WHERE folder = ?1 AND target_validity = ?2",
-                params![folder.0, target_validity],
-                |row| row.get(0),
-            )
+            .query_row(HIGHEST, params![folder.0, target_validity], |row| row.get(0))
             .map_err(db("ask for the last message at the target"))
+    }
+
+    /// [`highest`](Self::highest) of folders under the UIDVALIDITY that their rows know.
+    ///
+    /// # Errors
+    /// [`LedgerError::Database`].
+    pub fn highest_of(&self, rows: &[FolderRow]) -> Result<BTreeMap<FolderId, u32>, LedgerError> {
+        let connection = lock(&self.db);
+        let doing = db("ask for the last messages at the target");
+        let mut statement = connection.prepare_cached(HIGHEST).map_err(&doing)?;
+        rows.iter()
+            .map(|row| {
+                let highest = statement.query_row(params![row.id.0, row.target_validity], |found| found.get(0));
+                Ok((row.id, highest.map_err(&doing)?))
+            })
+            .collect()
     }
 
     /// The windows of a mailbox whose outcome is not known, oldest first.
@@ -401,21 +434,22 @@ impl Ledger {
         })
     }
 
-    /// [`settle`](Self::settle) of what is over and [`intend`](Self::intend) of what comes next, as one write: the disk
-    /// is waited for once per window.
+    /// [`save_folder`](Self::save_folder), [`settle`](Self::settle) of what is over and [`intend`](Self::intend) of what
+    /// comes next, as one write: the disk is waited for once per window. Messages of `over` are of `folder`, under its
+    /// UIDVALIDITY at the source.
     ///
     /// # Errors
-    /// As both. Nothing of either is on disk then.
+    /// As all three. Nothing of any is on disk then.
     pub fn advance(
         &self,
         lease: Lease,
         folder: (FolderId, u32),
-        over: &[Settled],
-        next: Option<&Intent>,
+        step: Step<'_>,
     ) -> Result<Option<WindowId>, LedgerError> {
         self.write("put down what became of messages and what comes next", Some(lease), |tx| {
-            over.iter().try_for_each(|settled| windows::settle(tx, folder, settled))?;
-            next.map(|intent| windows::open(tx, lease, intent)).transpose()
+            step.row.map(|row| put_folder(tx, row)).transpose()?;
+            step.over.iter().try_for_each(|settled| windows::settle(tx, folder, settled))?;
+            step.next.map(|intent| windows::open(tx, lease, intent)).transpose()
         })
     }
 
@@ -500,6 +534,30 @@ impl Ledger {
         rows.into_iter().collect()
     }
 }
+
+fn put_folder(tx: &Transaction<'_>, row: &FolderRow) -> Result<(), LedgerError> {
+    let doing = "write a folder";
+    tx.execute(
+        "UPDATE ledger_folder SET source_validity = ?2, target = ?3, target_validity = ?4, adopt_below = ?5,
+                distrusted = ?6, status = ?7, counts = ?8 WHERE id = ?1",
+        params![
+            row.id.0,
+            row.source_validity,
+            row.target,
+            row.target_validity,
+            row.adopt_below,
+            row.distrusted,
+            row.status.as_ref().and_then(|s| serde_json::to_string(s).ok()),
+            row.counts.as_ref().and_then(|c| serde_json::to_string(c).ok()),
+        ],
+    )
+    .map(drop)
+    .map_err(db(doing))
+}
+
+/// The last words let SQLite use the index of what is at the target, which leaves out everything else.
+const HIGHEST: &str = "SELECT coalesce(max(target_uid), 0) FROM ledger_message
+     WHERE folder = ?1 AND target_validity = ?2 AND target_uid IS NOT NULL";
 
 /// `PRAGMA synchronous`: each commit is on disk before it returns.
 const FULL: i64 = 2;

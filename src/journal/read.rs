@@ -251,7 +251,7 @@ pub(super) fn action_entries(
     action: &ActionId,
 ) -> Result<Vec<Entry>, JournalError> {
     let sql = "SELECT * FROM entry WHERE run = ?1 AND action = ?2 ORDER BY seq";
-    rows(store, conn, sql, params![run.0, action.0], |r| entry_row(store, r))
+    rows(store, conn, sql, params![run.0, action.as_str()], |r| entry_row(store, r))
 }
 
 fn entry_row(store: &Store, r: &Row<'_>) -> Result<Entry, JournalError> {
@@ -262,7 +262,7 @@ fn entry_row(store: &Store, r: &Row<'_>) -> Result<Entry, JournalError> {
     Ok(Entry {
         seq: r.get("seq").map_err(|e| store.sql(e))?,
         run: RunId(text("run")?),
-        action: ActionId(text("action")?),
+        action: ActionId::from(text("action")?),
         attempt: r.get("attempt").map_err(|e| store.sql(e))?,
         at: time(store, &text("at")?)?,
         epoch: r.get("epoch").map_err(|e| store.sql(e))?,
@@ -279,7 +279,7 @@ fn mailboxes(
     let all = rows(store, conn, sql, [only.map(address_column)], |r| {
         let text = |name: &str| r.get::<_, Option<String>>(name).map_err(|e| store.sql(e));
         let source = match (text("source_platform")?, text("source_address")?) {
-            (Some(platform), Some(address)) => Some((PlatformId(platform), parse_address(store, &address)?)),
+            (Some(platform), Some(address)) => Some((PlatformId::from(platform), parse_address(store, &address)?)),
             _ => None,
         };
         let seen: Vec<(FolderPath, FolderStatus)> =
@@ -308,7 +308,7 @@ fn facts(store: &Store, conn: &Connection) -> Result<Facts, JournalError> {
         if let Some(address) = key.strip_prefix("protect:") {
             protected.insert(parse_address(store, address)?);
         } else if let Some((platform, address)) = key.strip_prefix("password:").and_then(|k| k.rsplit_once('/')) {
-            passwords.insert((PlatformId(platform.to_owned()), parse_address(store, address)?));
+            passwords.insert((PlatformId::from(platform), parse_address(store, address)?));
         }
     }
     Ok((protected, passwords))

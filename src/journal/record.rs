@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ActionId, Address, CopyReport, HookPoint, PlanId, PlatformId, RunId, Verified};
+use super::{ProbeSent, Said};
+use crate::model::{ActionId, Address, CopyReport, Domain, HookPoint, PlanId, PlatformId, RunId, Verified};
 
 /// One application of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +156,20 @@ pub enum Fact {
         point: HookPoint,
         /// What it is told.
         input: serde_json::Value,
+    },
+    /// The test message of the action that this comes with is about to be sent.
+    ProbeBegun(ProbeSent),
+    /// The test message of another action of the run counts for nothing any more.
+    ProbeEnded {
+        /// The action.
+        action: ActionId,
+    },
+    /// Something is said of a move, as by a person.
+    Said {
+        /// The domain.
+        domain: Domain,
+        /// What.
+        said: Said,
     },
     /// A hook has been told.
     HookCalled {

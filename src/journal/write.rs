@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use super::{
     Approval, Fact, Journal, JournalError, Lease, Record, Resolution, Run,
+    cutover::said_key,
     fault::FaultPoint,
     lease::host_name,
+    probe::probe_key,
     read::{self, address_column},
     replay,
 };
@@ -123,7 +125,15 @@ impl Journal {
                 tx,
                 "INSERT INTO entry (run, action, attempt, kind, at, epoch, payload)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![run.0, action.0, attempt, record.kind(), Timestamp::now().to_string(), lease.epoch, payload],
+                params![
+                    run.0,
+                    action.as_str(),
+                    attempt,
+                    record.kind(),
+                    Timestamp::now().to_string(),
+                    lease.epoch,
+                    payload
+                ],
             )?;
             facts.iter().try_for_each(|fact| self.note(tx, fact, Some((run, action, attempt))))?;
             Ok(attempt)
@@ -231,7 +241,7 @@ impl Journal {
                    passes = passes + 1",
                 params![
                     address_column(address),
-                    source.0.0,
+                    source.0.as_str(),
                     source.1.to_string(),
                     self.json(&report.seen.iter().collect::<Vec<_>>())?,
                     self.json(&report.total)?
@@ -261,6 +271,20 @@ impl Journal {
                 let value = serde_json::json!({"point": point, "action": action, "attempt": attempt, "input": input});
                 let sql = "INSERT OR REPLACE INTO fact (key, value) VALUES (?1, ?2)";
                 self.execute(tx, sql, [format!("hook:{id}"), value.to_string()])
+            }
+            Fact::ProbeBegun(sent) => {
+                let Some((run, action, _)) = of else { return Ok(()) };
+                let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+                self.execute(tx, sql, [probe_key(run, action), self.json(sent)?])
+            }
+            Fact::ProbeEnded { action } => {
+                let Some((run, ..)) = of else { return Ok(()) };
+                self.execute(tx, "DELETE FROM meta WHERE key = ?1", [probe_key(run, action)])
+            }
+            Fact::Said { domain, said } => {
+                let Some((run, ..)) = of else { return Ok(()) };
+                let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)";
+                self.execute(tx, sql, [said_key(run, domain), self.json(said)?])
             }
             Fact::HookCalled { id } => self.execute(tx, "DELETE FROM fact WHERE key = ?1", [format!("hook:{id}")]),
         }

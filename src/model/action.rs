@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AclChoice, ActionId, Address, Change, CutoverWork, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId, ZoneChange,
+    AclChoice, ActionId, Address, Change, CutoverWork, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId, Text,
+    ZoneChange,
 };
 
 /// The stages that a plan shows in order. Edges, not phases, make it safe.
@@ -56,7 +57,7 @@ pub struct Action {
     /// Its stage.
     pub phase: Phase,
     /// What fails together: a failure stops the later actions of the same chain. An account's address, or a domain.
-    pub chain: String,
+    pub chain: Text,
     /// What is done.
     pub work: Work,
     /// Why, in one sentence for people.
@@ -85,9 +86,9 @@ pub enum Work {
         change: Change,
     },
     /// Changes a DNS zone.
-    Zone(ZoneChange),
+    Zone(Box<ZoneChange>),
     /// Waits before or after the MX of a domain moves.
-    Cutover(CutoverWork),
+    Cutover(Box<CutoverWork>),
     /// Waits until a platform has accepted a domain.
     DomainReady {
         /// The platform.
@@ -96,9 +97,9 @@ pub enum Work {
         domain: Domain,
     },
     /// Copies the mail that the target does not have yet.
-    Copy(MailWork),
+    Copy(Box<MailWork>),
     /// Reads both mailboxes with the independent reader and compares every message.
-    VerifyMail(MailWork),
+    VerifyMail(Box<MailWork>),
     /// Checks the DNS of a domain against what the platform expects.
     VerifyDns {
         /// The platform whose records are expected.
@@ -121,6 +122,10 @@ pub struct MailWork {
     pub target: MailboxRef,
     /// Which pass this is, from 1.
     pub pass: u32,
+    /// The pass counts as done when the one before it brought fewer messages than this. The plan says so, and whoever
+    /// applies it only compares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_below: Option<u64>,
     /// What is left out.
     #[serde(default)]
     pub filter: MailFilter,
@@ -179,7 +184,7 @@ pub enum Undo {
         change: Change,
     },
     /// By this change of a DNS zone.
-    Zone(ZoneChange),
+    Zone(Box<ZoneChange>),
     /// Nothing was changed.
     Nothing,
     /// Only by a person; the text says how.
@@ -222,6 +227,9 @@ pub struct Note {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// All that the sentence is about, a line each, where it names only some of it: for machines and for searching.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }
 
 /// The kinds of notes, worst first.

@@ -1,19 +1,21 @@
 //! Domains and mail addresses, compared the way mail platforms compare them.
 
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
+
+use super::Text;
 
 /// A DNS domain, stored as lower-case A-labels without the final dot (RFC 5890 2.3.2.1).
 ///
 /// [`Display`](fmt::Display) gives the A-labels, which is what APIs and DNS want; [`Domain::unicode`] gives what people
 /// read.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
-pub struct Domain(String);
+pub struct Domain(Text);
 
 /// Why a text is not a domain or an address.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -52,7 +54,7 @@ impl Domain {
         if labels < 2 || ascii.len() > 253 || !ascii.split('.').all(valid_label) {
             return Err(bad());
         }
-        Ok(Self(ascii.to_ascii_lowercase()))
+        Ok(Self(ascii.to_ascii_lowercase().into()))
     }
 
     /// The A-labels, lower case, no final dot.
@@ -65,13 +67,13 @@ impl Domain {
     #[must_use]
     pub fn unicode(&self) -> String {
         // Most names have no A-label, and this is said once per row of every report.
-        if self.0.contains("xn--") { idna::domain_to_unicode(&self.0).0 } else { self.0.clone() }
+        if self.0.contains("xn--") { idna::domain_to_unicode(&self.0).0 } else { self.0.to_string() }
     }
 
     /// Whether `self` is `other` or lies below it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
-        self.0 == other.0 || self.0.strip_suffix(&other.0).is_some_and(|head| head.ends_with('.'))
+        self.0 == other.0 || self.0.strip_suffix(other.as_str()).is_some_and(|head| head.ends_with('.'))
     }
 }
 
@@ -103,19 +105,25 @@ impl TryFrom<String> for Domain {
 
 impl From<Domain> for String {
     fn from(d: Domain) -> Self {
-        d.0
+        d.0.into()
     }
 }
 
 /// A mail address. The local part keeps its case for display and is compared without it, as every supported platform
 /// does.
-#[derive(Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+// A clone is the same address once more, not a copy of its text: plans and inventories hold each many times.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
 #[schemars(with = "String")]
-pub struct Address {
-    local: String,
-    /// The local part as it is compared, where that differs from how it is shown: maps of addresses compare a lot.
-    folded: Option<Box<str>>,
+pub struct Address(Arc<Parts>);
+
+struct Parts {
+    /// `local@domain`, the local part as it was written.
+    shown: Text,
+    /// The same with the local part as it is compared, where that differs.
+    key: Option<Text>,
+    /// How long the local part is; both spellings of it have that many octets.
+    at: usize,
     domain: Domain,
 }
 
@@ -145,45 +153,74 @@ impl Address {
         if local.is_empty() || dots || !local.chars().all(atext) {
             return Err(AddressError::Local(local.to_owned()));
         }
+        Ok(Self::joined(local, domain))
+    }
+
+    fn joined(local: &str, domain: Domain) -> Self {
+        let shown = [local, "@", domain.as_str()].concat();
         let upper = local.bytes().any(|b| b.is_ascii_uppercase());
-        let folded = upper.then(|| local.to_ascii_lowercase().into_boxed_str());
-        Ok(Self { local: local.to_owned(), folded, domain })
+        // The domain is in lower case already.
+        let key = upper.then(|| shown.to_ascii_lowercase().into());
+        Self(Arc::new(Parts { shown: shown.into(), key, at: local.len(), domain }))
+    }
+
+    /// The same address with a domain that others hold too. An address of another domain stays as it is.
+    #[must_use]
+    pub fn sharing(&self, domain: &Domain) -> Self {
+        if *domain == self.0.domain { Self::joined(self.local(), domain.clone()) } else { self.clone() }
     }
 
     /// The part before the `@`, in the case it was written.
     #[must_use]
     pub fn local(&self) -> &str {
-        &self.local
+        self.0.shown.get(..self.0.at).unwrap_or_default()
     }
 
     /// The part behind the `@`.
     #[must_use]
     pub fn domain(&self) -> &Domain {
-        &self.domain
+        &self.0.domain
     }
 
     /// The form used as an identity: lower case, A-labels.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}@{}", self.folded(), self.domain)
+        self.identity().to_string()
+    }
+
+    /// [`key`](Self::key), as text that the address holds already.
+    #[must_use]
+    pub fn identity(&self) -> &Text {
+        self.0.key.as_ref().unwrap_or(&self.0.shown)
+    }
+
+    /// The form as it was written: case kept, A-labels.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.shown
     }
 
     /// The form for people: case kept, U-labels.
     #[must_use]
     pub fn unicode(&self) -> String {
-        format!("{}@{}", self.local, self.domain.unicode())
+        // Most names have no A-label, and this is said once per row of every report.
+        if self.domain().as_str().contains("xn--") {
+            format!("{}@{}", self.local(), self.domain().unicode())
+        } else {
+            self.0.shown.to_string()
+        }
     }
 
     /// The local part as it is compared: without upper case.
     #[must_use]
     pub fn folded(&self) -> &str {
-        self.folded.as_deref().unwrap_or(&self.local)
+        self.identity().get(..self.0.at).unwrap_or_default()
     }
 }
 
 impl PartialEq for Address {
     fn eq(&self, other: &Self) -> bool {
-        self.domain == other.domain && self.folded() == other.folded()
+        Arc::ptr_eq(&self.0, &other.0) || self.identity() == other.identity()
     }
 }
 
@@ -197,26 +234,34 @@ impl PartialOrd for Address {
 
 impl Ord for Address {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.domain.cmp(&other.domain).then_with(|| self.folded().cmp(other.folded()))
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        self.0.domain.cmp(&other.0.domain).then_with(|| self.folded().cmp(other.folded()))
     }
 }
 
 impl std::hash::Hash for Address {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.domain.hash(state);
-        self.folded().hash(state);
+        self.identity().hash(state);
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.local, self.domain)
+        f.write_str(&self.0.shown)
     }
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0.shown)
     }
 }
 
@@ -236,7 +281,7 @@ impl TryFrom<String> for Address {
 
 impl From<Address> for String {
     fn from(a: Address) -> Self {
-        a.to_string()
+        a.as_str().to_owned()
     }
 }
 
@@ -266,6 +311,14 @@ mod tests {
             assert!(Address::parse(bad).is_err(), "{bad}");
         }
         assert!(matches!(Address::parse(&format!("{}@b.c", "x".repeat(65))), Err(AddressError::Long(_))));
+    }
+
+    #[test]
+    fn a_shared_domain_changes_nothing_of_an_address() {
+        let a = Address::parse("John@x.org").unwrap();
+        let shared = a.sharing(&Domain::parse("X.org").unwrap());
+        assert_eq!((a.to_string(), a.key(), a.local()), (shared.to_string(), shared.key(), shared.local()));
+        assert_eq!(a.sharing(&Domain::parse("y.org").unwrap()).to_string(), "John@x.org");
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub enum Change {
         /// The slot to fill, where the platform has slots.
         slot: Option<SlotId>,
         /// Its fields.
-        profile: Profile,
+        profile: Box<Profile>,
         /// Its password.
         password: PasswordSource,
     },
@@ -60,7 +60,7 @@ pub enum Change {
         /// The address.
         address: Address,
         /// The new values.
-        profile: Profile,
+        profile: Box<Profile>,
     },
     /// Sets the password of an account. Whoever used the old one is locked out.
     AccountPassword {

@@ -1,6 +1,9 @@
 //! Mail DNS: what is expected, what was answered, and by whom.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -207,6 +210,9 @@ pub struct DnsView {
     pub servers: BTreeMap<String, ServerView>,
     /// Why no server could be asked, when none could.
     pub failure: Option<String>,
+    /// Name servers of the delegation that have no address, with why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost: BTreeMap<String, String>,
     /// What the SPF record that a plan would publish costs receivers; `None` where nobody has counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spf: Option<SpfCost>,
@@ -223,6 +229,9 @@ pub struct SpfCost {
     pub voids: usize,
     /// Whether every included record could be read.
     pub complete: bool,
+    /// Networks (`192.0.2.0/24`) that the records before it let in and it does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
 }
 
 /// What one server answered.
@@ -242,6 +251,35 @@ pub struct ServerView {
     /// Its answers.
     #[serde(with = "pairs")]
     pub answers: BTreeMap<Question, Verdict>,
+    /// What is odd about them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub oddities: BTreeSet<Oddity>,
+}
+
+/// What is odd about an answer that can be used all the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "oddity")]
+pub enum Oddity {
+    /// The records of one set have different TTLs (RFC 2181 5.2).
+    MixedTtl {
+        /// The owner name.
+        name: String,
+        /// The type.
+        rtype: RecordType,
+        /// The lowest TTL in seconds.
+        lowest: u32,
+        /// The highest.
+        highest: u32,
+    },
+    /// The name is an alias of one that does not exist.
+    Dangling {
+        /// The owner name.
+        name: String,
+        /// What it leads to.
+        target: String,
+    },
+    /// The server answers over TCP alone.
+    TcpOnly,
 }
 
 /// How strict a DMARC record is: what becomes of mail that fails, at the domain and below it (`p` and `sp`), from 0 for

@@ -42,6 +42,28 @@ pub struct MailFilter {
     /// Only messages of at most this many octets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_size: Option<u64>,
+    /// How often a message of Gmail is copied that has several labels.
+    #[serde(default, skip_serializing_if = "GmailLabels::is_each")]
+    pub gmail_labels: GmailLabels,
+}
+
+/// How often a message of Gmail is copied that has several labels. A label is a folder there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GmailLabels {
+    /// Into the folder of each label, as it is seen there.
+    #[default]
+    Each,
+    /// Into the folder of the first of its labels.
+    Once,
+}
+
+impl GmailLabels {
+    /// Whether each label is a folder with all of its messages.
+    #[must_use]
+    pub fn is_each(&self) -> bool {
+        *self == Self::Each
+    }
 }
 
 /// Why a filter leaves a message out. Its text is the reason under which the message is counted.

@@ -1,17 +1,19 @@
 //! Names of things that are not addresses.
 
-use std::fmt;
+use std::{borrow::Borrow, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::Text;
+
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident($held:ty)) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
-        pub struct $name(pub String);
+        pub struct $name(pub $held);
 
         impl $name {
             /// The text of the id.
@@ -27,9 +29,21 @@ macro_rules! text_id {
             }
         }
 
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl From<&str> for $name {
             fn from(s: &str) -> Self {
-                Self(s.to_owned())
+                Self(s.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(s: String) -> Self {
+                Self(s.into())
             }
         }
     };
@@ -37,23 +51,23 @@ macro_rules! text_id {
 
 text_id! {
     /// The name that a spec gives to one platform, such as `exchange`.
-    PlatformId
+    PlatformId(Text)
 }
 text_id! {
     /// A readable, stable name of one action: `account.rename:exchange/john.smith@mydomain.ovh`.
-    ActionId
+    ActionId(Text)
 }
 text_id! {
     /// SHA-256 of a plan's canonical JSON body, in lower-case hex.
-    PlanId
+    PlanId(String)
 }
 text_id! {
     /// One execution of a plan, such as `run-000003`; unique within a workspace.
-    RunId
+    RunId(String)
 }
 text_id! {
     /// A free place for an account on a platform: the address of a placeholder, or the id of a slot.
-    SlotId
+    SlotId(Text)
 }
 
 impl PlanId {

@@ -51,8 +51,44 @@ pub struct PlatformView {
     /// Its external contacts.
     #[serde(with = "pairs")]
     pub contacts: BTreeMap<Address, ContactView>,
+    /// What has an address and is no account: it is seen, and not moved.
+    #[serde(default, with = "pairs")]
+    pub shared: BTreeMap<Address, SharedView>,
+    /// Its public folders, by path: seen, and not moved.
+    #[serde(default)]
+    pub public_folders: BTreeSet<String>,
     /// What could not be listed. Whatever a gap covers may exist.
     pub gaps: Vec<Gap>,
+}
+
+/// Something with an address that belongs to many.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedView {
+    /// What it is.
+    pub kind: SharedKind,
+    /// Its other addresses.
+    pub aliases: BTreeSet<Address>,
+}
+
+/// What has an address and is no account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharedKind {
+    /// A mailbox that accounts open together, without a password of its own.
+    Mailbox,
+    /// A room or a piece of equipment that is booked.
+    Resource,
+}
+
+impl SharedKind {
+    /// What people call it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mailbox => "shared mailbox",
+            Self::Resource => "resource",
+        }
+    }
 }
 
 impl PlatformView {
@@ -70,6 +106,8 @@ impl PlatformView {
             redirections: BTreeMap::new(),
             groups: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            public_folders: BTreeSet::new(),
             gaps: Vec::new(),
         }
     }
@@ -103,6 +141,12 @@ pub enum ObjectClass {
     Contact,
     /// Footers.
     Footer,
+    /// Shared mailboxes and resources.
+    Shared,
+    /// Public folders.
+    PublicFolder,
+    /// Archives of accounts.
+    Archive,
     /// Mailboxes over IMAP.
     Mailbox,
     /// DNS.
@@ -213,6 +257,9 @@ pub struct AccountView {
     pub delegations: BTreeSet<Delegation>,
     /// Whether the platform lets it be opened over IMAP; `None` where it does not tell.
     pub imap_enabled: Option<bool>,
+    /// Whether it has an archive beside its mailbox, which IMAP does not show.
+    #[serde(default)]
+    pub archive: bool,
     /// Whether everything of it was read, or only that it exists.
     pub detailed: bool,
 }
@@ -229,6 +276,7 @@ impl AccountView {
             aliases: BTreeSet::new(),
             delegations: BTreeSet::new(),
             imap_enabled: None,
+            archive: false,
             detailed: false,
         }
     }

@@ -299,8 +299,15 @@ pub struct CopyCounts {
     pub source: u64,
     /// Copied by this or an earlier pass of rehome.
     pub copied: u64,
-    /// Found at the target with equal content and adopted.
+    /// How many of those this pass brought. Told of whole mailboxes only; older journals do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new: Option<u64>,
+    /// Found at the target and adopted.
     pub present: u64,
+    /// Those among `present` that were known by header fields, date and size alone, because the target has none of their
+    /// octets and the journal of the copy that brought them is lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weak: u64,
     /// Left out, by reason.
     pub excluded: BTreeMap<String, u64>,
     /// Failed, by reason.
@@ -309,6 +316,11 @@ pub struct CopyCounts {
     pub gone: u64,
     /// Octets sent in this pass.
     pub octets: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl CopyCounts {
@@ -324,7 +336,11 @@ impl CopyCounts {
         self.source += other.source;
         self.copied += other.copied;
         self.present += other.present;
+        self.weak += other.weak;
         self.gone += other.gone;
+        if let Some(new) = other.new {
+            *self.new.get_or_insert(0) += new;
+        }
         self.octets += other.octets;
         for (reason, n) in &other.excluded {
             *self.excluded.entry(reason.clone()).or_default() += n;

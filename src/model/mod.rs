@@ -17,6 +17,7 @@ mod limits;
 mod mail;
 mod secret;
 mod state;
+mod text;
 mod zone;
 
 pub use action::*;
@@ -33,4 +34,5 @@ pub use limits::*;
 pub use mail::*;
 pub use secret::*;
 pub use state::*;
+pub use text::*;
 pub use zone::*;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Domain, RecordType};
+use super::{Address, Domain, MailboxRef, RecordType};
 
 /// All records of one name and type (an RRset, RFC 2181 5).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +80,20 @@ impl ZoneChange {
         (before != after).then_some((before, after))
     }
 
+    /// The hosts of the records that come, by preference: for MX records the servers that mail is going to.
+    #[must_use]
+    pub fn mail_hosts(&self) -> Vec<&str> {
+        let mut hosts: Vec<(u16, &str)> = self
+            .after
+            .iter()
+            .flat_map(|s| &s.values)
+            .filter_map(|v| v.split_once(' '))
+            .filter_map(|(preference, host)| Some((preference.parse().ok()?, host.trim_end_matches('.'))))
+            .collect();
+        hosts.sort_unstable();
+        hosts.into_iter().map(|(_, host)| host).collect()
+    }
+
     fn only<'s>(here: &'s Option<RecordSet>, there: &Option<RecordSet>) -> Vec<&'s str> {
         let kept = |v: &&String| there.as_ref().is_some_and(|s| s.values.contains(*v));
         here.iter().flat_map(|s| &s.values).filter(|v| !kept(v)).map(String::as_str).collect()
@@ -98,8 +112,23 @@ pub struct CutoverWork {
     pub wait: u32,
     /// Whether a person has to agree before it ends.
     pub approve: bool,
-    /// The resolvers (`address[:port]`) that have to have it too.
+    /// The resolvers (`address[:port]`, `tls://...`, `https://...`) that have to have it too.
     pub resolvers: Vec<String>,
+    /// The test message that has to arrive; before the move, whether it would be taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeWork>,
+}
+
+/// A test message through the new mail servers of a domain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeWork {
+    /// Where it has to arrive.
+    pub mailbox: MailboxRef,
+    /// How long it may take, in seconds. The move is taken back then.
+    pub confirm: u32,
+    /// Who sends it; `None` for the null sender, which no bounce comes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Address>,
 }
 
 /// For what the move of an MX waits.
@@ -108,6 +137,8 @@ pub struct CutoverWork {
 pub enum CutoverStep {
     /// Before it: until nobody can still have the records with their old TTL.
     Drain,
+    /// Right after it: until a test message through the new servers has arrived.
+    Probe,
     /// After it: until every server has it, and nobody can still have the old records.
     Converge,
 }
@@ -136,6 +167,21 @@ mod tests {
         assert_eq!(change("_dmarc.x.org", &["a"], &[], 60).subject(), "x.org/_dmarc/TXT");
         assert_eq!(change("x.org", &["a"], &["a"], 60).kind(), "dns.ttl");
         assert_eq!(change("x.org", &["a"], &[], 60).kind(), "dns.remove");
+    }
+
+    #[test]
+    fn mail_servers_are_told_by_preference() {
+        let mx = change("x.org", &["5 old.example"], &["10 b.example", "9 z.example", "100 a.example"], 60);
+        assert_eq!(mx.mail_hosts(), ["z.example", "b.example", "a.example"]);
+    }
+
+    #[test]
+    fn a_wait_of_a_plan_without_probes_is_read() {
+        let switch = serde_json::to_value(change("x.org", &["a"], &["b"], 60)).unwrap();
+        let old = serde_json::json!({"step": "drain", "switch": switch, "wait": 1, "approve": true, "resolvers": []});
+        let read: CutoverWork = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!(read.probe, None);
+        assert_eq!(serde_json::to_value(read).unwrap(), old);
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub struct Learned {
     pub strict: BTreeSet<FolderPath>,
     /// Folders of the source that the target would not have below another folder.
     pub flat: BTreeSet<FolderPath>,
+    /// Folders of the source whose name was refused in both ways: it is too long for the target, or too deep.
+    pub short: BTreeSet<FolderPath>,
     /// Names at the target that earlier passes chose; they stay.
     pub known: BTreeMap<FolderPath, String>,
     /// Folders of the source that are to have another name, as components without the target's prefix.
@@ -201,6 +203,8 @@ impl Mapper<'_> {
                 self.target.root() + &whole.join("=2F").replace(|c| Some(c) == self.target.delimiter, "_")
             }
         };
+        let short = self.learned.short.contains(path);
+        let name = if short { self.target.root() + &names::shortened(whole, self.target.delimiter) } else { name };
         let near = self.near(&name);
         let plain = near.unwrap_or(name);
         let mut candidate = plain.clone();
@@ -212,6 +216,8 @@ impl Mapper<'_> {
         let flat = self.learned.flat.contains(path);
         let remark = if n > 1 {
             Some(format!("`{path}` goes to `{candidate}`, because another folder goes to `{plain}`"))
+        } else if short {
+            Some(format!("`{path}` goes to `{candidate}`, because the target takes no name that is as long or as deep"))
         } else if changed || flat {
             Some(format!("`{path}` goes to `{candidate}`, because the target cannot hold its name"))
         } else {

@@ -192,3 +192,20 @@ proptest! {
         prop_assert_eq!(names(&pairs), names(&again), "a later pass maps as the first did");
     }
 }
+
+#[test]
+fn short_names_are_apart_and_within_their_length() {
+    let long = "x".repeat(300);
+    let (one, two) = (format!("{long}1"), format!("{long}2"));
+    let source = plain('/', "", &[&one, &two, &format!("{one}/below")]);
+    let short = source.folders.iter().filter(|f| f.path.0.len() == 1).map(|f| f.path.clone()).collect();
+    let target = plain('.', "INBOX.", &["INBOX"]);
+    let pairs = map_folders(&source, &target, &Learned { short, ..Learned::default() });
+    assert_eq!(pairs.len(), 3);
+    for pair in &pairs {
+        assert!(pair.target.len() < 60 && pair.target.starts_with("INBOX.xxxx"), "{}", pair.target);
+    }
+    let names: BTreeSet<&String> = pairs.iter().map(|p| &p.target).collect();
+    assert_eq!(names.len(), 3);
+    assert!(pairs.iter().any(|p| p.target.ends_with(".below")), "what lies below moves along");
+}

@@ -2,7 +2,7 @@
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use crate::model::SpecialUse;
+use crate::model::{Digest, SpecialUse};
 
 /// Names that mail programs and platforms give to folders with a purpose, folded. Only consulted where no server says
 /// it by attribute (RFC 6154).
@@ -314,6 +314,20 @@ pub fn escape(component: &str, refused: Refused) -> String {
         }
     }
     out
+}
+
+/// How many characters of a name are left when it is shortened.
+const KEPT: usize = 24;
+
+/// A short name for a path that is too long or too deep for a target: the start of its last component, and a mark that
+/// no other path has. The name cannot be had back from it; whoever chose it keeps it with the path.
+#[must_use]
+pub fn shortened(path: &[String], delimiter: Option<char>) -> String {
+    let refused = |c: char| Refused { delimiter, strict: true }.is(c, false, false) || c == '=';
+    let last = path.last().map_or("", String::as_str);
+    let start: String = last.chars().map(|c| if refused(c) { '_' } else { c }).take(KEPT).collect();
+    let mark = Digest::of(path.join("\0").as_bytes()).to_string();
+    format!("{}-{}", start.trim(), mark.get(..10).unwrap_or_default())
 }
 
 #[cfg(test)]

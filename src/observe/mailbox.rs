@@ -1,7 +1,9 @@
 //! One mailbox over IMAP: login, folders, numbers, space.
 
+use std::time::Instant;
+
 use crate::{
-    imap::{Connector, ImapError, ImapErrorKind, Login, Parking},
+    imap::{Connector, Earlier, ImapError, ImapErrorKind, Login, Parking, WireName},
     model::{AccessMethod, Address, FolderView, ImapEndpoint, LoginView, MailboxView, PlatformId, Secret},
 };
 
@@ -54,20 +56,23 @@ async fn into(connector: &Connector, parking: Option<&Parking>) -> Result<Mailbo
     let mut view = MailboxView::unseen(LoginView::Accepted);
     view.capabilities.clone_from(reader.capabilities().as_set());
     view.append_limit = reader.capabilities().append_limit();
-    let listed = reader.list().await?;
+    // Every account has an inbox, so that this need not wait for the listing.
+    reader.ask_quota(&WireName::inbox())?;
+    let begun = Instant::now();
+    let listed = Earlier { folders: reader.list().await?, took: begun.elapsed() };
     if let Some(space) = reader.namespace().await?.first() {
         view.prefix.clone_from(&space.prefix);
         view.delimiter = space.delimiter;
     }
     if view.delimiter.is_none() {
-        view.delimiter = listed.iter().find_map(|f| f.delimiter);
+        view.delimiter = listed.folders.iter().find_map(|f| f.delimiter);
     }
-    let inbox = listed.iter().find(|f| f.path.is_inbox()).map(|f| f.name.clone());
-    for folder in listed.into_iter().filter(|f| !f.non_existent) {
+    let inbox = listed.folders.iter().find(|f| f.path.is_inbox()).map(|f| f.name.clone());
+    for folder in listed.folders.iter().filter(|f| !f.non_existent) {
         view.folders.insert(
-            folder.path,
+            folder.path.clone(),
             FolderView {
-                wire_name: folder.wire_name,
+                wire_name: folder.wire_name.clone(),
                 special_use: folder.special_use,
                 subscribed: folder.subscribed,
                 selectable: folder.selectable,
@@ -91,7 +96,7 @@ async fn into(connector: &Connector, parking: Option<&Parking>) -> Result<Mailbo
         view.used_octets = sum_of_sizes(&view);
     }
     match parking {
-        Some(parking) => parking.park(connector, reader),
+        Some(parking) => parking.park(connector, reader, listed),
         None => reader.logout().await,
     }
     Ok(view)

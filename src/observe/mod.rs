@@ -193,12 +193,7 @@ impl Look<'_> {
             .iter()
             .filter(|(_, d)| d.state == Presence::Present && (!d.dns.verify.is_empty() || d.dns.manage.is_some()));
         let asked = questions.map(|(domain, wish)| {
-            let expected = inventory
-                .platforms
-                .get(&wish.platform)
-                .and_then(|p| p.domains.get(domain))
-                .map(|d| d.expected.clone())
-                .unwrap_or_default();
+            let expected = plan::wish(self.spec, inventory, domain, wish).questions();
             let servers = dns_servers(self.spec, domain, &self.dns_servers);
             let mut questions = dns::questions(domain, &expected, &wish.dns.verify);
             questions.extend(plan::ask(self.spec, inventory, domain));
@@ -212,16 +207,22 @@ impl Look<'_> {
     /// Counts what the SPF records that a plan would publish cost receivers, with everything that they include.
     async fn count_senders(&self, inventory: &mut Inventory) {
         let all = self.spec.domains.keys();
-        let planned: Vec<(Domain, String)> =
+        let planned: Vec<(Domain, (String, Vec<String>))> =
             all.filter_map(|d| Some((d.clone(), plan::spf_to_count(self.spec, inventory, d)?))).collect();
-        for (domain, record) in planned {
+        for (domain, (record, before)) in planned {
             let client = dns::Client { authority: false, ..dns::Client::default() };
             let servers = dns_servers(self.spec, &domain, &self.dns_servers);
             let world =
                 if servers.is_empty() { dns::Servers::system(client) } else { Ok(dns::Servers::new(client, servers)) };
             let (Ok(world), Ok(parsed)) = (world, dns::spf::parse(&record)) else { continue };
             let reach = dns::spf::reach(&world, domain.as_str(), &parsed).await;
+            let mut lost = Vec::new();
+            for old in before.iter().filter_map(|text| dns::spf::parse(text).ok()) {
+                let old = dns::spf::reach(&world, domain.as_str(), &old).await;
+                lost.extend(old.beyond(&reach).iter().map(ToString::to_string));
+            }
             let cost = SpfCost {
+                lost,
                 record,
                 lookups: reach.lookups,
                 voids: reach.voids,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     model::{
         ActionId, Address, Change, Guard, GuardOutcome, NoteKind, ObjectClass, PasswordSource, Phase, PlatformId,
-        Precondition, Profile,
+        Precondition, Profile, Text,
     },
     spec::{AccountSpec, Presence},
 };
@@ -16,7 +16,7 @@ use super::{
     domains::Gates,
     draft::{Block, Draft},
     mail::{self, Need, Writer},
-    reads,
+    passes, reads,
     world::{Seen, World},
 };
 
@@ -65,7 +65,7 @@ impl Places<'_> {
 pub(super) fn emit<'a>(world: &World<'a>, gates: &Gates<'_>, cases: &Cases<'a>, draft: &mut Draft) -> Places<'a> {
     let mut places = Places::default();
     for case in &cases.list {
-        let mut steps = Steps { world, gates, cases, case, chain: case.address.key(), draft };
+        let mut steps = Steps { world, gates, cases, case, chain: case.address.identity().clone(), draft };
         if let Some(ready) = steps.all() {
             places.ready.insert(case.address, ready);
         }
@@ -83,7 +83,7 @@ struct Steps<'s, 'a> {
     gates: &'s Gates<'s>,
     cases: &'s Cases<'a>,
     case: &'s Case<'a>,
-    chain: String,
+    chain: Text,
     draft: &'s mut Draft,
 }
 
@@ -157,7 +157,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let password = self.case.account.password.clone()?;
         let target = self.case.target;
         let way = claims::way(self.world, &address, target, self.case.address).unwrap_or_default();
-        let claim = (&address, self.chain.as_str(), Phase::Account);
+        let claim = (&address, &self.chain, Phase::Account);
         let cleared = claims::clear(self.world, self.cases, self.draft, claim, (way, None));
         // A source under another address frees that one; `wire` finds who takes it.
         let parked = parked.filter(|_| self.case.park.as_ref().is_some_and(|(from, _)| *from == address));
@@ -171,7 +171,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let change = Change::AccountCreate {
             address,
             slot: self.case.slot.clone(),
-            profile: self.case.account.profile.clone(),
+            profile: Box::new(self.case.account.profile.clone()),
             password,
         };
         let action = self.draft.change(self.world, (Phase::Account, &self.chain), target, change, reason);
@@ -190,8 +190,8 @@ impl<'s, 'a> Steps<'s, 'a> {
         let address = self.case.working_name().clone();
         let preconditions =
             vec![Precondition::AccountOk { platform: self.case.target.clone(), address: address.clone() }];
-        let change = Change::AccountUpdate { address, profile: changed };
-        let at = (Phase::Account, self.chain.as_str());
+        let change = Change::AccountUpdate { address, profile: Box::new(changed) };
+        let at = (Phase::Account, &self.chain);
         let action = self.draft.change(self.world, at, self.case.target, change, "differs from the spec");
         action.requires.extend(after.iter().cloned());
         action.preconditions = preconditions;
@@ -231,7 +231,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         Some(writer)
     }
 
-    /// `swap` and `parallel`: one pass and its proof.
+    /// `swap` and `parallel`: the copy and its proof.
     fn copy(&mut self, after: &BTreeSet<ActionId>) -> Option<ActionId> {
         match self.case.need {
             Need::Nothing => return None,
@@ -244,7 +244,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let case = self.case;
         let ends = (case.source_name()?, case.address);
         let mut writer = self.writer(after)?;
-        writer.copy(self.draft, Phase::Copy, ends);
+        passes::once(&mut writer, self.draft, ends);
         writer.verify(self.draft, Phase::Verify, ends)
     }
 
@@ -257,15 +257,14 @@ impl<'s, 'a> Steps<'s, 'a> {
         let mut proved = None;
         if let (Some(writer), Some(from), Need::Copy) = (writer.as_mut(), case.source_name(), case.need) {
             let ends = (from, &stage.name);
-            writer.copy(self.draft, Phase::Copy, ends);
-            writer.copy(self.draft, Phase::Copy, ends);
+            passes::until_little(writer, self.draft, ends);
             proved = writer.verify(self.draft, Phase::Verify, ends);
         }
         let mail = writer.iter().filter(|_| case.need == Need::Copy).flat_map(|w| w.before.iter().cloned());
         let before: BTreeSet<ActionId> = mail.chain(after).collect();
         let freed = stage.free.as_ref().and_then(|free| self.free(free, before.clone()));
         let way = claims::way(self.world, case.address, case.target, case.address).unwrap_or_default();
-        let claim = (case.address, self.chain.as_str(), Phase::Cutover);
+        let claim = (case.address, &self.chain, Phase::Cutover);
         let cleared = claims::clear(self.world, self.cases, self.draft, claim, (way, None));
         let after: BTreeSet<ActionId> = before.into_iter().chain(freed).chain(cleared).collect();
         let reason = format!("the mailbox is complete and takes its place on {}", self.world.title(case.target));
@@ -274,7 +273,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let later = case.source.as_ref().and_then(|s| s.later.as_ref());
         if let (Some(writer), Some(later)) = (writer.as_mut(), later) {
             writer.before = [placed.clone()].into();
-            writer.copy(self.draft, Phase::Cutover, (later, case.address));
+            writer.copy(self.draft, Phase::Cutover, (later, case.address), None);
             proved = writer.verify(self.draft, Phase::Cutover, (later, case.address));
         }
         (Some(placed), proved)
@@ -292,7 +291,7 @@ impl<'s, 'a> Steps<'s, 'a> {
                 let place = self.world.title(source);
                 let reason = format!("frees {}; {place} cannot rename an account", address.unicode());
                 let change = Change::AccountReset { address: address.clone() };
-                let at = (Phase::Cutover, self.chain.as_str());
+                let at = (Phase::Cutover, &self.chain);
                 let action = self.draft.change(self.world, at, source, change, reason);
                 action.requires = before;
                 action.preconditions = vec![
@@ -356,6 +355,9 @@ fn remove(world: &World<'_>, address: &Address, account: &AccountSpec, draft: &m
     let proved = world.state.mailboxes.get(address).is_some_and(|m| m.verified.is_some());
     let (outcome, message) = if account.protect || world.is_protected(address) {
         (GuardOutcome::Deny, format!("{} is protected", address.unicode()))
+    } else if view.archive {
+        let help = "empty or remove it there";
+        (GuardOutcome::Deny, format!("{} on {place} has an archive that was never copied: {help}", address.unicode()))
     } else if empty || proved {
         (GuardOutcome::Ack, format!("the mailbox of {} on {place} is deleted", address.unicode()))
     } else {

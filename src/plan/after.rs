@@ -69,11 +69,11 @@ fn make(view: &mut PlatformView, change: &Change) {
         }
         Change::AccountCreate { address, slot, profile, .. } => {
             view.slots.retain(|s| Some(&s.id) != slot.as_ref());
-            view.accounts.insert(address, AccountView { profile, detailed: true, ..AccountView::listed() });
+            view.accounts.insert(address, AccountView { profile: *profile, detailed: true, ..AccountView::listed() });
         }
         Change::AccountUpdate { address, profile } => {
             if let Some(seen) = view.accounts.get_mut(&address) {
-                overlay_profile(&mut seen.profile, profile);
+                overlay_profile(&mut seen.profile, *profile);
             }
         }
         Change::AccountReset { address } => {

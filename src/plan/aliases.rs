@@ -75,7 +75,7 @@ fn aliases(ground: &Ground<'_, '_>, case: &Case<'_>, wish: &BTreeSet<Address>, d
 
 fn add_alias(ground: &Ground<'_, '_>, case: &Case<'_>, alias: &Address, draft: &mut Draft) {
     let world = ground.world;
-    let chain = case.address.key();
+    let chain = case.address.identity();
     if let Some(block) = ground.gates.shut(world, alias.domain(), case.target) {
         draft.tell(&alias.key(), block);
         return;
@@ -89,13 +89,13 @@ fn add_alias(ground: &Ground<'_, '_>, case: &Case<'_>, alias: &Address, draft: &
     };
     let ready = ground.places.ready(case.address);
     // The alias stays where it is until its new place is there.
-    let claim = (alias, chain.as_str(), Phase::Dependent);
+    let claim = (alias, chain, Phase::Dependent);
     let cleared = claims::clear(world, ground.cases, draft, claim, (way, ready.as_ref()));
     let free = Precondition::AddressFree { platform: case.target.clone(), address: alias.clone() };
     let gate = ground.gates.before(world, alias.domain(), case.target);
     let change = Change::AliasAdd { account: case.address.clone(), alias: alias.clone() };
     let reason = format!("{} receives at it", case.address.unicode());
-    let action = dependent(ground, case, change, &reason, draft);
+    let action = dependent(ground, case, change, reason, draft);
     action.requires.extend(cleared.into_iter().chain(gate));
     action.preconditions.push(free);
 }
@@ -105,12 +105,12 @@ fn dependent<'d>(
     ground: &Ground<'_, '_>,
     case: &Case<'_>,
     change: Change,
-    reason: &str,
+    reason: impl Into<String>,
     draft: &'d mut Draft,
 ) -> &'d mut crate::model::Action {
-    let chain = case.address.key();
-    draft.read(&chain, reads::account_key(case.target, case.address));
-    let at = (Phase::Dependent, chain.as_str());
+    let chain = case.address.identity();
+    draft.read(chain, reads::account_key(case.target, case.address));
+    let at = (Phase::Dependent, chain);
     let action = draft.change(ground.world, at, case.target, change, reason);
     action.requires.extend(ground.places.ready(case.address));
     action.preconditions =
@@ -146,7 +146,7 @@ fn delegations(ground: &Ground<'_, '_>, case: &Case<'_>, wish: &BTreeSet<Delegat
         };
         let change = Change::DelegationGrant { account: case.address.clone(), to: to.clone(), right: *right };
         let reason = format!("{} has this right on {}", to.unicode(), case.address.unicode());
-        let action = dependent(ground, case, change, &reason, draft);
+        let action = dependent(ground, case, change, reason, draft);
         // Two rights of one pair can exclude each other, so the old one goes first.
         action.requires.extend(revoked.iter().filter(|(who, _)| who == to).map(|(_, id)| id.clone()));
         action.requires.extend(after);

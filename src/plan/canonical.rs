@@ -4,7 +4,7 @@
 //! quotes); strings escaped as little as RFC 8259 section 7 allows; whole numbers only. It is the form of RFC 8785 for
 //! everything that a plan can hold: its keys are ASCII, and it has no floating-point numbers.
 
-use std::{cell::RefCell, io, ops::Range};
+use std::{cell::RefCell, io, ops::Range, sync::mpsc, thread};
 
 use serde::Serialize;
 use serde_json::{Serializer, ser::Formatter};
@@ -30,8 +30,7 @@ impl Canonical {
 
     /// One value, whole.
     pub(super) fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> serde_json::Result<()> {
-        let mut serializer = Serializer::with_formatter(Sink(&self.pending), Sink(&self.pending));
-        item.serialize(&mut serializer)?;
+        write(&self.pending, item)?;
         let pending = &mut self.pending.get_mut().out;
         if pending.len() >= Self::PIECE {
             self.hash.update(&pending);
@@ -42,6 +41,9 @@ impl Canonical {
 
     /// A list, hashed item by item.
     pub(super) fn list<T: Serialize>(&mut self, items: &[T]) -> serde_json::Result<()> {
+        if items.len() >= super::MANY {
+            return self.long_list(items);
+        }
         let mut before = "[";
         for item in items {
             self.raw(before);
@@ -52,10 +54,33 @@ impl Canonical {
         Ok(())
     }
 
+    /// The same, written while another hand hashes what was written.
+    fn long_list<T: Serialize>(&mut self, items: &[T]) -> serde_json::Result<()> {
+        let (hash, pending) = (&mut self.hash, &self.pending);
+        thread::scope(|scope| {
+            let (full, pieces) = mpsc::sync_channel::<Vec<u8>>(AHEAD);
+            scope.spawn(move || pieces.iter().for_each(|piece| hash.update(piece)));
+            let mut before = b'[';
+            for item in items {
+                pending.borrow_mut().out.push(before);
+                write(pending, item)?;
+                before = b',';
+                let out = &mut pending.borrow_mut().out;
+                if out.len() >= Self::PIECE {
+                    let piece = std::mem::replace(out, Vec::with_capacity(2 * Self::PIECE));
+                    full.send(piece).expect("the other hand takes pieces until the last one is sent");
+                }
+            }
+            Ok(())
+        })?;
+        self.raw("]");
+        Ok(())
+    }
+
     /// An object whose keys come in order, hashed entry by entry.
-    pub(super) fn entries<'e, V: Serialize + 'e>(
+    pub(super) fn entries<'e, K: Serialize + 'e, V: Serialize + 'e>(
         &mut self,
-        entries: impl Iterator<Item = (&'e String, &'e V)>,
+        entries: impl Iterator<Item = (&'e K, &'e V)>,
     ) -> serde_json::Result<()> {
         self.raw("{");
         let mut before = "";
@@ -74,6 +99,13 @@ impl Canonical {
         self.hash.update(&self.pending.get_mut().out);
         Digest(self.hash.finalize().into())
     }
+}
+
+/// How many pieces may wait to be hashed.
+const AHEAD: usize = 4;
+
+fn write<T: Serialize + ?Sized>(to: &RefCell<Sorter>, item: &T) -> serde_json::Result<()> {
+    item.serialize(&mut Serializer::with_formatter(Sink(to), Sink(to)))
 }
 
 /// JSON text in which every object that has ended has its keys in order.
@@ -179,6 +211,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::plan::MANY;
 
     fn canonical<T: Serialize>(value: &T) -> String {
         let mut out = Canonical::default();
@@ -243,6 +276,19 @@ mod tests {
                 Value::Array(items) => to.collect_seq(items.iter().map(Backwards)),
                 other => other.serialize(to),
             }
+        }
+    }
+
+    #[test]
+    fn a_long_list_has_the_digest_of_its_text() {
+        for n in [0, 1, MANY - 1, MANY, 10 * MANY] {
+            let items: Vec<_> = (0..n).map(|n| json!({ "number": n, "b": "x", "a": ["y"] })).collect();
+            let mut out = Canonical::default();
+            out.raw("{\"list\":");
+            out.list(&items).unwrap();
+            out.raw("}");
+            let text = serde_json::to_string(&json!({ "list": items })).unwrap();
+            assert_eq!(out.digest(), Digest::of(text.as_bytes()), "{n}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Work};
+use crate::model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Text, Work};
 use crate::spec::Presence;
 
 use super::{
@@ -46,7 +46,7 @@ pub(super) fn way<'a>(
 /// Whether taking the address over implies that this holder loses it.
 fn lets_go(world: &World<'_>, holder: &Holder<'_>, address: &Address, on: &PlatformId, account: &Address) -> bool {
     match holder.what {
-        Held::Account => false,
+        Held::Account | Held::Shared(_) => false,
         // An alias of an account that the spec knows: the spec says who should have it.
         Held::Alias(of) => {
             let managed_here = holder.platform == on && world.wants_account(of);
@@ -73,7 +73,7 @@ fn goes_anyway(world: &World<'_>, holder: &Holder<'_>, address: &Address) -> boo
             let moves = world.source_owner(holder.platform, address).is_some();
             moves || absent(world.spec.accounts.get(address).map(|a| a.state))
         }
-        Held::Alias(_) => false,
+        Held::Alias(_) | Held::Shared(_) => false,
         Held::Redirection(_) => absent(world.spec.redirections.get(address).map(|r| r.state)),
         Held::Group => absent(world.spec.groups.get(address).map(|g| g.state)),
     }
@@ -86,6 +86,7 @@ fn taken(world: &World<'_>, holder: &Holder<'_>, address: &Address) -> Block {
         Held::Alias(of) => format!("an alias of {}", of.unicode()),
         Held::Redirection(_) => "a redirection".to_owned(),
         Held::Group => "a group".to_owned(),
+        Held::Shared(kind) => format!("a {}", kind.word()),
     };
     Block::own(
         "address-taken",
@@ -99,7 +100,7 @@ pub(super) fn clear(
     world: &World<'_>,
     cases: &Cases<'_>,
     draft: &mut Draft,
-    (address, chain, phase): (&Address, &str, Phase),
+    (address, chain, phase): (&Address, &Text, Phase),
     (clearings, after): (Vec<Clearing<'_>>, Option<&ActionId>),
 ) -> BTreeSet<ActionId> {
     let mut out = BTreeSet::new();
@@ -111,7 +112,7 @@ pub(super) fn clear(
         let from = address.clone();
         let mut renamed_by = None;
         let change = match what {
-            Held::Account => continue,
+            Held::Account | Held::Shared(_) => continue,
             Held::Alias(of) => {
                 let renamed = cases.rename_of(platform, of);
                 renamed_by = renamed.map(|(_, id)| id.clone());
@@ -190,7 +191,7 @@ pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
             .filter_map(platform_change)
             .filter_map(|(platform, change)| Some((platform, freed_by(change)?)))
             .collect();
-        let mut stopped: BTreeMap<String, Block> = BTreeMap::new();
+        let mut stopped: BTreeMap<Text, Block> = BTreeMap::new();
         for action in &draft.actions {
             let (Some((on, change)), Some(address)) = (platform_change(action), claim(world, action)) else { continue };
             let own = |h: &&Holder<'_>| h.platform == on && matches!(change, Change::RedirectionSet { .. });
@@ -211,7 +212,7 @@ pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
 }
 
 /// Takes back everything that is planned for some chains and says why; what depends on it goes too.
-pub(super) fn stop_chains(draft: &mut Draft, stopped: BTreeMap<String, Block>) {
+pub(super) fn stop_chains(draft: &mut Draft, stopped: BTreeMap<Text, Block>) {
     let is_stopped = |a: &&Action| stopped.contains_key(&a.chain);
     let swaps: BTreeSet<Address> = draft.actions.iter().filter(is_stopped).filter_map(|a| a.swap.clone()).collect();
     let half = |a: &Action| a.swap.as_ref().is_some_and(|s| swaps.contains(s));
@@ -325,6 +326,9 @@ pub(super) fn incomplete(world: &World<'_>, platform: &PlatformId, class: Object
         ObjectClass::Group => "groups",
         ObjectClass::Contact => "contacts",
         ObjectClass::Footer => "footers",
+        ObjectClass::Shared => "shared mailboxes and resources",
+        ObjectClass::PublicFolder => "public folders",
+        ObjectClass::Archive => "archives",
         ObjectClass::Mailbox => "mailboxes",
         ObjectClass::Dns => "DNS records",
     };

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::{
     model::{
-        Action, ActionId, CutoverStep, CutoverWork, DnsTopic, Domain, NoteKind, Phase, PlatformId, Question, RecordSet,
-        RecordType, Undo, Verdict, Work, ZoneChange,
+        AccessMethod, Action, ActionId, CutoverStep, CutoverWork, DnsTopic, Domain, MailboxRef, NoteKind, Phase,
+        PlatformId, ProbeWork, Question, RecordSet, RecordType, Undo, Verdict, Work, ZoneChange,
     },
-    spec::{CutoverSpec, Presence, Strategy},
+    spec::{AdminAccess, CutoverSpec, Presence, Strategy},
 };
 
 use super::{draft::Draft, reads, world::World, zone};
@@ -52,13 +52,15 @@ pub(super) fn moves_mx(world: &World<'_>, domain: &Domain) -> bool {
 }
 
 /// Plans the move of an MX: its TTL is lowered early, the move waits until nobody can still have the old one, every
-/// server is seen to have it, and the TTL goes back. `before` is what has to be done for the accounts first. Gives the
-/// action after which the new MX is everywhere.
+/// server is seen to have it, and the TTL goes back. `before` is what has to be done for the accounts first, and
+/// `beside` the records that mail through the new servers rests on, with how long resolvers may know what they replace.
+/// Gives the action after which the new MX is everywhere.
 pub(super) fn emit(
     world: &World<'_>,
     domain: &Domain,
     change: ZoneChange,
     before: &BTreeSet<ActionId>,
+    beside: &(BTreeSet<ActionId>, u32),
     draft: &mut Draft,
 ) -> ActionId {
     draft.read(domain.as_str(), reads::records_key(&change));
@@ -71,7 +73,7 @@ pub(super) fn emit(
     let was = world.state.lowered_ttls.get(domain).copied().unwrap_or(0).max(old.ttl);
     let low = old.ttl.min(wish.ttl);
     let lowered = RecordSet { ttl: low, ..old.clone() };
-    let mut needs = before.clone();
+    let mut needs: BTreeSet<ActionId> = before.union(&beside.0).cloned().collect();
     if low < old.ttl {
         let lower = ZoneChange { after: Some(lowered.clone()), ..change.clone() };
         let reason = format!("so that the move of the MX is known everywhere within {low} seconds");
@@ -79,16 +81,18 @@ pub(super) fn emit(
     }
     let moved = RecordSet { ttl: low, ..new.clone() };
     let switch = ZoneChange { before: Some(lowered), after: Some(moved.clone()), ..change.clone() };
-    let absence = negative_ttl(world, domain);
+    let probe = probe(world, domain, wish);
+    let known = was.max(negative_ttl(world, domain)).max(beside.1);
     let work = |step, wait, approve| CutoverWork {
         step,
         switch: switch.clone(),
         wait,
         approve,
         resolvers: if step == CutoverStep::Converge { wish.resolvers.clone() } else { Vec::new() },
+        probe: probe.clone().filter(|_| step != CutoverStep::Converge),
     };
-    let drain = work(CutoverStep::Drain, was.max(absence).saturating_add(wish.margin), wish.approve);
-    let reason = format!("resolvers may still know the MX with its TTL of {was} seconds");
+    let drain = work(CutoverStep::Drain, known.saturating_add(wish.margin), wish.approve);
+    let reason = format!("resolvers may still know what was there before, for {known} seconds");
     let drained = wait(draft, "cutover.wait", domain, drain, reason);
     drained.requires.extend(needs);
     let drained = drained.id.clone();
@@ -98,9 +102,15 @@ pub(super) fn emit(
     let moving = zone::add(draft, Phase::Cutover, switch.clone(), reason);
     moving.requires.insert(drained);
     moving.guard = guard;
-    let moving = moving.id.clone();
+    let mut moving = moving.id.clone();
+    if let Some(probe) = &probe {
+        let reason = format!("mail for {} should arrive at {}", domain.unicode(), target(world, domain));
+        let sent = wait(draft, "cutover.probe", domain, work(CutoverStep::Probe, probe.confirm, false), reason);
+        sent.requires.insert(moving);
+        moving = sent.id.clone();
+    }
 
-    let converge = work(CutoverStep::Converge, low, false);
+    let converge = work(CutoverStep::Converge, low.saturating_add(wish.margin), false);
     let reason = "the move is done when every server has it".to_owned();
     let seen = wait(draft, "cutover.converge", domain, converge, reason);
     seen.requires.insert(moving);
@@ -115,17 +125,30 @@ pub(super) fn emit(
 
 fn wait<'d>(draft: &'d mut Draft, kind: &str, domain: &Domain, work: CutoverWork, reason: String) -> &'d mut Action {
     let name = format!("{kind}:{domain}");
-    draft.add((Phase::Cutover, domain.as_str()), name, Work::Cutover(work), Undo::Nothing, reason)
+    draft.add((Phase::Cutover, domain.as_str()), name, Work::Cutover(Box::new(work)), Undo::Nothing, reason)
 }
 
 fn target(world: &World<'_>, domain: &Domain) -> String {
     world.spec.domains.get(domain).map(|d| world.title(&d.platform)).unwrap_or_default()
 }
 
-/// How long resolvers may remember that a record is not there, by the server that says the most.
+/// The test message of a move, to the mailbox that the account has on its new platform.
+fn probe(world: &World<'_>, domain: &Domain, wish: &CutoverSpec) -> Option<ProbeWork> {
+    let probe = wish.probe.as_ref()?;
+    let platform = &world.spec.domains.get(domain)?.platform;
+    let admin = world.spec.platforms.get(platform).and_then(|p| p.admin.as_ref()).map(AdminAccess::method);
+    let password = world.spec.accounts.get(&probe.account).and_then(|a| a.password.as_ref());
+    let access = admin.or_else(|| password.map(|p| AccessMethod::Password { password: p.read_back() }))?;
+    let mailbox = MailboxRef { platform: platform.clone(), address: probe.account.clone(), access };
+    Some(ProbeWork { mailbox, confirm: probe.confirm, from: probe.from.clone() })
+}
+
+/// How long resolvers may remember that a record is not there, by the server that says the most. One that does not say
+/// may be remembered for an hour (RFC 2308 5 leaves it open).
 fn negative_ttl(world: &World<'_>, domain: &Domain) -> u32 {
+    const UNSAID: u32 = 3600;
     let servers = world.inventory.dns.get(domain).into_iter().flat_map(|v| v.servers.values());
-    servers.filter_map(|s| s.negative_ttl).max().unwrap_or(0)
+    servers.map(|s| s.negative_ttl.unwrap_or(UNSAID)).max().unwrap_or(UNSAID)
 }
 
 /// Says which MX records to set where the move of the MX is what moves the mail.

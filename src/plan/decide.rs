@@ -146,7 +146,7 @@ fn rename(case: &Case<'_>) -> Option<((PlatformId, Address), (Address, ActionId)
         Some(Free::Reset { .. }) | None => None,
     };
     let (from, to) = case.park.as_ref().map(|(from, to)| (from, to)).or(freed)?;
-    let id = ActionId(format!("account.rename:{}/{}", source.platform, from.key()));
+    let id = ActionId::from(format!("account.rename:{}/{}", source.platform, from.identity()));
     Some(((source.platform.clone(), from.clone()), (to.clone(), id)))
 }
 
@@ -297,7 +297,9 @@ fn stage<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Resul
             return Err(both_sides(world, case, sides));
         }
         let origin = sides.at_origin.is_here().then(|| sides.standing()).flatten();
-        case.source = origin.or_else(parked).or_else(|| sides.standing());
+        // Whoever has the provisional name once the mailbox was moved is somebody else.
+        let moved = world.state.mailboxes.contains_key(case.address);
+        case.source = origin.or_else(parked).or_else(|| sides.standing().filter(|_| !moved));
         return Ok(found_by_name(world, case, sides));
     }
     let staged = world.account(case.target, &sides.provisional);

@@ -130,7 +130,7 @@ pub(super) fn stop_unavailable(world: &World<'_>, draft: &mut Draft) {
 }
 
 fn ready_id(platform: &PlatformId, domain: &Domain) -> ActionId {
-    ActionId(format!("domain.ready:{platform}/{domain}"))
+    ActionId::from(format!("domain.ready:{platform}/{domain}"))
 }
 
 /// The domain on the platform it comes from, where both deliver by address.
@@ -275,11 +275,15 @@ fn wait(world: &World<'_>, domain: &Domain, spec: &DomainSpec, seen: &DomainView
 
 /// Drops waits that nothing needs.
 pub(super) fn prune_waits(draft: &mut Draft) {
-    let required: BTreeSet<ActionId> = draft.actions.iter().flat_map(|a| a.requires.iter().cloned()).collect();
-    let idle = |a: &crate::model::Action| {
-        matches!(a.work, Work::DomainReady { .. }) && a.requires.is_empty() && !required.contains(&a.id)
-    };
-    draft.actions.retain(|a| !idle(a));
+    let waits = |a: &&crate::model::Action| matches!(a.work, Work::DomainReady { .. }) && a.requires.is_empty();
+    let mut idle: BTreeSet<ActionId> = draft.actions.iter().filter(waits).map(|a| a.id.clone()).collect();
+    if idle.is_empty() {
+        return;
+    }
+    for required in draft.actions.iter().flat_map(|a| &a.requires) {
+        idle.remove(required);
+    }
+    draft.actions.retain(|a| !idle.contains(&a.id));
 }
 
 fn remove(world: &World<'_>, domain: &Domain, spec: &DomainSpec, draft: &mut Draft) {

@@ -1,13 +1,10 @@
 //! The plan while it is being written: actions with their names, notes, and what was read for whom.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    hash::{DefaultHasher, Hash, Hasher as _},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, ActionId, Address, Change, Note, NoteKind, Phase, PlatformId, Undo, Work};
+use crate::model::{Action, ActionId, Address, Change, Note, NoteKind, Phase, PlatformId, Text, Undo, Work};
 
-use super::{undo, world::World};
+use super::{index::Index, reads::Key, undo, world::World};
 
 /// Actions, notes and reads so far.
 #[derive(Default)]
@@ -16,23 +13,12 @@ pub(super) struct Draft {
     pub(super) notes: BTreeSet<Note>,
     /// What stops many at once: one note each, with how many it stops.
     shared: BTreeMap<(NoteKind, &'static str, String), Shared>,
-    reads: BTreeMap<String, BTreeSet<String>>,
-    names: BTreeMap<Hashed<String>, u32>,
+    /// By chain: what the plan for it rests on.
+    reads: Vec<(Text, Key)>,
+    /// How often each name was given.
+    names: Index<Text, u32>,
     /// The platforms on which a planned action frees an address.
     freed: BTreeMap<Address, BTreeSet<PlatformId>>,
-}
-
-/// A key that is compared by its hash first. Names of actions are long and begin alike, so a map of many thousands of
-/// them would compare mostly what is equal. The hash is the same in every run; nothing may depend on its order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Hashed<T>(u64, T);
-
-impl<T: Hash> Hashed<T> {
-    pub(super) fn of(key: T) -> Self {
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        Self(hasher.finish(), key)
-    }
 }
 
 struct Shared {
@@ -80,7 +66,7 @@ impl Draft {
     pub(super) fn change(
         &mut self,
         world: &World<'_>,
-        (phase, chain): (Phase, &str),
+        (phase, chain): (Phase, impl Into<Text>),
         platform: &PlatformId,
         change: Change,
         reason: impl Into<String>,
@@ -97,18 +83,18 @@ impl Draft {
     /// Adds any other action.
     pub(super) fn add(
         &mut self,
-        (phase, chain): (Phase, &str),
-        name: String,
+        (phase, chain): (Phase, impl Into<Text>),
+        name: impl Into<Text>,
         work: Work,
         undo: Undo,
         reason: String,
     ) -> &mut Action {
-        let id = self.unique(name);
+        let id = self.unique(name.into());
         let at = self.actions.len();
         self.actions.push(Action {
             id,
             phase,
-            chain: chain.to_owned(),
+            chain: chain.into(),
             work,
             reason,
             requires: BTreeSet::new(),
@@ -120,10 +106,10 @@ impl Draft {
         &mut self.actions[at]
     }
 
-    fn unique(&mut self, name: String) -> ActionId {
-        let n = self.names.entry(Hashed::of(name.clone())).or_default();
+    fn unique(&mut self, name: Text) -> ActionId {
+        let n = self.names.entry(name.clone());
         *n += 1;
-        ActionId(if *n == 1 { name } else { format!("{name}#{n}") })
+        ActionId(if *n == 1 { name } else { format!("{name}#{n}").into() })
     }
 
     /// Whether a planned action frees an address of that platform.
@@ -139,8 +125,19 @@ impl Draft {
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        let note = Note { kind, code: code.to_owned(), subject: subject.into(), message: message.into(), help };
-        self.notes.insert(note);
+        self.listing(kind, code, (subject.into(), message.into()), help, Vec::new());
+    }
+
+    /// The same, with a line for each thing that it is about.
+    pub(super) fn listing(
+        &mut self,
+        kind: NoteKind,
+        code: &str,
+        (subject, message): (String, String),
+        help: Option<String>,
+        details: Vec<String>,
+    ) {
+        self.notes.insert(Note { kind, code: code.to_owned(), subject, message, help, details });
     }
 
     /// Says why an object is not planned.
@@ -166,19 +163,28 @@ impl Draft {
     }
 
     /// Remembers that the plan for a chain rests on an object.
-    pub(super) fn read(&mut self, chain: &str, key: String) {
-        self.reads.entry(chain.to_owned()).or_default().insert(key);
+    pub(super) fn read(&mut self, chain: impl Into<Text>, key: Key) {
+        self.reads.push((chain.into(), key));
     }
 
-    /// The objects that the actions of the plan rest on.
-    pub(super) fn read_keys(&self) -> BTreeSet<&str> {
-        let chains: BTreeSet<&str> = self.actions.iter().map(|a| a.chain.as_str()).collect();
-        chains.into_iter().filter_map(|c| self.reads.get(c)).flatten().map(String::as_str).collect()
+    /// The actions, the notes, and the objects that the actions rest on, in order. What was needed only to write them is
+    /// gone.
+    pub(super) fn finished(self) -> (Vec<Action>, Vec<Note>, Vec<Key>) {
+        let Self { actions, notes, reads, .. } = self;
+        let mut chains: Index<&Text, bool> = Index::default();
+        for action in &actions {
+            *chains.entry(&action.chain) = true;
+        }
+        let kept = |chain: &Text| chains.get(&chain).is_some();
+        let mut keys: Vec<Key> = reads.into_iter().filter(|(chain, _)| kept(chain)).map(|(_, key)| key).collect();
+        keys.sort_by(|a, b| a.name.cmp(&b.name));
+        keys.dedup_by(|a, b| a.name == b.name);
+        (actions, notes.into_iter().collect(), keys)
     }
 
     /// Drops actions and whatever requires them; returns the chains that lost something only because of others.
-    pub(super) fn drop_actions(&mut self, mut gone: BTreeSet<ActionId>) -> BTreeSet<String> {
-        let first: BTreeSet<String> =
+    pub(super) fn drop_actions(&mut self, mut gone: BTreeSet<ActionId>) -> BTreeSet<Text> {
+        let first: BTreeSet<Text> =
             self.actions.iter().filter(|a| gone.contains(&a.id)).map(|a| a.chain.clone()).collect();
         loop {
             let more: Vec<ActionId> = self

@@ -8,7 +8,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use thiserror::Error;
 
 use super::{Body, FORMAT, Plan, canonical::Canonical};
-use crate::model::{Digest, PlanId};
+use crate::model::PlanId;
 
 /// Why bytes are not a plan that can be used.
 #[derive(Debug, Error)]
@@ -116,13 +116,30 @@ fn refuse(bytes: &[u8], error: serde_json::Error) -> PlanFileError {
 /// The id of a body: SHA-256 of its canonical JSON.
 #[must_use]
 pub(super) fn id(body: &Body) -> PlanId {
-    PlanId(digest(body).expect(SERIALISES).hex())
+    Id::begin(body).end(body)
 }
 
-/// Part by part in the order of the keys, so that a plan of many accounts is never a second time in memory.
-fn digest(body: &Body) -> serde_json::Result<Digest> {
-    let Body { spec_digest, strategies, read_set, part, rollback_of, gates, actions, notes } = body;
-    let mut out = Canonical::default();
+/// An id on the way: part by part in the order of the keys, so that a plan of many accounts is never a second time in
+/// memory, and so that what comes late need not be there when it begins.
+pub(super) struct Id(Canonical);
+
+impl Id {
+    /// Takes what is done and why other things are not.
+    pub(super) fn begin(body: &Body) -> Self {
+        let mut out = Canonical::default();
+        head(body, &mut out).expect(SERIALISES);
+        Self(out)
+    }
+
+    /// Takes the rest. The body must be the one that it began with; what it read may have been added.
+    pub(super) fn end(mut self, body: &Body) -> PlanId {
+        tail(body, &mut self.0).expect(SERIALISES);
+        PlanId(self.0.digest().hex())
+    }
+}
+
+fn head(body: &Body, out: &mut Canonical) -> serde_json::Result<()> {
+    let Body { actions, gates, notes, .. } = body;
     out.raw("{\"actions\":");
     out.list(actions)?;
     // What is left out of the file when it says nothing is left out here, so that ids stay what they were.
@@ -131,7 +148,11 @@ fn digest(body: &Body) -> serde_json::Result<Digest> {
         out.item(gates)?;
     }
     out.raw(",\"notes\":");
-    out.list(notes)?;
+    out.list(notes)
+}
+
+fn tail(body: &Body, out: &mut Canonical) -> serde_json::Result<()> {
+    let Body { part, read_set, rollback_of, spec_digest, strategies, actions: _, gates: _, notes: _ } = body;
     if !part.is_whole() {
         out.raw(",\"part\":");
         out.item(part)?;
@@ -147,5 +168,5 @@ fn digest(body: &Body) -> serde_json::Result<Digest> {
     out.raw(",\"strategies\":");
     out.item(strategies)?;
     out.raw("}");
-    Ok(out.digest())
+    Ok(())
 }

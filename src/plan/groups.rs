@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     model::{
         ActionId, Address, Change, ContactView, GroupSettings, GroupSupport, GroupView, NoteKind, ObjectClass, Phase,
-        PlatformId, PlatformView,
+        PlatformId, PlatformView, Text,
     },
     spec::{GroupSpec, Presence},
 };
@@ -28,7 +28,7 @@ pub(super) fn emit(ground: &Ground<'_, '_>, contacts: &mut Contacts, draft: &mut
             redirections::unreachable(ground, platform, &address.key(), draft);
             continue;
         };
-        let mut group = Group { ground, platform, view, address, spec, chain: address.key(), after: None };
+        let mut group = Group { ground, platform, view, address, spec, chain: address.identity().clone(), after: None };
         match spec.state {
             Presence::Absent => group.remove(draft),
             Presence::Present => group.set(contacts, draft),
@@ -42,7 +42,7 @@ struct Group<'g, 'a> {
     view: &'g PlatformView,
     address: &'g Address,
     spec: &'g GroupSpec,
-    chain: String,
+    chain: Text,
     /// The action that makes it.
     after: Option<ActionId>,
 }
@@ -54,7 +54,7 @@ impl Group<'_, '_> {
 
     fn change<'d>(&self, change: Change, reason: &str, draft: &'d mut Draft) -> &'d mut crate::model::Action {
         draft.read(&self.chain, reads::object_key(self.platform, "group", &self.chain));
-        let at = (Phase::Dependent, self.chain.as_str());
+        let at = (Phase::Dependent, &self.chain);
         let action = draft.change(self.ground.world, at, self.platform, change, reason);
         action.requires.extend(self.after.clone());
         action
@@ -112,7 +112,7 @@ impl Group<'_, '_> {
                 return None;
             }
         };
-        let claim = (self.address, self.chain.as_str(), Phase::Dependent);
+        let claim = (self.address, &self.chain, Phase::Dependent);
         let cleared = claims::clear(world, self.ground.cases, draft, claim, (way, None));
         let gate = self.ground.gates.before(world, self.address.domain(), self.platform);
         let change = Change::GroupCreate { group: self.address.clone(), settings: self.spec.settings.clone() };

@@ -46,7 +46,7 @@ fn lines(all: Vec<String>) -> String {
     out
 }
 
-fn names<'n>(all: impl ExactSizeIterator<Item = &'n Address>) -> String {
+pub(super) fn names<'n>(all: impl ExactSizeIterator<Item = &'n Address>) -> String {
     let more = all.len().saturating_sub(SHOWN);
     let shown = all.take(SHOWN).map(Address::unicode).collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }

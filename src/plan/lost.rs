@@ -32,7 +32,7 @@ fn leave(draft: &mut Draft, why: impl Fn(&Draft, &PlatformId, &Change) -> Option
         .iter()
         .filter_map(|action| {
             let (platform, change) = platform_change(action)?;
-            Some((action.id.clone(), action.chain.clone(), why(draft, platform, change)?))
+            Some((action.id.clone(), action.chain.to_string(), why(draft, platform, change)?))
         })
         .collect();
     draft.drop_actions(kept.iter().map(|(id, ..)| id.clone()).collect());
@@ -94,11 +94,7 @@ fn held(world: &World<'_>, draft: &Draft, platform: &PlatformId, address: &Addre
         world.title(platform),
         alias.unicode()
     );
-    Some(Block::own(
-        "address-would-be-lost",
-        message,
-        "solve what keeps that address from its new place, and plan again",
-    ))
+    Some(Block::own("address-would-be-lost", message, HELP))
 }
 
 /// Whether the spec wants an address, as whatever it may be.

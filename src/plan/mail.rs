@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     model::{
         AccessMethod, ActionId, Address, Change, FolderPath, FolderStatus, FolderView, Guard, GuardOutcome,
-        MailEstimate, MailFilter, MailWork, MailboxRef, NoteKind, PasswordSource, Phase, Precondition, Undo, Work,
+        MailEstimate, MailFilter, MailWork, MailboxRef, NoteKind, PasswordSource, Phase, Precondition, Text, Undo,
+        Work,
     },
     spec::{SourcePassword, Strategy, VerifyLevel},
 };
@@ -60,9 +61,7 @@ pub(super) fn need(world: &World<'_>, case: &Case<'_>) -> Need {
         (None, VerifyLevel::Counts) => None,
     };
     let failed = known.counts.as_ref().is_some_and(|c| !c.failed.is_empty());
-    let moved = known.source.as_ref().is_some_and(|(platform, _)| platform != source.platform);
-    let empty_target = case.create.is_some();
-    if moved || empty_target || proved.is_none() && failed {
+    if is_fresh(world, case) || proved.is_none() && failed {
         return Need::Copy;
     }
     match world.open_mailbox(source.platform, &source.now) {
@@ -77,6 +76,13 @@ pub(super) fn need(world: &World<'_>, case: &Case<'_>) -> Need {
             if same { Need::Nothing } else { Need::Copy }
         }
     }
+}
+
+/// Whether nothing of the mail is known to be at the target: it was never copied, or from or to somewhere else.
+fn is_fresh(world: &World<'_>, case: &Case<'_>) -> bool {
+    let Some(known) = world.state.mailboxes.get(case.address).filter(|m| m.passes > 0) else { return true };
+    let moved = known.source.as_ref().zip(case.source.as_ref()).is_some_and(|((was, _), now)| was != now.platform);
+    moved || case.create.is_some()
 }
 
 /// Whether the folders are as they were, as far as both listings tell.
@@ -180,6 +186,7 @@ pub(super) struct Writer<'s, 'a> {
     source: AccessMethod,
     target: AccessMethod,
     pass: u32,
+    fresh: bool,
     /// What the next copy or proof waits for.
     pub(super) before: BTreeSet<ActionId>,
 }
@@ -202,10 +209,22 @@ impl<'s, 'a> Writer<'s, 'a> {
         let pass = world.state.mailboxes.get(case.address).map_or(0, |m| m.passes);
         let passwords = NewPasswords { source: source.sets, target: target.sets };
         let before = BTreeSet::new();
-        Some((Self { world, case, source: source.access, target: target.access, pass, before }, passwords))
+        let fresh = is_fresh(world, case);
+        let (source, target) = (source.access, target.access);
+        Some((Self { world, case, source, target, pass, fresh, before }, passwords))
     }
 
-    fn work(&self, from: &Address, to: &Address) -> Option<MailWork> {
+    /// Whether nothing of the mail is known to be at the target.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// Other passes are planned already.
+    pub(super) fn goes_on_after(&mut self, pass: u32) {
+        self.pass = pass;
+    }
+
+    fn work(&self, (from, to): Ends<'_>, skip_below: Option<u64>) -> Option<MailWork> {
         let source = self.case.source.as_ref()?;
         let mailbox = |platform: &crate::model::PlatformId, address: &Address, access: &AccessMethod| MailboxRef {
             platform: platform.clone(),
@@ -217,6 +236,7 @@ impl<'s, 'a> Writer<'s, 'a> {
             source: mailbox(source.platform, from, &self.source),
             target: mailbox(self.case.target, to, &self.target),
             pass: self.pass,
+            skip_below,
             filter: self.case.account.mail.filter.clone(),
             acl: self.case.account.mail.acl,
             estimate: self.estimate(),
@@ -236,36 +256,40 @@ impl<'s, 'a> Writer<'s, 'a> {
         })
     }
 
-    /// One pass of the copy.
-    pub(super) fn copy(&mut self, draft: &mut Draft, phase: Phase, (from, to): Ends<'_>) {
+    /// One pass of the copy; with `skip_below` it counts as done when the one before it brought fewer messages.
+    pub(super) fn copy(&mut self, draft: &mut Draft, phase: Phase, ends: Ends<'_>, skip_below: Option<u64>) {
         self.pass += 1;
-        let Some(work) = self.work(from, to) else { return };
+        let Some(work) = self.work(ends, skip_below) else { return };
         if self.pass == 1 {
-            names::tell(self.world, self.case, to, draft);
+            names::tell(self.world, self.case, ends.1, draft);
         }
         let place = self.world.title(self.case.target);
-        let reason = match self.pass {
-            1 => format!("its mail should be on {place}"),
-            n => format!("takes what has changed at the source since pass {}", n - 1),
+        let reason = match (self.pass, skip_below) {
+            (1, _) => format!("its mail should be on {place}"),
+            (n, None) => format!("takes what has changed at the source since pass {}", n - 1),
+            (n, Some(least)) => format!(
+                "takes what has changed at the source since pass {}, unless that one brought fewer than {least} messages",
+                n - 1
+            ),
         };
         let undo = Undo::Manual("the copies stay in the target; the source is not touched".to_owned());
-        let key = self.case.address.key();
+        let key = self.case.address.identity();
         let name = format!("copy:{}/{key}", self.case.target);
-        let action = draft.add((phase, &key), name, Work::Copy(work), undo, reason);
+        let action = draft.add((phase, key), name, Work::Copy(Box::new(work)), undo, reason);
         action.requires = std::mem::take(&mut self.before);
         self.before = [action.id.clone()].into();
     }
 
     /// The proof that follows a copy, where the spec wants one; else what comes next waits for the copy itself.
-    pub(super) fn verify(&mut self, draft: &mut Draft, phase: Phase, (from, to): Ends<'_>) -> Option<ActionId> {
+    pub(super) fn verify(&mut self, draft: &mut Draft, phase: Phase, ends: Ends<'_>) -> Option<ActionId> {
         if level(self.case) == VerifyLevel::Counts {
             return None;
         }
-        let work = self.work(from, to)?;
+        let work = self.work(ends, None)?;
         let reason = "proves that every message arrived unchanged".to_owned();
-        let key = self.case.address.key();
+        let key = self.case.address.identity();
         let name = format!("verify.mail:{}/{key}", self.case.target);
-        let action = draft.add((phase, &key), name, Work::VerifyMail(work), Undo::Nothing, reason);
+        let action = draft.add((phase, key), name, Work::VerifyMail(Box::new(work)), Undo::Nothing, reason);
         action.requires = std::mem::take(&mut self.before);
         self.before = [action.id.clone()].into();
         Some(action.id.clone())
@@ -288,7 +312,7 @@ pub(super) fn tell_unseen(world: &World<'_>, case: &Case<'_>, draft: &mut Draft)
 pub(super) fn retire(
     world: &World<'_>,
     case: &Case<'_>,
-    (chain, verified): (&str, Option<ActionId>),
+    (chain, verified): (&Text, Option<ActionId>),
     draft: &mut Draft,
 ) {
     let Some(source) = case.source.as_ref().filter(|_| retires(case)) else { return };
@@ -314,6 +338,7 @@ pub(super) fn retire(
     }
     let proved = world.state.mailboxes.get(case.address).is_some_and(|m| m.verified.is_some());
     let certain = verified.is_some() || proved;
+    let archive = source.view.is_some_and(|view| view.archive);
     let reason = "its mail is proved to be at the target and the spec says `source: reset`";
     let change = Change::AccountReset { address: address.clone() };
     let action = draft.change(world, (Phase::Retire, chain), source.platform, change, reason);
@@ -322,7 +347,10 @@ pub(super) fn retire(
         Precondition::Verified { account: case.address.clone() },
         Precondition::AccountOk { platform: source.platform.clone(), address: address.clone() },
     ];
-    let (outcome, message) = if certain {
+    let (outcome, message) = if archive {
+        let help = "empty or remove the archive there, or say `source: keep`";
+        (GuardOutcome::Deny, format!("the archive of {} was never copied: {help}", address.unicode()))
+    } else if certain {
         (GuardOutcome::Ack, format!("the mail of {} on {} is lost", address.unicode(), world.title(source.platform)))
     } else {
         (GuardOutcome::Deny, format!("the mail of {} was never verified", address.unicode()))

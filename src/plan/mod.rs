@@ -3,6 +3,7 @@
 mod accounts;
 mod after;
 mod aliases;
+mod beside;
 mod canonical;
 mod checks;
 mod claims;
@@ -11,9 +12,11 @@ mod decide;
 mod directory;
 mod domains;
 mod draft;
+mod fields;
 pub mod file;
 mod groups;
 mod guards;
+mod index;
 mod leftovers;
 mod lint;
 mod lost;
@@ -21,6 +24,7 @@ mod mail;
 mod names;
 mod order;
 mod part;
+mod passes;
 mod reads;
 mod redirections;
 mod renamed;
@@ -35,19 +39,24 @@ mod world;
 mod zone;
 
 pub use after::after;
+pub use fields::Fields;
 pub use file::PlanFileError;
 pub use guards::{OpenGuard, guards};
 pub use lint::lint;
-pub use reads::{Fields, Stale, read_value, stale};
+pub use reads::{Stale, read_value, stale};
 pub use rollback::rollback;
 pub use same::{Divergence, divergences};
 pub use types::*;
-pub use zone::{ask, spf_to_count};
+pub use zone::{ask, spf_to_count, wish};
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    panic::resume_unwind,
+    thread,
+};
 
 use crate::{
-    model::{ActionId, Change, Inventory, Phase, State, Work},
+    model::{ActionId, Address, Change, Inventory, Phase, PlatformId, State, Text, Work},
     spec::{Presence, Spec},
 };
 
@@ -119,9 +128,11 @@ fn drafted(world: &World<'_>) -> Draft {
     domains::prune_waits(&mut draft);
     sources_last(&mut draft);
     zone::emit(world, &mut draft);
+    passes::overlap(world, &cases, &mut draft);
     cutover::verify(world, &mut draft);
     cutover::tell(world, &mut draft);
     leftovers::emit(&ground, &mut draft);
+    beside::emit(&ground, &mut draft);
     order(world, &mut draft);
     guards::thresholds(world, &mut draft);
     draft
@@ -132,13 +143,23 @@ fn sources_last(draft: &mut Draft) {
     let is_end = |a: &crate::model::Action| {
         a.phase == Phase::Retire && matches!(a.work, Work::Platform { change: Change::AccountReset { .. }, .. })
     };
-    let chains: BTreeSet<String> = draft.actions.iter().filter(|a| is_end(a)).map(|a| a.chain.clone()).collect();
-    let mut before: std::collections::BTreeMap<String, BTreeSet<ActionId>> = std::collections::BTreeMap::new();
+    let chains: BTreeSet<Text> = draft.actions.iter().filter(|a| is_end(a)).map(|a| a.chain.clone()).collect();
+    let mut before: BTreeMap<Text, BTreeSet<ActionId>> = BTreeMap::new();
     for action in draft.actions.iter().filter(|a| chains.contains(&a.chain) && !is_end(a)) {
         before.entry(action.chain.clone()).or_default().insert(action.id.clone());
     }
+    // Others may free an address of it for themselves.
+    let mut freed: BTreeMap<(PlatformId, Address), BTreeSet<ActionId>> = BTreeMap::new();
+    for action in &draft.actions {
+        if let Work::Platform { platform, change: Change::AliasRemove { account, .. } } = &action.work {
+            freed.entry((platform.clone(), account.clone())).or_default().insert(action.id.clone());
+        }
+    }
     for action in draft.actions.iter_mut().filter(|a| is_end(a)) {
         action.requires.extend(before.get(&action.chain).cloned().unwrap_or_default());
+        if let Work::Platform { platform, change: Change::AccountReset { address } } = &action.work {
+            action.requires.extend(freed.remove(&(platform.clone(), address.clone())).unwrap_or_default());
+        }
     }
 }
 
@@ -160,29 +181,43 @@ fn order(world: &World<'_>, draft: &mut Draft) {
     }
 }
 
+/// Plans of so many actions are worth another hand.
+const MANY: usize = 4_096;
+
 fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
+    let (actions, notes, reads) = draft.finished();
     let migrating = world.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present);
-    let body = Body {
+    let mut body = Body {
         spec_digest: world.spec.digest.clone(),
         strategies: migrating.filter_map(|(name, d)| Some((name.clone(), d.migrate.as_ref()?.strategy))).collect(),
         part: Part::default(),
         rollback_of: None,
-        read_set: reads::read_all(world.inventory, draft.read_keys()),
-        notes: draft.notes.into_iter().collect(),
-        gates: world.spec.gates.of(&draft.actions),
-        actions: draft.actions,
+        read_set: BTreeMap::new(),
+        notes,
+        gates: world.spec.gates.of(&actions),
+        actions,
     };
-    let plan = Plan { format: FORMAT, id: file::id(&body), header, body };
+    let (begun, read_set) = if body.actions.len() < MANY {
+        (file::Id::begin(&body), reads::read_all(world.inventory, reads))
+    } else {
+        // The id begins with the actions; hashing them takes about as long as looking at what they rest on.
+        thread::scope(|scope| {
+            let begun = scope.spawn(|| file::Id::begin(&body));
+            let read_set = reads::read_all(world.inventory, reads);
+            (begun.join().unwrap_or_else(|panic| resume_unwind(panic)), read_set)
+        })
+    };
+    body.read_set = read_set;
+    let id = begun.end(&body);
+    let plan = Plan { format: FORMAT, id, header, body };
     debug_assert!(lint(&plan).is_empty(), "a plan breaks its laws: {:#?}", lint(&plan));
     plan
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::model::{Address, Gates, PlatformId, Precondition, Undo};
+    use crate::model::{Gates, Precondition, Undo};
 
     fn spec() -> Spec {
         Spec {

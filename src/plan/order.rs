@@ -1,100 +1,133 @@
 //! Order: requirements to a stable topological order in which what belongs together stands together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+};
 
-use super::draft::Hashed;
+use super::index::Index;
 use crate::model::{Action, ActionId, Address, CutoverStep, Phase, RecordType, Work, ZoneChange};
-
-/// What the order prefers where requirements leave a choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place<'a> {
-    phase: Phase,
-    /// In the phases where an account's actions stand together: its domain and address.
-    lead: Option<(&'a str, &'a str)>,
-    rank: u8,
-    subject: (&'a str, &'a str),
-    id: &'a ActionId,
-}
 
 /// Sorts the actions so that each comes after what it requires, swaps stand together, and phases do not go back: an
 /// action that waits for a later phase moves into it.
 ///
 /// # Errors
 /// The actions of a circle of requirements, when there is one; the list is then unchanged.
-pub(super) fn sort(actions: &mut Vec<Action>) -> Result<(), BTreeSet<ActionId>> {
-    let grouped = units(actions, true);
-    let order = match arrange(actions, &grouped) {
+pub(super) fn sort(actions: &mut [Action]) -> Result<(), BTreeSet<ActionId>> {
+    let needs = needs(actions);
+    let order = match arrange(actions, &needs, &units(actions, true)) {
         Ok(order) => order,
         // Swaps that wait for each other cannot each stand together; single actions still can be ordered.
-        Err(_) => arrange(actions, &units(actions, false))?,
+        Err(_) => arrange(actions, &needs, &units(actions, false))?,
     };
-    let mut slots: Vec<Option<Action>> = std::mem::take(actions).into_iter().map(Some).collect();
-    for (at, phase) in order {
-        if let Some(mut action) = slots.get_mut(at).and_then(Option::take) {
-            action.phase = phase;
-            actions.push(action);
-        }
+    for &(at, phase) in &order {
+        actions[at].phase = phase;
     }
+    permute(actions, order.into_iter().map(|(at, _)| at).collect());
     Ok(())
 }
 
-/// Which unit each action belongs to: its swap, or itself.
-fn units<'a>(actions: &'a [Action], grouped: bool) -> Vec<usize> {
-    let mut swaps: BTreeMap<&'a Address, usize> = BTreeMap::new();
-    let unit = |(at, action): (usize, &'a Action)| match &action.swap {
-        Some(address) if grouped => *swaps.entry(address).or_insert(at),
-        _ => at,
-    };
-    actions.iter().enumerate().map(unit).collect()
+/// Puts the item at `from[n]` to place `n`, without a second list: the actions of a large plan are most of its memory.
+fn permute(actions: &mut [Action], mut from: Vec<usize>) {
+    for first in 0..from.len() {
+        let mut at = first;
+        while from[at] != first {
+            let next = from[at];
+            actions.swap(at, next);
+            from[at] = at;
+            at = next;
+        }
+        from[at] = at;
+    }
 }
 
+/// Lists by number, one behind the other.
+struct Lists {
+    starts: Vec<usize>,
+    all: Vec<usize>,
+}
+
+impl Lists {
+    /// From pairs of a list's number (below `n`) and an item.
+    fn of(n: usize, pairs: &[(usize, usize)]) -> Self {
+        let mut starts = vec![0; n + 1];
+        for (list, _) in pairs {
+            starts[list + 1] += 1;
+        }
+        for list in 0..n {
+            starts[list + 1] += starts[list];
+        }
+        let mut ends = starts.clone();
+        let mut all = vec![0; pairs.len()];
+        for &(list, item) in pairs {
+            all[ends[list]] = item;
+            ends[list] += 1;
+        }
+        Self { starts, all }
+    }
+
+    fn get(&self, list: usize) -> &[usize] {
+        &self.all[self.starts[list]..self.starts[list + 1]]
+    }
+}
+
+/// By action: those that it requires, as far as the plan has them.
+fn needs(actions: &[Action]) -> Lists {
+    let mut by_id: Index<&ActionId, usize> = Index::default();
+    for (at, action) in actions.iter().enumerate() {
+        *by_id.entry(&action.id) = at;
+    }
+    let mut pairs = Vec::new();
+    for (at, action) in actions.iter().enumerate() {
+        pairs.extend(action.requires.iter().filter_map(|id| by_id.get(&id)).map(|before| (at, *before)));
+    }
+    Lists::of(actions.len(), &pairs)
+}
+
+/// Which unit each action belongs to: its swap, or itself.
+fn units(actions: &[Action], grouped: bool) -> Vec<usize> {
+    let mut swaps: BTreeMap<&Address, usize> = BTreeMap::new();
+    let mut unit = |at, swap| if grouped { *swaps.entry(swap).or_insert(at) } else { at };
+    actions.iter().enumerate().map(|(at, action)| action.swap.as_ref().map_or(at, |swap| unit(at, swap))).collect()
+}
+
+/// The units and what each waits for.
 struct Graph {
     /// By unit: how many required units are not placed yet.
     waits: Vec<usize>,
-    next: Vec<Vec<usize>>,
-    members: Vec<Vec<usize>>,
+    next: Lists,
+    members: Lists,
 }
 
-fn graph(actions: &[Action], unit: &[usize]) -> Graph {
-    let by_id: BTreeMap<Hashed<&ActionId>, usize> =
-        actions.iter().enumerate().map(|(at, a)| (Hashed::of(&a.id), at)).collect();
-    let n = actions.len();
-    let mut graph = Graph { waits: vec![0; n], next: vec![Vec::new(); n], members: vec![Vec::new(); n] };
-    let mut edges = BTreeSet::new();
-    for (at, action) in actions.iter().enumerate() {
-        graph.members[unit[at]].push(at);
-        for required in &action.requires {
-            let Some(&before) = by_id.get(&Hashed::of(required)) else { continue };
-            if unit[before] != unit[at] {
-                edges.insert((unit[before], unit[at]));
-            }
-        }
+fn graph(needs: &Lists, unit: &[usize]) -> Graph {
+    let n = unit.len();
+    let members: Vec<(usize, usize)> = unit.iter().enumerate().map(|(at, u)| (*u, at)).collect();
+    let mut edges = Vec::new();
+    for at in 0..n {
+        edges.extend(needs.get(at).iter().map(|before| (unit[*before], unit[at])).filter(|(b, a)| b != a));
     }
-    for (before, after) in edges {
-        graph.next[before].push(after);
-        graph.waits[after] += 1;
+    edges.sort_unstable();
+    edges.dedup();
+    let mut waits = vec![0; n];
+    for (_, after) in &edges {
+        waits[*after] += 1;
     }
-    graph
+    Graph { waits, next: Lists::of(n, &edges), members: Lists::of(n, &members) }
 }
 
 type Order = Vec<(usize, Phase)>;
 
-fn arrange(actions: &[Action], unit: &[usize]) -> Result<Order, BTreeSet<ActionId>> {
-    let graph = graph(actions, unit);
+fn arrange(actions: &[Action], needs: &Lists, unit: &[usize]) -> Result<Order, BTreeSet<ActionId>> {
+    let graph = graph(needs, unit);
     let phases = phases(actions, &graph)?;
+    let places = places(actions, unit, &phases);
     let mut waits = graph.waits.clone();
-    let place = |u: usize| {
-        let first = graph.members[u].iter().map(|&m| place(&actions[m], phases[u])).min();
-        first.map(|p| (p, u))
-    };
-    let heads = (0..actions.len()).filter(|&u| waits[u] == 0 && !graph.members[u].is_empty());
-    let mut ready: BTreeSet<(Place<'_>, usize)> = heads.filter_map(place).collect();
+    let place = |u: usize| graph.members.get(u).iter().map(|&m| places[m]).min().map(|p| Reverse((p, u)));
+    let mut ready: BinaryHeap<_> = (0..actions.len()).filter(|&u| waits[u] == 0).filter_map(place).collect();
     let mut out = Vec::with_capacity(actions.len());
-    while let Some((_, u)) = ready.pop_first() {
-        for member in inside(actions, &graph.members[u], phases[u]) {
-            out.push((member, phases[u]));
-        }
-        for &after in &graph.next[u] {
+    while let Some(Reverse((_, u))) = ready.pop() {
+        inside(needs, graph.members.get(u), &places, |member| out.push((member, phases[u])));
+        for &after in graph.next.get(u) {
             waits[after] -= 1;
             if waits[after] == 0 {
                 ready.extend(place(after));
@@ -106,14 +139,14 @@ fn arrange(actions: &[Action], unit: &[usize]) -> Result<Order, BTreeSet<ActionI
 
 /// The phase of each unit: not before that of anything it requires.
 fn phases(actions: &[Action], graph: &Graph) -> Result<Vec<Phase>, BTreeSet<ActionId>> {
-    let own = |u: usize| graph.members[u].iter().map(|&m| actions[m].phase).max().unwrap_or(Phase::Domain);
+    let own = |u: usize| graph.members.get(u).iter().map(|&m| actions[m].phase).max().unwrap_or(Phase::Domain);
     let mut phases: Vec<Phase> = (0..actions.len()).map(own).collect();
     let mut waits = graph.waits.clone();
     let mut ready: Vec<usize> = (0..actions.len()).filter(|&u| waits[u] == 0).collect();
     let mut seen = 0;
     while let Some(u) = ready.pop() {
         seen += 1;
-        for &after in &graph.next[u] {
+        for &after in graph.next.get(u) {
             phases[after] = phases[after].max(phases[u]);
             waits[after] -= 1;
             if waits[after] == 0 {
@@ -124,37 +157,65 @@ fn phases(actions: &[Action], graph: &Graph) -> Result<Vec<Phase>, BTreeSet<Acti
     if seen == actions.len() {
         return Ok(phases);
     }
-    let stuck = (0..actions.len()).filter(|&u| waits[u] > 0).flat_map(|u| &graph.members[u]);
+    let stuck = (0..actions.len()).filter(|&u| waits[u] > 0).flat_map(|u| graph.members.get(u));
     Err(stuck.filter_map(|&m| actions.get(m)).map(|a| a.id.clone()).collect())
 }
 
 /// The order inside a unit: by requirement, then by place. Units are small.
-fn inside(actions: &[Action], members: &[usize], phase: Phase) -> Vec<usize> {
+fn inside(needs: &Lists, members: &[usize], places: &[usize], mut put: impl FnMut(usize)) {
     if let [only] = members {
-        return vec![*only];
+        return put(*only);
     }
-    let ids: BTreeSet<&ActionId> = members.iter().map(|&m| &actions[m].id).collect();
     let mut left: Vec<usize> = members.to_vec();
-    left.sort_by_key(|&m| place(&actions[m], phase));
-    let mut placed: BTreeSet<&ActionId> = BTreeSet::new();
-    let mut out = Vec::with_capacity(left.len());
+    left.sort_by_key(|&m| places[m]);
     while !left.is_empty() {
-        let free = |&m: &usize| actions[m].requires.iter().all(|r| !ids.contains(r) || placed.contains(r));
+        let free = |&m: &usize| needs.get(m).iter().all(|before| !left.contains(before));
         let at = left.iter().position(free).unwrap_or(0);
-        let member = left.remove(at);
-        placed.insert(&actions[member].id);
-        out.push(member);
+        put(left.remove(at));
+    }
+}
+
+/// By action: its number in the order that would be, if nothing required anything.
+///
+/// Where requirements leave a choice, what counts is the phase; in the phases where an account's actions stand together
+/// its domain and address; the kind of work; domain and address; the name.
+fn places(actions: &[Action], unit: &[usize], phases: &[Phase]) -> Vec<usize> {
+    let subjects = subjects(actions);
+    let key = |(at, action): (usize, &Action)| {
+        let (phase, subject) = (phases[unit[at]], subjects[at]);
+        let together = matches!(phase, Phase::Account | Phase::Cutover);
+        ((phase, together.then_some(subject), rank(&action.work), subject), at)
+    };
+    let mut order: Vec<_> = actions.iter().enumerate().map(key).collect();
+    order.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then_with(|| actions[*x].id.cmp(&actions[*y].id)));
+    let mut out = vec![0; actions.len()];
+    for (number, (_, at)) in order.into_iter().enumerate() {
+        out[at] = number;
     }
     out
 }
 
-fn place(action: &Action, phase: Phase) -> Place<'_> {
-    let subject = match &action.swap {
+/// By action: the number of its domain and address in their order.
+fn subjects(actions: &[Action]) -> Vec<usize> {
+    let mut all: Vec<_> = actions.iter().map(subject).zip(0..).collect();
+    all.sort();
+    let mut out = vec![0; actions.len()];
+    let (mut number, mut last) = (0, None);
+    for (subject, at) in all {
+        if last.is_some_and(|last| last != subject) {
+            number += 1;
+        }
+        last = Some(subject);
+        out[at] = number;
+    }
+    out
+}
+
+fn subject(action: &Action) -> (&str, &str) {
+    match &action.swap {
         Some(address) => (address.domain().as_str(), address.folded()),
         None => split(&action.chain),
-    };
-    let together = matches!(phase, Phase::Account | Phase::Cutover);
-    Place { phase, lead: together.then_some(subject), rank: rank(&action.work), subject, id: &action.id }
+    }
 }
 
 /// Domain first, so that one domain's addresses stand together.
@@ -171,10 +232,12 @@ fn rank(work: &Work) -> u8 {
         Work::Zone(change) => zone_rank(change),
         Work::Cutover(work) => match work.step {
             CutoverStep::Drain => 63,
-            CutoverStep::Converge => 65,
+            CutoverStep::Probe | CutoverStep::Converge => 65,
         },
         Work::DomainReady { .. } => 4,
-        Work::Copy(_) => 60,
+        // What came meanwhile is fetched when everything else is there, as close to the proof as can be.
+        Work::Copy(work) if work.pass > 1 => 59,
+        Work::Copy(_) => 58,
         Work::VerifyMail(_) => 61,
         Work::VerifyDns { .. } => 62,
     }

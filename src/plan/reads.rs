@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Plan, zone};
-use crate::model::{AccountView, Address, Domain, Inventory, PlatformId, PlatformView, Question, ZoneChange};
-
-/// The fields of one object, as a plan remembers them. Empty means that the object is not there.
-pub type Fields = BTreeMap<String, Value>;
+use super::{Fields, Plan, zone};
+use crate::model::{
+    AccountView, Address, Domain, Inventory, PlatformId, PlatformView, Question, Slot, Text, ZoneChange,
+};
 
 /// One difference between what a plan read and what is there now.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -24,21 +23,35 @@ pub struct Stale {
     pub now: String,
 }
 
-pub(super) fn account_key(platform: &PlatformId, address: &Address) -> String {
-    format!("{platform}/account/{}", address.key())
+/// The name of an object, and its address where that is known: large plans read many accounts.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) name: Text,
+    account: Option<Address>,
 }
 
-pub(super) fn domain_key(platform: &PlatformId, domain: &Domain) -> String {
-    format!("{platform}/domain/{domain}")
+impl From<String> for Key {
+    fn from(name: String) -> Self {
+        Self { name: name.into(), account: None }
+    }
 }
 
-pub(super) fn object_key(platform: &PlatformId, class: &str, subject: &str) -> String {
-    format!("{platform}/{class}/{subject}")
+pub(super) fn account_key(platform: &PlatformId, address: &Address) -> Key {
+    let name = format!("{platform}/account/{}", address.identity());
+    Key { name: name.into(), account: Some(address.clone()) }
+}
+
+pub(super) fn domain_key(platform: &PlatformId, domain: &Domain) -> Key {
+    format!("{platform}/domain/{domain}").into()
+}
+
+pub(super) fn object_key(platform: &PlatformId, class: &str, subject: &str) -> Key {
+    format!("{platform}/{class}/{subject}").into()
 }
 
 /// The key of a set of records: `dns:mydomain.ovh/MX/mydomain.ovh`. No platform has a colon in its name.
-pub(super) fn records_key(change: &ZoneChange) -> String {
-    format!("{DNS}{}/{}/{}", change.domain, change.rtype, change.name)
+pub(super) fn records_key(change: &ZoneChange) -> Key {
+    format!("{DNS}{}/{}/{}", change.domain, change.rtype, change.name).into()
 }
 
 const DNS: &str = "dns:";
@@ -50,7 +63,7 @@ fn read_records(inventory: &Inventory, key: &str) -> Option<Fields> {
     let rtype = serde_json::from_value(Value::from(parts.next()?)).ok()?;
     let question = Question { name: parts.next()?.to_owned(), rtype };
     match zone::seen(inventory.dns.get(&domain)?, &question) {
-        zone::Seen::Is(None) => Some(Fields::new()),
+        zone::Seen::Is(None) => Some(Fields::default()),
         zone::Seen::Is(Some(set)) => Some(fields([("values", json(&set.values)), ("ttl", json(&set.ttl))])),
         _ => None,
     }
@@ -60,15 +73,27 @@ fn read_records(inventory: &Inventory, key: &str) -> Option<Fields> {
 /// counts, whether a task runs) is left out: preconditions look at that just before each action.
 #[must_use]
 pub fn read_value(inventory: &Inventory, key: &str) -> Fields {
-    if key.starts_with(DNS) {
-        return read_records(inventory, key).unwrap_or_default();
+    read(inventory, &Key::from(key.to_owned()), |platform, id| {
+        inventory.platforms.get(platform)?.slots.iter().find(|s| s.id.as_str() == id)
+    })
+}
+
+fn read<'i>(inventory: &'i Inventory, key: &Key, slot: impl Fn(&str, &str) -> Option<&'i Slot>) -> Fields {
+    if key.name.starts_with(DNS) {
+        return read_records(inventory, &key.name).unwrap_or_default();
     }
-    let mut parts = key.splitn(3, '/');
+    let mut parts = key.name.splitn(3, '/');
     let (Some(platform), Some(class), Some(subject)) = (parts.next(), parts.next(), parts.next()) else {
-        return Fields::new();
+        return Fields::default();
     };
-    let Some(view) = inventory.platforms.get(&PlatformId::from(platform)) else { return Fields::new() };
-    read_object(view, class, subject).unwrap_or_default()
+    let Some(view) = inventory.platforms.get(platform) else { return Fields::default() };
+    let fields = match (class, &key.account) {
+        ("account", Some(address)) => view.accounts.get(address).map(account),
+        ("slot", _) => slot(platform, subject)
+            .map(|slot| fields([("offer", json(&slot.offer)), ("quota_octets", json(&slot.quota_octets))])),
+        _ => read_object(view, class, subject),
+    };
+    fields.unwrap_or_default()
 }
 
 fn read_object(view: &PlatformView, class: &str, subject: &str) -> Option<Fields> {
@@ -83,10 +108,6 @@ fn read_object(view: &PlatformView, class: &str, subject: &str) -> Option<Fields
                 ("footer", json(&seen.footer)),
                 ("remote_id", json(&seen.remote_id)),
             ])
-        }
-        "slot" => {
-            let slot = view.slots.iter().find(|s| s.id.as_str() == subject)?;
-            fields([("offer", json(&slot.offer)), ("quota_octets", json(&slot.quota_octets))])
         }
         "redirection" => {
             let seen = view.redirections.get(&address()?)?;
@@ -115,8 +136,8 @@ fn account(seen: &AccountView) -> Fields {
     ])
 }
 
-fn fields<const N: usize>(all: [(&str, Value); N]) -> Fields {
-    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+fn fields<const N: usize>(all: [(&'static str, Value); N]) -> Fields {
+    Fields::of(all.map(|(name, value)| (name.into(), value)))
 }
 
 fn json<T: Serialize>(value: &T) -> Value {
@@ -124,19 +145,15 @@ fn json<T: Serialize>(value: &T) -> Value {
 }
 
 /// Reads a set of objects at once. Slots are looked up by an index, because each account of a large plan has one.
-pub(super) fn read_all(inventory: &Inventory, keys: BTreeSet<&str>) -> BTreeMap<String, Fields> {
-    let mut slots: BTreeMap<(&str, &str), Fields> = BTreeMap::new();
+pub(super) fn read_all(inventory: &Inventory, keys: Vec<Key>) -> BTreeMap<Text, Fields> {
+    let mut slots: BTreeMap<(&str, &str), &Slot> = BTreeMap::new();
     for (platform, view) in &inventory.platforms {
         for slot in &view.slots {
-            let read = fields([("offer", json(&slot.offer)), ("quota_octets", json(&slot.quota_octets))]);
-            slots.entry((platform.as_str(), slot.id.as_str())).or_insert(read);
+            slots.entry((platform.as_str(), slot.id.as_str())).or_insert(slot);
         }
     }
-    let read = |key: &str| {
-        let slot = key.split_once("/slot/").and_then(|(platform, id)| slots.get(&(platform, id)).cloned());
-        slot.unwrap_or_else(|| read_value(inventory, key))
-    };
-    keys.into_iter().map(|key| (key.to_owned(), read(key))).collect()
+    let slot = |platform: &str, id: &str| slots.get(&(platform, id)).copied();
+    keys.into_iter().map(|key| (key.name.clone(), read(inventory, &key, slot))).collect()
 }
 
 /// Everything that the plan read and that is different now. What it did not read never appears here.
@@ -144,7 +161,8 @@ pub(super) fn read_all(inventory: &Inventory, keys: BTreeSet<&str>) -> BTreeMap<
 pub fn stale(plan: &Plan, inventory: &Inventory) -> Vec<Stale> {
     let mut out = Vec::new();
     let mut missing = BTreeSet::new();
-    let now_all = read_all(inventory, plan.body.read_set.keys().map(String::as_str).collect());
+    let now_all =
+        read_all(inventory, plan.body.read_set.keys().map(|name| Key { name: name.clone(), account: None }).collect());
     for (object, then) in &plan.body.read_set {
         let platform = object.split('/').next().unwrap_or_default();
         if object.starts_with(DNS) {
@@ -154,7 +172,7 @@ pub fn stale(plan: &Plan, inventory: &Inventory) -> Vec<Stale> {
             }
             continue;
         }
-        if !inventory.platforms.contains_key(&PlatformId::from(platform)) {
+        if !inventory.platforms.contains_key(platform) {
             if missing.insert(platform) {
                 out.push(difference(platform, "platform", "observed", "could not be read"));
             }
@@ -176,7 +194,7 @@ fn compare_whole(object: &str, then: &Fields, now: &Fields, out: &mut Vec<Stale>
 
 fn compare(object: &str, then: &Fields, now: &Fields, out: &mut Vec<Stale>) {
     // Fields that only one side knows come from another version of rehome; they say nothing about the world.
-    for (field, was) in then {
+    for (field, was) in then.iter() {
         if let Some(is) = now.get(field).filter(|is| *is != was) {
             out.push(difference(object, field, &plain(was), &plain(is)));
         }

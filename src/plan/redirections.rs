@@ -75,13 +75,13 @@ fn set(
     draft: &mut Draft,
 ) {
     let world = ground.world;
-    let chain = from.key();
+    let chain = from.identity();
     let same = view.redirections.get(from).is_some_and(|r| r.to == spec.to && r.keep_copy == spec.keep_copy);
     if same {
         return;
     }
     if let Some(block) = refusal(ground, (platform, view), (from, spec)) {
-        draft.block(&chain, vec![block]);
+        draft.block(chain, vec![block]);
         return;
     }
     let own_account = world.wants_account(from) && world.spec.platform_of(from) == Some(platform);
@@ -95,12 +95,12 @@ fn set(
     let way = match way {
         Ok(way) => way,
         Err(block) => {
-            draft.block(&chain, vec![block]);
+            draft.block(chain, vec![block]);
             return;
         }
     };
-    let cleared = claims::clear(world, ground.cases, draft, (from, &chain, Phase::Dependent), (way, None));
-    draft.read(&chain, reads::object_key(platform, "redirection", &chain));
+    let cleared = claims::clear(world, ground.cases, draft, (from, chain, Phase::Dependent), (way, None));
+    draft.read(chain, reads::object_key(platform, "redirection", chain));
     let change = Change::RedirectionSet { from: from.clone(), to: spec.to.clone(), keep_copy: spec.keep_copy };
     let reason = if view.redirections.contains_key(from) {
         "differs from the spec".to_owned()
@@ -110,7 +110,7 @@ fn set(
     let targets = spec.to.iter().filter_map(|to| ground.places.ready(to));
     let before = ground.gates.before(world, from.domain(), platform).into_iter().chain(targets);
     let guard = outside(world, from, &spec.to, own);
-    let action = draft.change(world, (Phase::Dependent, &chain), platform, change, reason);
+    let action = draft.change(world, (Phase::Dependent, chain), platform, change, reason);
     action.requires.extend(cleared.into_iter().chain(before).chain(ground.places.ready(from)));
     action.guard = guard;
 }

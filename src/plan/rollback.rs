@@ -32,7 +32,7 @@ pub fn rollback(
     (run, done): (&RunId, &[Action]),
 ) -> Plan {
     let world = World::new(spec, inventory, state);
-    let mut back = Back { world: &world, draft: Draft::default(), undone_by: BTreeMap::new(), copies: 0 };
+    let mut back = Back { world: &world, draft: Draft::default(), undone_by: BTreeMap::new(), copies: BTreeSet::new() };
     for action in done.iter().rev() {
         let before: BTreeSet<ActionId> = done
             .iter()
@@ -41,9 +41,8 @@ pub fn rollback(
             .collect();
         back.take(action, before, done);
     }
-    if back.copies > 0 {
-        let n = back.copies;
-        let message = match n {
+    if !back.copies.is_empty() {
+        let message = match back.copies.len() {
             1 => "the copies that were made of 1 mailbox stay where they are".to_owned(),
             n => format!("the copies that were made of {n} mailboxes stay where they are"),
         };
@@ -61,13 +60,16 @@ struct Back<'w, 'a> {
     draft: Draft,
     /// By the action of the run: the action that takes it back.
     undone_by: BTreeMap<ActionId, ActionId>,
-    copies: usize,
+    /// The mailboxes that were copied, in however many passes.
+    copies: BTreeSet<Address>,
 }
 
 impl Back<'_, '_> {
     fn take(&mut self, action: &Action, before: BTreeSet<ActionId>, done: &[Action]) {
         match (&action.work, &action.undo) {
-            (Work::Copy(_), _) => self.copies += 1,
+            (Work::Copy(work), _) => {
+                self.copies.insert(work.account.clone());
+            }
             (Work::Platform { platform, change: Change::AccountCreate { address, .. } }, _) => {
                 self.aside(action, platform, address, before, done);
             }
@@ -224,24 +226,43 @@ impl Back<'_, '_> {
             return;
         };
         let values = |set: &Option<RecordSet>| set.as_ref().map(|s| s.values.clone());
-        if values(&now) == values(&change.after) {
+        let lower = |one: &Option<RecordSet>, two: &Option<RecordSet>| {
+            one.as_ref().zip(two.as_ref()).is_some_and(|(one, two)| one.ttl < two.ttl)
+        };
+        // A TTL that was lowered goes back up; that one was raised is no harm.
+        if values(&now) == values(&change.after) && !lower(&now, &change.after) {
             return;
         }
         // A later change of the same records is taken back first, and leaves what this one expects.
-        let pending = self.draft.actions.iter().rev().find_map(|a| match &a.work {
-            Work::Zone(c) if c.name == change.name && c.rtype == change.rtype => Some(values(&c.after)),
-            _ => None,
-        });
-        if pending.unwrap_or_else(|| values(&now)) != values(&change.before) {
+        let same =
+            |a: &&mut Action| matches!(&a.work, Work::Zone(c) if c.name == change.name && c.rtype == change.rtype);
+        let pending = self.draft.actions.iter_mut().rev().find(same);
+        let expected = match pending.as_ref().map(|a| &a.work) {
+            Some(Work::Zone(later)) => values(&later.after),
+            _ => values(&now),
+        };
+        if expected != values(&change.before) {
             let message = format!("the {} records of {} were changed since the run", change.rtype, change.name);
             let help = Some("change them by hand; nothing that somebody else put there is taken away".to_owned());
             self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), message, help);
             return;
         }
-        let change = match now {
-            Some(now) => ZoneChange { before: Some(now), ..change.clone() },
-            None => change.clone(),
-        };
+        let mut first = now.or_else(|| change.before.clone());
+        if let Some(pending) = pending
+            && let Work::Zone(later) = &mut pending.work
+        {
+            let both = ZoneChange { after: change.after.clone(), ..(**later).clone() };
+            if both.kind() == later.kind() {
+                // Both at once: between the two there would be records that nobody ever wanted.
+                pending.undo = Undo::Zone(Box::new(both.reversed()));
+                pending.requires.extend(before);
+                self.undone_by.insert(action.id.clone(), pending.id.clone());
+                **later = both;
+                return;
+            }
+            first.clone_from(&later.after);
+        }
+        let change = ZoneChange { before: first, ..change.clone() };
         self.draft.read(&action.chain, reads::records_key(&change));
         let guard = zone::guard_of(&change);
         let made = zone::add(&mut self.draft, Phase::Rollback, change, format!("takes {} back", action.id));

@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Action, Domain, Gates, Note, PlanId, RunId},
+    model::{Action, Domain, Gates, Note, PlanId, RunId, Text},
     spec::Strategy,
 };
+
+use super::Fields;
 
 /// The version of the plan format that this program writes.
 pub const FORMAT: u32 = 1;
@@ -46,7 +48,8 @@ pub struct Body {
     pub strategies: BTreeMap<Domain, Strategy>,
     /// What the plan read, by object (`exchange/account/john.smith@mydomain.ovh`) and field. An empty map means that
     /// the object was not there.
-    pub read_set: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
+    pub read_set: BTreeMap<Text, Fields>,
     /// Which part of the whole it is; the whole when empty.
     #[serde(default, skip_serializing_if = "Part::is_whole")]
     pub part: Part,

@@ -14,6 +14,10 @@ pub(super) fn of(world: &World<'_>, platform: &PlatformId, change: &Change) -> U
 }
 
 fn reverse(view: Option<&PlatformView>, change: &Change) -> Option<Change> {
+    // A new account is the largest change, there are many, and none is taken back by a change.
+    if matches!(change, Change::AccountCreate { .. }) {
+        return None;
+    }
     Some(match change.clone() {
         Change::DomainAdd { domain, .. } => Change::DomainRemove { domain },
         Change::DomainUpdate { domain, .. } => {
@@ -23,7 +27,7 @@ fn reverse(view: Option<&PlatformView>, change: &Change) -> Option<Change> {
         Change::AccountRename { from, to } => Change::AccountRename { from: to, to: from },
         Change::AccountUpdate { address, profile } => {
             let before = view?.accounts.get(&address)?;
-            Change::AccountUpdate { address, profile: profile_before(before, &profile) }
+            Change::AccountUpdate { address, profile: Box::new(profile_before(before, &profile)) }
         }
         Change::AliasAdd { account, alias } => Change::AliasRemove { account, alias },
         Change::AliasRemove { account, alias } => Change::AliasAdd { account, alias },

@@ -26,12 +26,12 @@ pub(super) fn tell(world: &World<'_>, case: &Case<'_>, draft: &mut Draft) {
     let Some(to) = world.open_mailbox(case.target, case.working_name()) else { return };
     let title = world.title(case.target);
     if let Some(limit) = to.append_limit
-        && let Some(message) = too_large(&from.too_large, &case.account.mail.filter, limit, &title)
+        && let Some((message, all)) = too_large(&from.too_large, &case.account.mail.filter, limit, &title)
     {
         let help = "they will be counted as failed: save them by hand, or leave them out with `mail: { filter: { \
                     max_size: ... } }`";
-        let subject = case.address.key();
-        draft.note(NoteKind::Unsupported, "message-too-large", subject, message, Some(help.to_owned()));
+        let told = (case.address.key(), message);
+        draft.listing(NoteKind::Unsupported, "message-too-large", told, Some(help.to_owned()), all);
     }
     let copied = world.state.mailboxes.get(case.address).is_some_and(|m| m.passes > 0);
     if let Some(message) = over_quota(from, to, &case.account.mail.filter, copied, &title) {
@@ -41,7 +41,8 @@ pub(super) fn tell(world: &World<'_>, case: &Case<'_>, draft: &mut Draft) {
     }
 }
 
-fn too_large(all: &[LargeMessage], filter: &MailFilter, limit: u64, title: &str) -> Option<String> {
+/// The messages that a target does not take: in a sentence, and each of them.
+fn too_large(all: &[LargeMessage], filter: &MailFilter, limit: u64, title: &str) -> Option<(String, Vec<String>)> {
     let mut victims: Vec<&LargeMessage> = all
         .iter()
         .filter(|m| m.octets > limit && filter.takes(&m.folder) && filter.leaves_out(m.date, m.octets).is_none())
@@ -54,17 +55,19 @@ fn too_large(all: &[LargeMessage], filter: &MailFilter, limit: u64, title: &str)
         let day = m.date.and_then(|s| Timestamp::from_second(s).ok()).map(|t| t.strftime(" of %Y-%m-%d").to_string());
         format!("`{}` UID {}{} ({})", m.folder, m.uid, day.unwrap_or_default(), size(m.octets))
     };
-    let mut list: Vec<String> = victims.iter().take(NAMED).map(named).collect();
+    let all: Vec<String> = victims.iter().map(named).collect();
+    let mut list: Vec<String> = all.iter().take(NAMED).cloned().collect();
     if victims.len() > NAMED {
         list.push(format!("and {} more", victims.len() - NAMED));
     }
     let are = if victims.len() == 1 { "is" } else { "are" };
-    Some(format!(
+    let message = format!(
         "{} {are} larger than the {} that {title} takes: {}",
         plural(victims.len(), "message"),
         size(limit),
         list.join(", ")
-    ))
+    );
+    Some((message, all))
 }
 
 /// Before the first pass all of it has to fit beside what is there; later a part of what is there is it.
@@ -174,8 +177,10 @@ mod tests {
             date: Some(1_577_836_800),
         };
         let all: Vec<LargeMessage> = (1..=9).map(large).collect();
+        let (message, details) = too_large(&all, &MailFilter::default(), 2 << 20, "it").unwrap();
+        assert_eq!(details.len(), 7, "machines are told all of them");
         insta::assert_snapshot!(
-            too_large(&all, &MailFilter::default(), 2 << 20, "it").unwrap(),
+            message,
             @"7 messages are larger than the 2.0 MiB that it takes: `INBOX` UID 9 of 2020-01-01 (9.0 MiB), `INBOX` UID 8 of 2020-01-01 (8.0 MiB), `INBOX` UID 7 of 2020-01-01 (7.0 MiB), `INBOX` UID 6 of 2020-01-01 (6.0 MiB), `INBOX` UID 5 of 2020-01-01 (5.0 MiB), and 2 more"
         );
         let filter = MailFilter { max_size: Some(2 << 20), ..MailFilter::default() };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     model::{
         AccountView, Address, Domain, Gap, Inventory, LoginView, MailboxView, ObjectClass, PlatformId, PlatformKind,
-        PlatformView, State,
+        PlatformView, SharedKind, State,
     },
     spec::{MigrateSpec, Presence, Spec},
 };
@@ -41,6 +41,7 @@ pub(super) enum Held<'a> {
     Alias(&'a Address),
     Redirection(&'a BTreeSet<Address>),
     Group,
+    Shared(SharedKind),
 }
 
 /// Whether an account is there.
@@ -246,6 +247,11 @@ fn holders(inventory: &Inventory) -> BTreeMap<&Address, Vec<Holder<'_>>> {
         }
         for address in view.groups.keys() {
             hold(address, Held::Group);
+        }
+        for (address, shared) in &view.shared {
+            for address in std::iter::once(address).chain(&shared.aliases) {
+                hold(address, Held::Shared(shared.kind));
+            }
         }
     }
     out

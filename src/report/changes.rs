@@ -55,8 +55,9 @@ impl PlanChanges {
             here.body.notes.iter().filter(|n| !known.contains(n)).cloned().collect()
         };
         let (was, is) = (&old.body.read_set, &new.body.read_set);
-        let mut read: Vec<String> = was.iter().filter(|(k, v)| is.get(*k) != Some(v)).map(|(k, _)| k.clone()).collect();
-        read.extend(is.keys().filter(|k| !was.contains_key(*k)).cloned());
+        let mut read: Vec<String> =
+            was.iter().filter(|(k, v)| is.get(*k) != Some(v)).map(|(k, _)| k.to_string()).collect();
+        read.extend(is.keys().filter(|k| !was.contains_key(*k)).map(ToString::to_string));
         read.sort();
         Self {
             spec: old.body.spec_digest != new.body.spec_digest,

@@ -9,7 +9,7 @@ use crate::{
     model::{EVENT_FORMAT, Event},
 };
 
-use super::{pace::Forecast, style::clean};
+use super::{pace::Forecast, phrase::there_already, style::clean};
 
 /// One line of an event file.
 #[derive(Serialize, JsonSchema)]
@@ -94,10 +94,10 @@ pub fn event_line(event: &Event) -> Option<String> {
             let excluded: u64 = counts.excluded.values().sum();
             let balance = if counts.balances() { "" } else { "; THE SUMS DO NOT BALANCE" };
             format!(
-                "copy  {account}: {} at the source, {} copied, {} there already, {} left out, {} failed, {}{balance}",
+                "copy  {account}: {} at the source, {} copied, {}, {} left out, {} failed, {}{balance}",
                 count(counts.source),
                 count(counts.copied),
-                count(counts.present),
+                there_already(counts),
                 count(excluded),
                 count(failed),
                 size(counts.octets)

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::diag::{Finding, Severity, count};
+use crate::{
+    diag::{Finding, Severity, count, plural},
+    dns::codes,
+};
 
 use super::{
+    basis::Basis,
     markdown::escape,
     style::{Options, Paint, clean, pad},
 };
@@ -19,6 +23,23 @@ pub struct Checked {
     pub title: String,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// What findings about DNS rest on.
+    #[serde(skip)]
+    pub basis: Option<Box<Basis>>,
+}
+
+impl Checked {
+    /// Findings that speak for themselves.
+    #[must_use]
+    pub fn new(title: impl Into<String>, findings: Vec<Finding>) -> Self {
+        Self { title: title.into(), findings, basis: None }
+    }
+
+    /// Findings about the DNS of a domain.
+    #[must_use]
+    pub fn with_basis(self, basis: Basis) -> Self {
+        Self { basis: Some(Box::new(basis)), ..self }
+    }
 }
 
 /// Worst first, with what could not be found out right behind what is wrong.
@@ -59,10 +80,31 @@ fn totals(checked: &[Checked]) -> String {
     if said.is_empty() { "nothing was checked".to_owned() } else { said.join(", ") }
 }
 
-/// The findings worth showing, worst first; `Ok` only when everything is asked for.
+/// What to mend first: what stops mail or is not known, then what else is wrong, then the rest.
+fn place(finding: &Finding) -> usize {
+    let milder = codes::code(&finding.code).is_some() && !codes::stops_mail(&finding.code);
+    match finding.severity {
+        Severity::Error if !milder => 0,
+        Severity::Unknown => 1,
+        Severity::Error => 2,
+        Severity::Warning => 3,
+        Severity::Info => 4,
+        Severity::Ok => 5,
+    }
+}
+
+/// Whether a finding is only counted without `-v`: what is right, and what is merely worth knowing about DNS.
+fn is_quiet(finding: &Finding) -> bool {
+    match finding.severity {
+        Severity::Ok => true,
+        Severity::Info => codes::code(&finding.code).is_some(),
+        _ => false,
+    }
+}
+
+/// The findings worth showing, what to mend first at the top.
 fn sorted(checked: &Checked, verbose: bool) -> Vec<&Finding> {
-    let place = |f: &Finding| ORDER.iter().position(|s| *s == f.severity);
-    let mut out: Vec<&Finding> = checked.findings.iter().filter(|f| verbose || f.severity != Severity::Ok).collect();
+    let mut out: Vec<&Finding> = checked.findings.iter().filter(|f| verbose || !is_quiet(f)).collect();
     out.sort_by_key(|f| (place(f), &f.subject, &f.code));
     out
 }
@@ -77,6 +119,7 @@ pub fn findings_text(checked: &[Checked], options: &Options) -> String {
         out.push_str(&format!("{}\n", options.heading(&clean(&one.title))));
         for finding in shown.iter().take(limit(options, &shown)) {
             out.push_str(&text_entry(finding, options));
+            out.push_str(&one.basis.as_ref().map(|b| b.lines(finding, options)).unwrap_or_default());
         }
         let left = shown.len() - limit(options, &shown);
         if left > 0 {
@@ -89,6 +132,11 @@ pub fn findings_text(checked: &[Checked], options: &Options) -> String {
         } else if fine > 0 && !options.verbose {
             out.push_str(&format!("  {} {} as expected\n", options.paint(Paint::Good, "ok"), count(fine as u64)));
         }
+        let quiet = one.findings.iter().filter(|f| f.severity == Severity::Info && is_quiet(f)).count();
+        if quiet > 0 && !options.verbose {
+            out.push_str(&format!("  {} {} (use -v)\n", options.paint(Paint::Quiet, "--"), plural(quiet, "note")));
+        }
+        out.push_str(&one.basis.as_ref().map(|b| b.records(options)).unwrap_or_default());
         out.push('\n');
     }
     out.push_str(&format!("Total: {}.\n", totals(checked)));
@@ -121,7 +169,7 @@ fn text_entry(finding: &Finding, options: &Options) -> String {
 pub fn findings_markdown(checked: &[Checked]) -> String {
     let mut out = format!("**{}**\n", totals(checked));
     for one in checked {
-        let bad = sorted(one, false);
+        let bad = worth_reading(one);
         if bad.is_empty() {
             continue;
         }
@@ -140,8 +188,9 @@ pub fn findings_markdown(checked: &[Checked]) -> String {
                 cell(&f.fix)
             ));
         }
+        out.push_str(&one.basis.as_ref().map(|b| b.markdown()).unwrap_or_default());
     }
-    let fine: Vec<&str> = checked.iter().filter(|c| sorted(c, false).is_empty()).map(|c| c.title.as_str()).collect();
+    let fine: Vec<&str> = checked.iter().filter(|c| worth_reading(c).is_empty()).map(|c| c.title.as_str()).collect();
     if !fine.is_empty() {
         let list: String = fine.iter().map(|t| format!("- {}\n", escape(t))).collect();
         out.push_str(&format!("\n<details><summary>As expected ({})</summary>\n\n{list}\n</details>\n", fine.len()));
@@ -149,9 +198,26 @@ pub fn findings_markdown(checked: &[Checked]) -> String {
     out
 }
 
+/// Everything but what is right: a page has room for notes.
+fn worth_reading(checked: &Checked) -> Vec<&Finding> {
+    sorted(checked, true).into_iter().filter(|f| f.severity != Severity::Ok).collect()
+}
+
 /// Findings for a program: `{"format": 1, "totals": {...}, "checked": [...]}`.
 #[must_use]
 pub fn findings_json(checked: &[Checked]) -> Value {
     let totals: BTreeMap<&str, u64> = counts(checked).into_iter().map(|(s, n)| (word(s), n)).collect();
+    let checked: Vec<Value> = checked.iter().map(one_json).collect();
     json!({ "format": 1, "totals": totals, "checked": checked })
+}
+
+fn one_json(checked: &Checked) -> Value {
+    let mut out = json!(checked);
+    let Some(basis) = &checked.basis else { return out };
+    let values = out.pointer_mut("/findings").and_then(Value::as_array_mut);
+    for (value, finding) in values.into_iter().flatten().zip(&checked.findings) {
+        basis.complete(finding, value);
+    }
+    basis.add(&mut out);
+    out
 }

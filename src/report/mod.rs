@@ -3,6 +3,7 @@
 //! Nothing is decided here and nothing is printed here: every function takes data and returns text. A reader of a plan
 //! sees everything that matters whatever the size: many rows of one kind are counted, what destroys is always shown.
 
+mod basis;
 mod changes;
 mod difference;
 mod drift;
@@ -24,6 +25,7 @@ mod summary;
 mod text;
 mod yaml;
 
+pub use basis::Basis;
 pub use changes::{PlanChanges, changes_markdown, changes_text};
 pub use difference::{plan_difference, unified};
 pub use drift::{Drift, drift_markdown, drift_text};

@@ -1,12 +1,12 @@
 //! How an action is said: a symbol, a verb, an object, and what changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     diag::{count, duration, plural, size},
     model::{
-        AccessMethod, AclChoice, Action, Address, Change, ContactView, CutoverStep, CutoverWork, DomainType,
-        GroupSettings, MailWork, NoteKind, PasswordSource, PlatformId, Profile, Undo, Work, ZoneChange,
+        AccessMethod, AclChoice, Action, Address, Change, ContactView, CopyCounts, CutoverStep, CutoverWork,
+        DomainType, GroupSettings, MailWork, NoteKind, PasswordSource, PlatformId, Profile, Undo, Work, ZoneChange,
     },
     plan::Plan,
 };
@@ -14,7 +14,7 @@ use crate::{
 use super::{
     filter::filter_words,
     records,
-    style::{Paint, clean},
+    style::{Paint, cleaned},
 };
 
 /// An action in words.
@@ -79,6 +79,11 @@ impl Phrase {
                 let word = if work.approve { ", and until somebody approves" } else { "" };
                 ("wait to move MX", format!("until the TTL is lowered everywhere, {wait}{word}"))
             }
+            CutoverStep::Probe => {
+                let object = work.probe.as_ref().map_or(domain, |p| p.mailbox.address.unicode());
+                let detail = format!("through the new mail servers; within {wait}, else the MX moves back");
+                return Self::new('?', "send test message", object, detail);
+            }
             CutoverStep::Converge => {
                 let resolvers = match work.resolvers.len() {
                     0 => String::new(),
@@ -91,7 +96,9 @@ impl Phrase {
     }
 
     pub(super) fn new(symbol: char, verb: &'static str, object: String, detail: String) -> Self {
-        Self { symbol, verb, object: clean(&object), detail: clean(&detail).replace('\n', " ") }
+        let detail = cleaned(detail);
+        let detail = if detail.contains('\n') { detail.replace('\n', " ") } else { detail };
+        Self { symbol, verb, object: cleaned(object), detail }
     }
 
     pub(super) fn paint(&self) -> Paint {
@@ -113,6 +120,7 @@ pub(super) fn symbol(action: &Action) -> char {
         Work::Platform { change, .. } if action.swap.is_some() && freeing(change).is_some() => '>',
         Work::Platform { change, .. } => words(change).0,
         Work::Zone(change) => zone_symbol(change),
+        Work::Cutover(work) if work.step == CutoverStep::Probe => '?',
         Work::DomainReady { .. } | Work::Cutover(_) => '|',
         Work::Copy(_) => '=',
         Work::VerifyMail(_) | Work::VerifyDns { .. } => '?',
@@ -142,7 +150,24 @@ fn target(work: &MailWork) -> String {
 }
 
 fn pass(work: &MailWork) -> Option<String> {
-    (work.pass > 1).then(|| format!("pass {}", work.pass))
+    let rule = |least: u64| format!(" unless the one before brought fewer than {} messages", count(least));
+    (work.pass > 1).then(|| format!("pass {}{}", work.pass, work.skip_below.map(rule).unwrap_or_default()))
+}
+
+/// The passes that stand behind another one, in words: the rule of those that have one is the same for all.
+pub(super) fn later_passes(passes: &[&MailWork]) -> Option<String> {
+    let rule = passes.iter().find_map(|work| work.skip_below);
+    let ruled = passes.iter().filter(|work| work.skip_below.is_some()).count();
+    let always = match passes.len() - ruled {
+        0 => String::new(),
+        1 => "then late mail".to_owned(),
+        n => format!("then late mail, {n} times"),
+    };
+    let more = rule.map(|least| {
+        let times = if ruled == 1 { "once more".to_owned() } else { format!("up to {ruled} times more") };
+        format!("{times} while a pass brings {} messages", count(least))
+    });
+    Some(join([Some(always), more])).filter(|text| !text.is_empty())
 }
 
 fn acl_words(work: &MailWork) -> Option<String> {
@@ -353,6 +378,15 @@ pub(super) fn nothing(plan: &Plan) -> &'static str {
     }
 }
 
+/// How much of a mailbox was there before, and how much of that is known by less than its octets.
+pub(super) fn there_already(counts: &CopyCounts) -> String {
+    let weak = match counts.weak {
+        0 => String::new(),
+        n => format!(" ({} of them by header, date and size alone)", count(n)),
+    };
+    format!("{} there already{weak}", count(counts.present))
+}
+
 /// Which domains move how.
 pub(super) fn strategies(plan: &Plan) -> String {
     let all = &plan.body.strategies;
@@ -399,7 +433,7 @@ pub(super) fn banner(plan: &Plan) -> Vec<String> {
         out.push(format!("Takes {run} back, as far as it can be."));
     }
     let part = &plan.body.part;
-    let list = |all: &std::collections::BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(", ");
+    let list = |all: &BTreeSet<String>| all.iter().cloned().collect::<Vec<_>>().join(", ");
     if !part.only.is_empty() {
         out.push(format!("Only a part: {}, and what that needs. No source is emptied.", list(&part.only)));
     }
@@ -464,7 +498,12 @@ pub(super) fn point_of_no_return(plan: &Plan) -> Option<(usize, &Action)> {
 /// How much of a plan can be taken back.
 pub(super) fn undo_summary(plan: &Plan) -> String {
     let (mut by_itself, mut by_hand, mut never) = (0usize, 0usize, 0usize);
+    let mut copied: BTreeSet<&Address> = BTreeSet::new();
     for action in &plan.body.actions {
+        // All passes over a mailbox are one thing to take back.
+        if matches!(&action.work, Work::Copy(work) if !copied.insert(&work.account)) {
+            continue;
+        }
         match action.undo {
             Undo::Change { .. } | Undo::Zone(_) => by_itself += 1,
             Undo::Manual(_) => by_hand += 1,

@@ -50,7 +50,7 @@ pub(super) fn summary(change: &ZoneChange) -> String {
 /// All changes of zones in a plan.
 pub(super) fn changes(plan: &Plan) -> impl Iterator<Item = &ZoneChange> {
     plan.body.actions.iter().filter_map(|a| match &a.work {
-        crate::model::Work::Zone(change) => Some(change),
+        crate::model::Work::Zone(change) => Some(&**change),
         _ => None,
     })
 }

@@ -98,6 +98,14 @@ fn color(color: AnsiColor) -> anstyle::Style {
 
 /// Without control characters: what servers and platforms say must not move the cursor of who reads it.
 pub(super) fn clean(text: &str) -> String {
+    cleaned(text.to_owned())
+}
+
+/// The same of a text that nobody else needs: most have nothing to take out.
+pub(super) fn cleaned(text: String) -> String {
+    if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n')) {
+        return text;
+    }
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 

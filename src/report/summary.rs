@@ -7,7 +7,10 @@ use crate::{
     model::{ActionId, Address, CopyCounts, Event, FailedMessage, PlanId, RunId},
 };
 
-use super::style::{Options, Paint};
+use super::{
+    phrase::there_already,
+    style::{Options, Paint},
+};
 
 /// What a run came to, taken up event by event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,10 +173,10 @@ fn mail(summary: &Summary) -> String {
         of.iter().map(|(reason, n)| format!("{} {reason}", count(*n))).collect::<Vec<_>>().join(", ")
     };
     let mut out = format!(
-        "Mail: {} at the source = {} copied + {} there already + {} left out + {} failed + {} gone meanwhile, {} sent.\n",
+        "Mail: {} at the source = {} copied + {} + {} left out + {} failed + {} gone meanwhile, {} sent.\n",
         count(c.source),
         count(c.copied),
-        count(c.present),
+        there_already(&c),
         count(c.excluded.values().sum()),
         count(c.failed.values().sum()),
         count(c.gone),

@@ -5,6 +5,7 @@
 //! | [`api`] | OVHcloud's control planes: accounts, tasks, zones, faults |
 //! | [`mail`] | their mailboxes over IMAP, filled from [`corpus`] |
 //! | [`dns`] | the name servers of the domains |
+//! | [`smtp`] | the mail servers that deliver into the mailboxes |
 //!
 //! [`Sandbox::start`] puts them together: a rename in the API renames the mailbox, a refresh of a zone changes what DNS
 //! answers. Everything listens on loopback and comes from one seed.
@@ -18,6 +19,7 @@ pub mod mail;
 mod outside;
 mod ready;
 pub mod residents;
+pub mod smtp;
 pub mod store;
 
 use std::{io, sync::Arc, time::Duration};
@@ -29,6 +31,7 @@ use dns::{DnsServer, Zones};
 use links::{Mailboxes, Published};
 use mail::MemoryStore;
 use residents::Resident;
+use smtp::{Delivery, SmtpServer};
 use store::MailStore;
 
 pub use ready::{Ready, ReadyAccount, ReadyImap};
@@ -71,11 +74,16 @@ impl Default for Options {
     }
 }
 
+/// The services that can have an address of their own domain.
+const SERVICES: [&str; 5] =
+    [residents::EXCHANGE, residents::EXCHANGE_2, residents::EMAIL_PRO, residents::MX_PLAN, residents::ZIMBRA];
+
 /// A running sandbox. It ends when it is dropped.
 pub struct Sandbox {
     api: Api,
     zones: Zones,
     dns: DnsServer,
+    smtp: SmtpServer,
     mailboxes: Arc<Mailboxes>,
     residents: Vec<Resident>,
     options: Options,
@@ -95,6 +103,7 @@ impl Sandbox {
         outside::furnish(&zones, options.seed).map_err(io::Error::other)?;
         let dns = DnsServer::start(zones.clone(), counters.clone()).await?;
         fill(&mailboxes, &residents, options.seed).await?;
+        let smtp = SmtpServer::start(Arc::clone(&mailboxes) as Arc<dyn Delivery>, &SERVICES, counters.clone()).await?;
         let links = Links {
             mail: Arc::clone(&mailboxes) as Arc<dyn MailStore>,
             dns: Arc::new(Published::new(zones.clone())),
@@ -102,7 +111,7 @@ impl Sandbox {
             task_delay: options.task_delay,
         };
         let api = Api::start(world, links, options.api_port).await?;
-        Ok(Self { api, zones, dns, mailboxes, residents, options })
+        Ok(Self { api, zones, dns, smtp, mailboxes, residents, options })
     }
 
     /// The API: its world, faults and counters.
@@ -115,6 +124,12 @@ impl Sandbox {
     #[must_use]
     pub fn zones(&self) -> &Zones {
         &self.zones
+    }
+
+    /// The mail servers, to tell them for which domains they take mail, and to make them fail.
+    #[must_use]
+    pub fn smtp(&self) -> &SmtpServer {
+        &self.smtp
     }
 
     /// The mailboxes, by the names of services on the platform.

@@ -29,6 +29,8 @@ pub struct Ready {
     pub imap: BTreeMap<String, ReadyImap>,
     /// The name server: address and port, over UDP and TCP.
     pub dns: String,
+    /// The mail server that delivers into the mailboxes: address and port.
+    pub smtp: String,
     /// The domains.
     pub domains: BTreeSet<Domain>,
     /// The mailboxes.
@@ -86,6 +88,7 @@ impl Ready {
             client_secret: keys.client_secret,
             imap: imap.collect(),
             dns: sandbox.dns.address().to_string(),
+            smtp: sandbox.smtp.address().to_string(),
             domains,
             accounts: accounts.collect(),
             seed: sandbox.options.seed,
@@ -136,8 +139,10 @@ impl Ready {
             let name = format!("REHOME_IMAP_{}", mail_name(service).to_uppercase());
             variables.insert(name, format!("imap://{}:{}", imap.host, imap.port));
         }
+        let smtp = self.smtp.rsplit(':').next().unwrap_or_default();
         for (name, value) in [
             ("REHOME_DNS_SERVERS", self.dns.as_str()),
+            ("REHOME_SMTP_PORT", smtp),
             ("REHOME_REQUESTS_PER_MINUTE", "600000"),
             ("REHOME_TASK_PAUSE_MILLIS", "10"),
             ("REHOME_POLL_MILLIS", "200"),

@@ -2,8 +2,11 @@
 
 use std::{
     fs, io,
+    num::NonZero,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
 
 use super::{
@@ -137,10 +140,8 @@ fn build(texts: Vec<SourceText>, unread: Diagnostics, base: &Path, fetch: Fetch<
     let mut problems = unread;
     let mut documents = Vec::new();
     let mut masks = mask::Masks::default();
-    let single = texts.len() == 1;
-    for text in texts {
-        let mut reader = Reader::new(Arc::new(text));
-        if let Some(document) = document(&mut reader, single) {
+    for (reader, document) in read_texts(texts) {
+        if let Some(document) = document {
             let tables = tables(&document, &mut problems, &mut masks, fetch);
             documents.push(validate::File { document, tables });
         } else {
@@ -157,6 +158,32 @@ fn build(texts: Vec<SourceText>, unread: Diagnostics, base: &Path, fetch: Fetch<
         Some(spec) if !problems.has_errors() => Ok(Loaded { spec, warnings: problems }),
         _ => Err(problems),
     }
+}
+
+/// Fewer texts than this for each hand are not worth another hand.
+const SHARE: usize = 16;
+
+/// Reads the texts by themselves, in their order: many of them by as many hands as the machine has.
+fn read_texts(texts: Vec<SourceText>) -> Vec<(Reader, Option<Document>)> {
+    let single = texts.len() == 1;
+    let read = move |text| {
+        let mut reader = Reader::new(Arc::new(text));
+        let document = document(&mut reader, single);
+        (reader, document)
+    };
+    let hands = thread::available_parallelism().map_or(1, NonZero::get).min(texts.len() / SHARE);
+    if hands < 2 {
+        return texts.into_iter().map(read).collect();
+    }
+    let share = texts.len().div_ceil(hands);
+    let mut rest = texts.into_iter();
+    let parts: Vec<Vec<SourceText>> = (0..hands).map(|_| rest.by_ref().take(share).collect()).collect();
+    thread::scope(|scope| {
+        let work = |part: Vec<SourceText>| scope.spawn(move || part.into_iter().map(read).collect::<Vec<_>>());
+        let running: Vec<_> = parts.into_iter().map(work).collect();
+        let done = |hand: thread::ScopedJoinHandle<'_, _>| hand.join().unwrap_or_else(|panic| resume_unwind(panic));
+        running.into_iter().flat_map(done).collect()
+    })
 }
 
 /// By file, then by place; a diagnostic without a place comes first.

@@ -303,8 +303,23 @@ pub struct CutoverSpec {
     pub margin: u32,
     /// Whether a person has to say `rehome cutover approve` before the MX moves.
     pub approve: bool,
-    /// Resolvers (`address[:port]`) that must have the new MX before the move counts as seen.
+    /// Resolvers (`address[:port]`, `tls://...`, `https://...`) that must have the new MX before the move counts as seen.
     pub resolvers: Vec<String>,
+    /// A test message through the new mail servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeSpec>,
+}
+
+/// A test message through the new mail servers of a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeSpec {
+    /// To whom it is sent.
+    pub account: Address,
+    /// How long it may take, in seconds.
+    pub confirm: u32,
+    /// Who sends it; `None` for the null sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Address>,
 }
 
 impl CutoverSpec {
@@ -316,7 +331,7 @@ impl CutoverSpec {
 impl Default for CutoverSpec {
     /// 300 seconds, with an hour for careless resolvers, and a person's word.
     fn default() -> Self {
-        Self { ttl: 300, margin: 3600, approve: true, resolvers: Vec::new() }
+        Self { ttl: 300, margin: 3600, approve: true, resolvers: Vec::new(), probe: None }
     }
 }
 

@@ -5,5 +5,6 @@ mod desk;
 mod gates;
 mod moves;
 mod outcome;
+mod probes;
 mod recovery;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
     ("diag", 0),
     ("model", 0),
     ("spec", 1),
@@ -12,6 +12,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("naming", 1),
     ("plan", 2),
     ("provider", 2),
+    ("smtp", 2),
     ("observe", 3),
     ("copy", 3),
     ("apply", 4),

@@ -1,10 +1,16 @@
 //! What can happen between two runs of `rehome copy`, or in two at once, with the real program between real servers. The
 //! judge is `tests/check_mail.py`, which shares nothing with the program.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use rehome::{
-    imap::WireName,
+    imap::{AppendMessage, Body, InternalDate, WireName},
     model::{Address, ImapEndpoint, ImapSecurity},
 };
 use tempfile::TempDir;
@@ -12,7 +18,10 @@ use tempfile::TempDir;
 use super::{
     binary::{Binary, Ended, Running},
     imap::dovecot::{Dovecot, Setup},
-    kills,
+    kills::{
+        self,
+        gate::{Gate, Moment},
+    },
     sandbox_mail::python::{Side, compare},
 };
 
@@ -28,8 +37,12 @@ struct Field {
 
 impl Field {
     async fn start() -> Option<Self> {
+        Self::to(Setup::default()).await
+    }
+
+    async fn to(setup: Setup<'_>) -> Option<Self> {
         let source = Dovecot::start(Setup::default()).await?;
-        let target = Dovecot::start(Setup::default()).await?;
+        let target = Dovecot::start(setup).await?;
         kills::fill(&source, LOGIN).await;
         let folder = tempfile::tempdir().unwrap();
         let variables = [("PASSWORD", "secret"), ("REHOME_SETTLE_MILLIS", "300")];
@@ -44,18 +57,40 @@ impl Field {
     }
 
     fn begin(&self, name: &str) -> Running {
-        let url = |server: &Dovecot| format!("imap://{}@127.0.0.1:{}", LOGIN.replace('@', "%40"), server.port);
+        self.begin_with(name, &self.state(), self.target.port, &["--quiet"])
+    }
+
+    /// Begins a copy with its state there, to the target by that port.
+    fn begin_with(&self, name: &str, state: &Path, port: u16, more: &[&str]) -> Running {
+        let url = |port: u16| format!("imap://{}@127.0.0.1:{port}", LOGIN.replace('@', "%40"));
         let words = [
             "copy".to_owned(),
-            format!("--from={}", url(&self.source)),
-            format!("--to={}", url(&self.target)),
+            format!("--from={}", url(self.source.port)),
+            format!("--to={}", url(port)),
             "--from-password=env:PASSWORD".to_owned(),
             "--to-password=env:PASSWORD".to_owned(),
-            format!("--state={}", self.state().display()),
-            "--quiet".to_owned(),
+            format!("--state={}", state.display()),
         ];
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).chain(more.iter().copied()).collect();
         self.program.start(name, &words).unwrap()
+    }
+
+    /// How many messages the target's inbox has.
+    async fn inbox(&self) -> u32 {
+        let mut reader = self.target.connector(LOGIN, "secret").connect().await.unwrap();
+        let opened = reader.examine(&WireName::inbox()).await.unwrap();
+        reader.logout().await;
+        opened.exists
+    }
+
+    /// One more message in the source's inbox.
+    async fn mail_arrives(&self, n: u32) {
+        let mut writer = self.source.connector(LOGIN, "secret").connect_writer().await.unwrap();
+        let body = Body::from(format!("Message-ID: <new{n}@x>\r\n\r\nnew {n}\r\n").into_bytes());
+        let internal_date = InternalDate::parse(" 1-Mar-2001 00:00:00 +0000");
+        let message = AppendMessage { flags: BTreeSet::new(), internal_date, body };
+        writer.append(&WireName::inbox(), &message).await.unwrap();
+        writer.logout().await;
     }
 
     fn copy(&self) -> Ended {
@@ -179,4 +214,136 @@ fn the_page_about_recovery_names_tests_that_exist() {
         let text = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_else(|e| panic!("{file}.rs: {e}"));
         assert!(text.contains(&format!("fn {test}(")), "{file}.rs has no test {test}");
     }
+}
+
+/// Waits until the program behind the gate is held.
+async fn held(gate: &Gate, running: &mut Running) {
+    while !gate.has_come() {
+        assert!(running.child.try_wait().unwrap().is_none(), "it ended before it could be held");
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_one_process_is_at_work_the_other_says_so_and_sends_nothing() {
+    let Some(field) = Field::start().await else { return };
+    let gate = Gate::start(field.target.port).await;
+    gate.set(Some(Moment::Held(1)));
+    let mut one = field.begin_with("one", &field.state(), gate.port, &["--quiet"]);
+    held(&gate, &mut one).await;
+    let other = field.begin_with("other", &field.state(), field.target.port, &["--quiet"]).wait().expect(6);
+    let told = other.stdout + &other.stderr;
+    assert!(told.contains("process"), "it says who is at work: {told}");
+    assert_eq!(field.inbox().await, 0, "and sends nothing");
+    gate.set(None);
+    one.wait().expect(0);
+    field.judge("the other one came while one was at work").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_that_know_nothing_of_each_other_lose_nothing() {
+    let Some(field) = Field::start().await else { return };
+    let gate = Gate::start(field.target.port).await;
+    gate.set(Some(Moment::Held(1)));
+    let mut one = field.begin_with("one", &field.state(), gate.port, &["--quiet"]);
+    held(&gate, &mut one).await;
+    let elsewhere = field.folder.path().join("elsewhere");
+    field.begin_with("other", &elsewhere, field.target.port, &["--quiet"]).wait().expect(0);
+    gate.set(None);
+    one.wait().expect(0);
+    // What one was about to send when the other came is there twice.
+    assert_eq!(field.inbox().await, 300);
+    let proof = field.begin_with("proof", &elsewhere, field.target.port, &["--verify"]).wait();
+    let told = proof.stdout.clone() + &proof.stderr;
+    assert_eq!(proof.status.code(), Some(0), "doubles are no loss: {told}");
+    assert!(!told.contains("message-missing"), "{told}");
+}
+
+/// Limits of Gmail by its capability, whatever its name.
+const GMAIL: &str = "imap_capability = IMAP4rev1 SASL-IR LITERAL+ ENABLE NAMESPACE UIDPLUS MULTIAPPEND LIST-EXTENDED \
+                     LIST-STATUS SPECIAL-USE X-GM-EXT-1";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_that_is_used_up_is_so_for_the_next_process_too() {
+    let Some(field) = Field::to(Setup { extra: GMAIL, ..Setup::default() }).await else { return };
+    field.copy().expect(0);
+    let journal = || rusqlite::Connection::open(field.state().join("journal.db")).unwrap();
+    let used: i64 = journal()
+        .query_row("SELECT sum(octets) FROM ledger_traffic WHERE direction = 'up'", [], |row| row.get(0))
+        .unwrap();
+    assert!(used > 100_000, "what was sent is counted on disk: {used}");
+    // A day's 500 MB are gone.
+    let done = journal().execute("UPDATE ledger_traffic SET octets = 524288000 WHERE direction = 'up'", []).unwrap();
+    assert!(done > 0);
+    field.mail_arrives(1).await;
+    let before = field.inbox().await;
+    for _ in 0..2 {
+        field.copy().expect(7);
+        assert_eq!(field.inbox().await, before);
+    }
+    // The day is over.
+    journal().execute("UPDATE ledger_traffic SET hour = hour - 25", []).unwrap();
+    field.copy().expect(0);
+    assert_eq!(field.inbox().await, before + 1);
+    field.judge("after a day that was used up").await;
+}
+
+/// A file system of its own that can fill up; it goes with the value.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None` after a note where this user may not mount one.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+    fn new(size: &str) -> Option<Self> {
+        let disk = Self(tempfile::tempdir().unwrap());
+        if disk.mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]) {
+            return Some(disk);
+        }
+        eprintln!("SKIPPED: no file system can be mounted here");
+        None
+    }
+
+    fn mount(&self, words: &[&str]) -> bool {
+        let done = Command::new("mount").args(words).arg(self.0.path()).stdin(Stdio::null()).output();
+        done.is_ok_and(|out| out.status.success())
+    }
+
+    fn grow(&self, size: &str) {
+        assert!(self.mount(&["-o", &format!("remount,size={size}")]));
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_up_stops_the_copy_and_costs_nothing() {
+    let Some(field) = Field::start().await else { return };
+    let mut stopped = 0;
+    for size in ["240k", "300k", "360k"] {
+        let Some(disk) = SmallDisk::new(size) else { return };
+        let state = disk.0.path().join("state");
+        let ended = field.begin_with("full", &state, field.target.port, &["--quiet"]).wait();
+        let there = field.inbox().await;
+        if ended.code() != Some(0) {
+            stopped += 1;
+            let told = ended.stdout + &ended.stderr;
+            assert!(told.contains("full"), "{size}: {told}");
+            let known = rusqlite::Connection::open(state.join("journal.db")).and_then(|journal| {
+                let count = "SELECT (SELECT count(*) FROM ledger_message)
+                                  + (SELECT coalesce(sum(json_array_length(intents)), 0) FROM ledger_window)";
+                journal.query_row(count, [], |row| row.get::<_, u32>(0))
+            });
+            assert!(there <= known.unwrap_or(0) || there == 0, "{size}: nothing is sent that is not put down");
+        }
+        disk.grow("64m");
+        field.begin_with("again", &state, field.target.port, &["--quiet"]).wait().expect(0);
+        field.judge(&format!("a disk of {size}")).await;
+        // The next one begins with an empty mailbox.
+        field.target.doveadm(&["expunge", "-u", LOGIN, "mailbox", "*", "all"]);
+    }
+    assert!(stopped > 0, "no disk was small enough");
 }

@@ -12,12 +12,15 @@ mod imports;
 mod interrupts;
 mod journal;
 mod mailboxes;
+mod names;
 mod plans;
 mod platforms;
 mod report;
 mod reviews;
 mod secrets;
 mod shell;
+mod stages;
+mod trouble;
 
 use crate::world::World;
 

@@ -1,15 +1,21 @@
 //! The copy engine against private Dovecot servers, with everything that can be odd and with connections that are cut.
 
 mod acl;
+mod answers;
+mod budget;
 mod corpus;
 mod cuts;
 mod dedup;
+mod deltas;
 mod endless;
 mod fidelity;
 mod front;
 mod gmail;
 mod large;
+mod line;
+mod names;
 mod network;
+mod profiles;
 mod proxy;
 mod quirks;
 mod tokens;
@@ -65,11 +71,30 @@ async fn pass(source: Connector, target: Connector, ledger: &Ledger) -> Result<C
     pass_with(source, target, ledger, AclChoice::Leave).await
 }
 
+async fn pass_taking(
+    source: Connector,
+    target: Connector,
+    ledger: &Ledger,
+    filter: &MailFilter,
+) -> Result<CopyReport, CopyError> {
+    pass_as(source, target, ledger, AclChoice::Leave, filter).await
+}
+
 async fn pass_with(
     source: Connector,
     target: Connector,
     ledger: &Ledger,
     acl: AclChoice,
+) -> Result<CopyReport, CopyError> {
+    pass_as(source, target, ledger, acl, &MailFilter::default()).await
+}
+
+async fn pass_as(
+    source: Connector,
+    target: Connector,
+    ledger: &Ledger,
+    acl: AclChoice,
+    filter: &MailFilter,
 ) -> Result<CopyReport, CopyError> {
     let account = account();
     copy_mailbox(CopyRequest {
@@ -77,7 +102,7 @@ async fn pass_with(
         source,
         target,
         source_id: (PlatformId::from("old"), account.clone()),
-        filter: &MailFilter::default(),
+        filter,
         acl,
         ledger,
         resources: rehome::copy::Resources::default(),
@@ -90,13 +115,17 @@ async fn pass_with(
 }
 
 async fn verify(source: Connector, target: Connector, ledger: &Ledger) -> MailVerification {
+    verify_taking(source, target, ledger, &MailFilter::default()).await
+}
+
+async fn verify_taking(source: Connector, target: Connector, ledger: &Ledger, filter: &MailFilter) -> MailVerification {
     let account = account();
     let request = VerifyRequest {
         account: &account,
         source,
         target,
         source_id: (PlatformId::from("old"), account.clone()),
-        filter: &MailFilter::default(),
+        filter,
         ledger,
         events: &NoEvents,
         cancel: CancellationToken::new(),

@@ -1,12 +1,13 @@
 //! Law 3 with the program itself: it dies at any write of its journal, at any write about a message, or while a server
-//! has any of its commands; whatever was left, the next run ends with the same world, no effect is made twice, and no
-//! message is lost or doubled.
+//! has any of its commands; it is told to stop at any of those, and ends in order; whatever was left, the next run ends
+//! with the same world, no effect is made twice, and no message is lost or doubled.
 //!
 //! A sample of the moments is tried; `REHOME_CRASH_ALL=1` tries all of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -16,7 +17,7 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use rehome::{
-    model::{Address, Digest},
+    model::{Address, Digest, RecordType},
     sandbox::{ImapBackend, Options, Sandbox, World, mail::StoredMessage, residents::mail_name},
 };
 use serde_json::Value;
@@ -25,43 +26,13 @@ use tempfile::TempDir;
 use super::binary::{Binary, Ended, Running};
 
 /// How many moments of each kind are tried, unless all are.
-const SAMPLE: u64 = 25;
+const SAMPLE: u64 = 15;
 
 /// Worlds that are rehearsed in at the same time.
 const PARALLEL: usize = 3;
 
-/// Two of the people of the demo's first domain, with aliases and a delegation.
-const SPEC: &str = r#"
-version: 1
-platforms:
-  exchange:
-    kind: ovh-exchange
-    organization: hosted-ab12345-1
-    service: hosted-ab12345-1
-    credentials:
-      application_key: { env: OVH_APPLICATION_KEY }
-      application_secret: { env: OVH_APPLICATION_SECRET }
-      consumer_key: { env: OVH_CONSUMER_KEY }
-  emailpro:
-    kind: ovh-email-pro
-    service: emailpro-ab12345-1
-    credentials: { same_as: exchange }
-domains:
-  blue.example:
-    platform: emailpro
-    migrate: { from: exchange, strategy: swap, provisional: "{local}01" }
-defaults:
-  password: { generate: { deliver: { file: "secrets/{address}" } } }
-  mail: { source_password: { env: "PASSWORD_{address}" } }
-accounts:
-  john.smith@blue.example:
-    name: John Smith
-    aliases: [j.smith@blue.example]
-    delegates: [{ to: jane.doe@blue.example, rights: [full-access, send-as] }]
-  jane.doe@blue.example:
-    name: Jane Doe
-    aliases: [jane@blue.example]
-"#;
+/// The demo: everything that it moves, and everything that hangs on it.
+const SPEC: &str = crate::world::DEMO;
 
 /// Everything that a rehearsal must end with.
 #[derive(Debug, PartialEq)]
@@ -87,6 +58,9 @@ impl Rehearsal {
             task_delay: Duration::from_millis(5),
         };
         let sandbox = Sandbox::start(options).await.unwrap();
+        // As the demo does: its administrator publishes the one record that differs.
+        let (name, value) = ("_autodiscover._tcp.blue.example", "0 0 443 pro1.mail.ovh.net");
+        sandbox.zones().set(name, RecordType::Srv, &[value], 300).unwrap();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("rehome.yaml"), SPEC).unwrap();
         let mut variables = sandbox.ready().variables();
@@ -123,11 +97,14 @@ impl Rehearsal {
         self.run(program, child, &["apply", "rehome.yaml", "--auto-approve"]).await
     }
 
+    async fn runs(&self) -> Vec<Value> {
+        let log = self.plainly(&["journal", "log", "rehome.yaml", "--format", "json"]).await;
+        serde_json::from_str(&log.stdout).unwrap_or_default()
+    }
+
     /// What a person does after a crash: `resume`, or `apply` when nothing had begun.
     async fn recover(&self) {
-        let log = self.plainly(&["journal", "log", "rehome.yaml", "--format", "json"]).await;
-        let runs: Vec<Value> = serde_json::from_str(&log.stdout).unwrap_or_default();
-        match runs.last() {
+        match self.runs().await.last() {
             None => {
                 self.plainly(&["apply", "rehome.yaml", "--auto-approve"]).await.expect(0);
             }
@@ -174,6 +151,8 @@ enum Kind {
     Write(&'static str),
     /// While a server has its command or request.
     Command,
+    /// The same, and it is asked to stop: by Ctrl-C at odd numbers, by its supervisor at even ones.
+    Asked,
 }
 
 struct Matrix {
@@ -213,9 +192,28 @@ impl Matrix {
                 });
                 (format!("command:{nth}"), rehearsal.apply(&rehearsal.program, &child).await)
             }
+            Kind::Asked => {
+                let held = Arc::clone(&child);
+                counting(&rehearsal, move |n| {
+                    if n == nth
+                        && let Some(running) = held.lock().unwrap().as_ref()
+                    {
+                        signal(running, if nth % 2 == 1 { "INT" } else { "TERM" });
+                    }
+                });
+                (format!("asked:{nth}"), rehearsal.apply(&rehearsal.program, &child).await)
+            }
         };
-        let died = ended.code().is_none();
+        let died = match kind {
+            Kind::Write(_) | Kind::Command => ended.code().is_none(),
+            // Before a run has begun, the signal itself ends it.
+            Kind::Asked => [None, Some(if nth % 2 == 1 { 130 } else { 143 })].contains(&ended.code()),
+        };
         assert!(died || ended.code() == Some(0), "{label}: {ended:?}");
+        if let (true, Kind::Asked, Some(run)) = (died, kind, rehearsal.runs().await.last()) {
+            assert!(ended.code().is_some(), "{label}: {ended:?}");
+            assert_eq!(run["exit"].as_i64(), ended.code().map(i64::from), "{label}: the journal is complete");
+        }
         if died {
             rehearsal.recover().await;
         }
@@ -256,6 +254,11 @@ impl Matrix {
         let (tries, died) = (tried.len() + rest.len(), tried.len() as u64 + died);
         format!("{place}: {tries} of {last} moments tried, it died at {died}")
     }
+}
+
+fn signal(running: &Running, name: &str) {
+    let told = Command::new("kill").args([format!("-{name}"), running.child.id().to_string()]).status();
+    assert!(told.unwrap().success());
 }
 
 /// Calls `see` with the number of each request to the API and command to a mail server.
@@ -305,4 +308,14 @@ async fn the_program_may_be_killed_while_a_server_has_any_of_its_commands() {
     eprintln!("command: {} of {} moments tried, it died at {died}", points.len(), matrix.commands);
     // Polls of tasks come in any number, so the last moments may be beyond the end of a run.
     assert!(died * 10 >= points.len() as u64 * 9, "{died} of {}", points.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_program_may_be_told_to_stop_while_a_server_has_any_of_its_commands() {
+    let matrix = Matrix::new().await;
+    let points: Vec<u64> = chosen(matrix.commands).collect();
+    let stopped = matrix.each(Kind::Asked, points.iter().copied()).await;
+    eprintln!("asked: {} of {} moments tried, it stopped at {stopped}", points.len(), matrix.commands);
+    // Asked during the last action, it ends as it would have.
+    assert!(stopped * 10 >= points.len() as u64 * 7, "{stopped} of {}", points.len());
 }

@@ -2,13 +2,17 @@
 
 mod audit;
 mod commands;
+mod coverage;
 mod daemons;
 mod dnssec;
+mod moved;
 mod peers;
 mod real;
+mod relay;
 mod scripted;
 mod secure;
 mod spf;
+mod spf_rules;
 mod updates;
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};

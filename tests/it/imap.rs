@@ -7,5 +7,5 @@ mod real;
 pub mod script;
 mod seeds;
 mod store;
-mod tls;
+pub mod tls;
 mod tokens;

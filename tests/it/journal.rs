@@ -296,7 +296,7 @@ fn a_damaged_or_torn_file_is_named_as_such() {
     let held = lease(&journal);
     let run = begin(&journal, &held, "p1");
     for n in 0..200 {
-        let action = ActionId(format!("a{n}"));
+        let action = ActionId::from(format!("a{n}"));
         journal.append(&held, &run, &action, &Record::Intent {}, &[]).unwrap();
     }
     drop((held, journal));
@@ -327,7 +327,7 @@ fn a_full_disk_stops_the_write_and_keeps_what_was() {
     }
     let mut written = 0;
     let error = loop {
-        match journal.append(&held, &run, &ActionId(format!("a{written}")), &Record::Intent {}, &[]) {
+        match journal.append(&held, &run, &ActionId::from(format!("a{written}")), &Record::Intent {}, &[]) {
             Ok(_) => written += 1,
             Err(error) => break error,
         }

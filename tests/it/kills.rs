@@ -1,8 +1,11 @@
 //! `rehome copy` is killed at any moment, between real servers, and nothing is lost or doubled.
 //!
-//! Half of the runs die at a write of the ledger (`REHOME_REHEARSE_CRASH`), half by SIGKILL at a random time; the target
-//! has UIDPLUS, MULTIAPPEND and LITERAL+ or lacks some of them. The judge is `tests/check_mail.py`, which shares nothing
-//! with the program. A sample is tried; `REHOME_KILLS=1000` tries that many.
+//! Half of the runs die by SIGKILL at a random time. The others die at a chosen point: at a write of the ledger
+//! (`REHOME_REHEARSE_CRASH`), when the server was sent a message, or when its OK is on the way back. The target has
+//! UIDPLUS, MULTIAPPEND and LITERAL+ or lacks some of them. The judge is `tests/check_mail.py`, which shares nothing with
+//! the program. A sample is tried; `REHOME_KILLS=1000` tries that many, from `REHOME_KILLS_FROM` on.
+
+pub mod gate;
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +22,7 @@ use rehome::{
 };
 use tempfile::TempDir;
 
+use self::gate::{Gate, Moment};
 use super::{
     binary::{Binary, Ended},
     imap::dovecot::{Dovecot, Setup},
@@ -26,16 +30,17 @@ use super::{
 };
 
 /// How many runs are tried when nobody says.
-const SAMPLE: u64 = 16;
+const SAMPLE: u64 = 24;
 /// Runs at the same time.
 const PARALLEL: usize = 2;
 const SOURCE: &str = "source@kills.example";
 
 /// What the targets offer, beside what every server here does.
-const VARIANTS: [(&str, &str); 5] = [
+const VARIANTS: [(&str, &str); 6] = [
     ("everything", "UIDPLUS MULTIAPPEND LITERAL+"),
     ("no uidplus", "MULTIAPPEND LITERAL+"),
     ("no multiappend", "UIDPLUS LITERAL+"),
+    ("no literal+", "UIDPLUS MULTIAPPEND"),
     ("literal-", "UIDPLUS MULTIAPPEND LITERAL-"),
     ("nothing", ""),
 ];
@@ -46,10 +51,58 @@ const ALWAYS: &str = "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE NAMESPACE
 struct Field {
     source: Dovecot,
     targets: Vec<(&'static str, Dovecot)>,
-    /// How long a run takes that nobody kills.
-    whole: Duration,
+    /// No run takes more milliseconds than this when nobody kills it.
+    whole: AtomicU64,
     /// No run writes to the ledger more often than this.
     writes: AtomicU64,
+    /// No run appends more often than this.
+    appends: AtomicU64,
+}
+
+/// How a run is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Means {
+    Time,
+    Write,
+    Received,
+    Answered,
+}
+
+/// How often runs died, and how many of them did at all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Died {
+    runs: u64,
+    by_time: u64,
+    at_write: u64,
+    received: u64,
+    answered: u64,
+}
+
+impl Died {
+    fn and(self, other: Self) -> Self {
+        Self {
+            runs: self.runs + other.runs,
+            by_time: self.by_time + other.by_time,
+            at_write: self.at_write + other.at_write,
+            received: self.received + other.received,
+            answered: self.answered + other.answered,
+        }
+    }
+
+    fn note(&mut self, means: Means) {
+        let kills = match means {
+            Means::Time => &mut self.by_time,
+            Means::Write => &mut self.at_write,
+            Means::Received => &mut self.received,
+            Means::Answered => &mut self.answered,
+        };
+        *kills += 1;
+        self.runs = 1;
+    }
+
+    fn kills(self) -> u64 {
+        self.by_time + self.at_write + self.received + self.answered
+    }
 }
 
 impl Field {
@@ -61,45 +114,36 @@ impl Field {
             targets.push((name, Dovecot::start(Setup { extra: &extra, ..Setup::default() }).await?));
         }
         fill(&source, SOURCE).await;
-        let mut field = Self { source, targets, whole: Duration::ZERO, writes: AtomicU64::new(200) };
+        let [whole, writes, appends] = [1, 60, 40].map(AtomicU64::new);
+        let field = Self { source, targets, whole, writes, appends };
         let mut longest = Duration::ZERO;
         for variant in 0..field.targets.len() {
-            let run = Run::new(&field, variant, &format!("whole{variant}"));
+            let run = Run::new(&field, variant, &format!("whole{variant}")).await;
             let begun = Instant::now();
             run.program.run(&run.words()).expect(0);
             longest = longest.max(begun.elapsed());
             run.judge("nobody killed it").await;
         }
-        field.whole = longest;
+        field.whole.store(u64::try_from(longest.as_millis()).unwrap(), Ordering::Relaxed);
         Some(field)
     }
 
-    /// One run that is killed up to three times and then left to end. Tells how often it died at a write, and by time.
-    async fn killed(&self, n: u64) -> (u64, u64) {
+    /// One run that is killed up to three times and then left to end.
+    async fn killed(&self, n: u64) -> Died {
         let mut random = SmallRng::seed_from_u64(n);
         let variant = usize::try_from(n).unwrap() % self.targets.len();
-        let run = Run::new(self, variant, &format!("t{n}"));
-        let at_write = (n / self.targets.len() as u64).is_multiple_of(2);
-        let mut died = (0, 0);
+        let run = Run::new(self, variant, &format!("t{n}")).await;
+        let by_time = (n / self.targets.len() as u64).is_multiple_of(2);
+        let mut died = Died::default();
         let mut story = String::new();
         for _ in 0..random.random_range(1..=3_u8) {
-            if at_write {
-                let nth = random.random_range(1..=self.writes.load(Ordering::Relaxed));
-                let side = if random.random_bool(0.5) { "before" } else { "after" };
-                let point = format!("ledger-{side}:{nth}");
-                let ended = run.wait(&run.program.with("REHOME_REHEARSE_CRASH", &point), None).await;
-                match ended.code() {
-                    None => died.0 += 1,
-                    Some(_) => drop(self.writes.fetch_min(nth.max(8), Ordering::Relaxed)),
-                }
-                story.push_str(&format!(" {point}"));
-            } else {
-                let after = self.whole.mul_f64(random.random_range(0.0..1.1));
-                let ended = run.wait(&run.program, Some(after)).await;
-                died.1 += u64::from(ended.code().is_none());
-                story.push_str(&format!(" {after:?}"));
+            let chosen = [Means::Write, Means::Received, Means::Answered];
+            let means = if by_time { Means::Time } else { chosen[random.random_range(0..chosen.len())] };
+            if self.kill(&run, means, &mut random, &mut story).await {
+                died.note(means);
             }
         }
+        run.gate.set(None);
         let told = format!("run {n} to a target with {}, killed at{story}", self.targets[variant].0);
         run.wait(&run.program, None).await.expect(0);
         run.judge(&told).await;
@@ -109,12 +153,41 @@ impl Field {
         }
         died
     }
+
+    /// Kills a run once. Whether it died of it: one that is through before learns its bound.
+    async fn kill(&self, run: &Run<'_>, means: Means, random: &mut SmallRng, story: &mut String) -> bool {
+        let bound = match means {
+            Means::Time => &self.whole,
+            Means::Write => &self.writes,
+            Means::Received | Means::Answered => &self.appends,
+        };
+        let at = random.random_range(1..=bound.load(Ordering::Relaxed));
+        let nth = u32::try_from(at).unwrap();
+        let (mut program, mut after, mut moment) = (run.program.clone(), None, None);
+        match means {
+            Means::Time => after = Some(Duration::from_millis(at)),
+            Means::Write => {
+                let side = if random.random_bool(0.5) { "before" } else { "after" };
+                program = program.with("REHOME_REHEARSE_CRASH", &format!("ledger-{side}:{at}"));
+            }
+            Means::Received => moment = Some(Moment::Received(nth)),
+            Means::Answered => moment = Some(Moment::Answered(nth)),
+        }
+        run.gate.set(moment);
+        let died = run.wait(&program, after).await.code().is_none();
+        if !died {
+            bound.fetch_min(at.max(8), Ordering::Relaxed);
+        }
+        story.push_str(&format!(" {means:?} {at}{}", if died { "" } else { " (it was through)" }));
+        died
+    }
 }
 
 /// One mailbox that is copied to.
 struct Run<'f> {
     field: &'f Field,
     target: &'f Dovecot,
+    gate: Gate,
     login: Address,
     folder: TempDir,
     program: Binary,
@@ -125,7 +198,7 @@ fn endpoint(server: &Dovecot) -> ImapEndpoint {
 }
 
 impl<'f> Run<'f> {
-    fn new(field: &'f Field, variant: usize, user: &str) -> Self {
+    async fn new(field: &'f Field, variant: usize, user: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let variables = [("PASSWORD", "secret"), ("REHOME_SETTLE_MILLIS", "300")];
         let variables: BTreeMap<String, String> =
@@ -133,6 +206,7 @@ impl<'f> Run<'f> {
         Self {
             field,
             target: &field.targets[variant].1,
+            gate: Gate::start(field.targets[variant].1.port).await,
             login: Address::parse(&format!("{user}@kills.example")).unwrap(),
             program: Binary::new(folder.path(), variables),
             folder,
@@ -144,12 +218,11 @@ impl<'f> Run<'f> {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let url =
-            |login: &str, server: &Dovecot| format!("imap://{}@127.0.0.1:{}", login.replace('@', "%40"), server.port);
+        let url = |login: &str, port: u16| format!("imap://{}@127.0.0.1:{port}", login.replace('@', "%40"));
         vec![
             "copy".to_owned(),
-            format!("--from={}", url(SOURCE, &self.field.source)),
-            format!("--to={}", url(&self.login.to_string(), self.target)),
+            format!("--from={}", url(SOURCE, self.field.source.port)),
+            format!("--to={}", url(&self.login.to_string(), self.gate.port)),
             "--from-password=env:PASSWORD".to_owned(),
             "--to-password=env:PASSWORD".to_owned(),
             format!("--state={}", self.state().display()),
@@ -161,7 +234,7 @@ impl<'f> Run<'f> {
         self.arguments().into_iter().map(|word| &*Box::leak(word.into_boxed_str())).collect()
     }
 
-    /// Runs it to its end, or kills it after so long.
+    /// Runs it to its end, or kills it after so long or when the gate says so.
     async fn wait(&self, program: &Binary, kill_after: Option<Duration>) -> Ended {
         let arguments = self.arguments();
         let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -171,7 +244,7 @@ impl<'f> Run<'f> {
             if let Some(status) = running.child.try_wait().unwrap() {
                 return running.ended(status);
             }
-            if kill_after.is_some_and(|after| begun.elapsed() >= after) {
+            if self.gate.has_come() || kill_after.is_some_and(|after| begun.elapsed() >= after) {
                 running.child.kill().unwrap();
             }
             tokio::time::sleep(Duration::from_millis(3)).await;
@@ -226,11 +299,11 @@ pub async fn fill(server: &Dovecot, login: &str) {
 async fn a_copy_that_is_killed_at_any_moment_loses_and_doubles_nothing() {
     let Some(field) = Field::start().await else { return };
     let runs = std::env::var("REHOME_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(SAMPLE);
-    let kills = stream::iter(0..runs).map(|n| field.killed(n)).buffer_unordered(PARALLEL);
-    let (at_write, by_time) = kills.fold((0, 0), |a, b| async move { (a.0 + b.0, a.1 + b.1) }).await;
-    eprintln!(
-        "{runs} runs, {} kills ({at_write} at a write, {by_time} by time): nothing lost, nothing doubled",
-        at_write + by_time
-    );
-    assert!(at_write + by_time > 0);
+    let from = std::env::var("REHOME_KILLS_FROM").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+    let kills = stream::iter(from..from + runs).map(|n| field.killed(n)).buffer_unordered(PARALLEL);
+    let died = kills.fold(Died::default(), |a, b| async move { a.and(b) }).await;
+    eprintln!("{runs} runs from {from}, {} kills ({died:?}): nothing lost, nothing doubled", died.kills());
+    assert!(2 * died.runs >= runs, "half of the runs were not killed at all: {died:?}");
+    let each = [died.by_time, died.at_write, died.received, died.answered];
+    assert!(each.iter().all(|n| *n > 0), "{died:?}");
 }

@@ -169,6 +169,11 @@ impl World {
         self.runtime.block_on(future)
     }
 
+    /// Does something beside the scenario, for as long as the world lasts.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(future);
+    }
+
     /// The host that the zone of blue.example tells mail programs.
     pub fn autodiscover(&self, host: &str) {
         let value = format!("0 0 443 {host}");
@@ -378,7 +383,7 @@ impl Running<'_> {
 
 /// Lets the program in the other process go on.
 #[expect(clippy::disallowed_methods, reason = "a scenario is a plain thread that waits for another process")]
-fn pause() {
+pub fn pause() {
     std::thread::sleep(Duration::from_millis(3));
 }
 

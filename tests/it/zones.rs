@@ -3,15 +3,18 @@
 use insta::assert_snapshot;
 use rehome::{
     model::{Address, RecordType},
-    sandbox::api::{FaultKind, When, world::Record},
+    sandbox::{
+        api::{FaultKind, When, world::Record},
+        corpus::{FolderMail, Message},
+    },
 };
 
 use crate::world::World;
 
-const ZONE: &str = "blue.example";
+pub const ZONE: &str = "blue.example";
 
 /// The demo with a zone that may be written.
-fn managed() -> World {
+pub fn managed() -> World {
     let spec = crate::world::DEMO.replace(
         "dns: { verify: [mx, spf, dmarc, autodiscover] }",
         "dns: { manage: ovh-zone, verify: [mx, spf, dkim, dmarc, autodiscover] }",
@@ -22,7 +25,7 @@ fn managed() -> World {
 }
 
 /// Changes the working copy of the zone and publishes it, as its owner would in the console.
-fn edit_zone(world: &World, change: impl FnOnce(&mut Vec<Record>)) {
+pub fn edit_zone(world: &World, change: impl FnOnce(&mut Vec<Record>)) {
     let domain = rehome::model::Domain::parse(ZONE).unwrap();
     let live = world.edit(|platforms| {
         let mut rows: Vec<Record> = platforms.zones[&domain].records.values().cloned().collect();
@@ -47,13 +50,13 @@ fn edit_zone(world: &World, change: impl FnOnce(&mut Vec<Record>)) {
     }
 }
 
-fn served(world: &World, name: &str, rtype: RecordType) -> Vec<String> {
+pub fn served(world: &World, name: &str, rtype: RecordType) -> Vec<String> {
     let mut all = world.sandbox().zones().get(name, rtype);
     all.sort();
     all
 }
 
-fn apply(world: &World, more: &[&str]) -> crate::world::Ran {
+pub fn apply(world: &World, more: &[&str]) -> crate::world::Ran {
     world.run(&[&["apply", "rehome.yaml", "--auto-approve"], more].concat())
 }
 
@@ -183,7 +186,7 @@ fn servers_that_do_not_answer_never_become_a_record_to_create() {
 }
 
 /// A move to servers of somebody else: john.smith and nobody else, whose mailbox there is one of the sandbox's.
-fn parallel(cutover: &str) -> World {
+pub fn parallel(cutover: &str) -> World {
     let spec = format!(
         "version: 1\nplatforms:\n  exchange:\n    kind: ovh-exchange\n    organization: hosted-ab12345-1\n    service: \
          hosted-ab12345-1\n    credentials:\n      application_key: {{ env: OVH_APPLICATION_KEY }}\n      \
@@ -212,17 +215,20 @@ fn a_parallel_move_lowers_the_ttl_waits_asks_moves_and_raises_it() {
     assert_snapshot!(shown.out.split_once("\nCutover\n").unwrap().1.split_once("\nDoes not").unwrap().0, @r"
       |  wait to move MX  blue.example
                           until the TTL is lowered everywhere, 70 minutes, and until somebody approves
-      ~! set records      blue.example MX  4 out, 1 in
+      ~! set records      blue.example MX          4 out, 1 in
                           - blue.example. 120 IN MX 1 mx0.mail.ovh.net.
                           - blue.example. 120 IN MX 5 mx1.mail.ovh.net.
                           - blue.example. 120 IN MX 50 mx2.mail.ovh.net.
                           - blue.example. 120 IN MX 100 mx3.mail.ovh.net.
                           + blue.example. 120 IN MX 10 mx.new.example.
-      |  wait for new MX  blue.example     at every server, then 2 minutes
-      ~  set TTL          blue.example MX  1 kept, TTL 120 to 3600
+      |  wait for new MX  blue.example             at every server, then 12 minutes
+      ~  set TTL          blue.example MX          1 kept, TTL 120 to 3600
                           - blue.example. 120 IN MX 10 mx.new.example.
                           + blue.example. 3600 IN MX 10 mx.new.example.
-      ?  verify DNS       blue.example     mx for new
+      ?  verify DNS       blue.example             mx for new
+      =  copy             john.smith@blue.example
+                          from exchange john.smith@blue.example, pass 3, then late mail
+      ?  verify mail      john.smith@blue.example  against exchange john.smith@blue.example
 
     Guards
       ! mx-change: 1 action, needs your word
@@ -244,10 +250,14 @@ fn a_parallel_move_lowers_the_ttl_waits_asks_moves_and_raises_it() {
     let held = world.run(&["resume", "rehome.yaml", "--no-wait"]).ends(7);
     assert!(held.err.contains("tester holds"), "{held}");
     world.run(&["cutover", "approve", ZONE, "rehome.yaml"]).ends(0);
+    let mail = |service: &str| world.mail(service, "john.smith@blue.example").len();
+    arrives(&world, "while the move waited");
     world.run(&["resume", "rehome.yaml", "--no-wait"]).ends(7);
     assert_eq!(served(&world, ZONE, RecordType::Mx), ["10 mx.new.example"]);
+    assert_eq!(mail("exchange2"), 9, "what came before the move is fetched as soon as it is made");
+    arrives(&world, "by the MX of yesterday");
 
-    world.set("REHOME_AHEAD_SECONDS", "4500");
+    world.set("REHOME_AHEAD_SECONDS", "5100");
     world.run(&["resume", "rehome.yaml", "--no-wait"]).ends(0);
     let status = world.run(&["cutover", "status", "rehome.yaml"]).ends(0);
     assert_snapshot!(status.out, @r"
@@ -264,7 +274,25 @@ fn a_parallel_move_lowers_the_ttl_waits_asks_moves_and_raises_it() {
         zone.live.iter().filter(|r| r.field_type == "MX").map(Record::wire_ttl).collect::<Vec<_>>()
     });
     assert_eq!(ttl, [3600]);
-    assert_eq!(world.mail("exchange2", "john.smith@blue.example").len(), 8);
+    assert_eq!((mail("exchange"), mail("exchange2")), (10, 10), "and the rest once nobody has the old one any more");
+}
+
+/// A message comes to john.smith on the old platform.
+fn arrives(world: &World, subject: &str) {
+    let message = Message {
+        bytes: format!("Subject: {subject}\r\n\r\nx\r\n").into_bytes(),
+        flags: Default::default(),
+        internal_date: "01-Jan-2026 00:00:00 +0000".parse().unwrap(),
+    };
+    let inbox = FolderMail {
+        path: rehome::model::FolderPath::inbox(),
+        special_use: None,
+        subscribed: true,
+        selectable: true,
+        messages: vec![message],
+    };
+    let john = Address::parse("john.smith@blue.example").unwrap();
+    world.sandbox().memory().unwrap().deliver("exchange", &john, &[inbox]).unwrap();
 }
 
 #[test]
@@ -309,6 +337,22 @@ fn an_spf_record_that_receivers_would_stop_at_is_not_planned() {
     });
     let plan = world.run(&["plan", "rehome.yaml"]);
     assert!(plan.out.contains("spf-merge-too-dear") && !plan.out.contains("set records"), "{plan}");
+}
+
+#[test]
+fn an_spf_record_that_is_too_long_is_told_of_or_refused() {
+    for (networks, code, planned) in [(40, "spf-long", true), (260, "spf-too-long", false)] {
+        let world = parallel("{ approve: false }");
+        world.respec("records: [mx]", "records: [spf]");
+        let many: Vec<String> = (0..networks).map(|n| format!("ip4:203.0.113.{}", n % 256)).collect();
+        edit_zone(&world, |rows| {
+            let text = format!("\"v=spf1 {} -all\"", many.join(" "));
+            rows.iter_mut().filter(|r| r.field_type == "SPF").for_each(|r| r.target.clone_from(&text));
+        });
+        let plan = world.run(&["plan", "rehome.yaml"]);
+        assert!(plan.out.contains(&format!(" {code} ")) || plan.out.contains(code), "{plan}");
+        assert_eq!(plan.out.contains("set records"), planned, "{plan}");
+    }
 }
 
 /// The rows of an answer around a word.

@@ -12,7 +12,7 @@ use crate::{
         runner,
     },
     diag::Exit,
-    journal::{CutoverWord, Journal, Said, Standing},
+    journal::{CutoverWord, Journal, ProbeSent, Said, Standing},
     model::{Action, CutoverStep, Domain, RecordType, RunId, Work},
     plan::Plan,
 };
@@ -28,6 +28,36 @@ struct Step {
     /// When the wait ends at the earliest, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<String>,
+    /// The test message, once one may have been sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Message>,
+}
+
+/// Where a test message stands.
+#[derive(Serialize)]
+struct Message {
+    /// When it was begun, RFC 3339.
+    sent: String,
+    /// The server that it was handed to.
+    host: String,
+    /// The words with which the server took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<String>,
+    /// When the move is taken back if it has not arrived, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
+
+impl Message {
+    fn of(sent: ProbeSent, confirm: u32) -> Self {
+        let until = sent.at.checked_add(jiff::SignedDuration::from_secs(i64::from(confirm))).ok();
+        Self {
+            sent: sent.at.to_string(),
+            host: sent.host,
+            accepted: sent.accepted,
+            until: until.map(|t| t.to_string()),
+        }
+    }
 }
 
 /// Where one move stands.
@@ -88,8 +118,16 @@ fn status(context: &Context, spec: &Path) -> Result<Exit, Failure> {
         for action in steps(&plan, domain) {
             let seen = journal.seen(&run, &action.id)?;
             let wait = match &action.work {
-                Work::Cutover(work) => Some(i64::from(work.wait)),
+                Work::Cutover(work) if work.step != CutoverStep::Probe => Some(i64::from(work.wait)),
                 _ => None,
+            };
+            let message = match &action.work {
+                Work::Cutover(work) if work.step == CutoverStep::Probe => journal.probe_sent(&run, &action.id)?,
+                _ => None,
+            };
+            let confirm = match &action.work {
+                Work::Cutover(work) => work.probe.as_ref().map_or(0, |p| p.confirm),
+                _ => 0,
             };
             let end = seen.zip(wait).and_then(|(t, w)| t.checked_add(jiff::SignedDuration::from_secs(w)).ok());
             told.push(Step {
@@ -97,6 +135,7 @@ fn status(context: &Context, spec: &Path) -> Result<Exit, Failure> {
                 done: progress.get(&action.id).is_some_and(|p| p.standing == Standing::Done),
                 seen_since: seen.map(|t| t.to_string()),
                 not_before: end.map(|t| t.to_string()),
+                message: message.map(|sent| Message::of(sent, confirm)),
             });
         }
         let said = journal.said(&run, domain)?;
@@ -129,6 +168,14 @@ fn text(moves: &[Move]) -> String {
             out.push_str(&format!("  {mark}  {}", step.action));
             if let Some(end) = step.not_before.as_ref().filter(|_| !step.done) {
                 out.push_str(&format!("  not before {end}"));
+            }
+            if let Some(message) = &step.message {
+                out.push_str(&format!("  sent {} to {}", message.sent, message.host));
+                match (&message.accepted, &message.until) {
+                    _ if step.done => out.push_str(", arrived"),
+                    (Some(_), Some(until)) => out.push_str(&format!(", taken; the MX moves back at {until}")),
+                    _ => out.push_str(", not known whether it was taken"),
+                }
             }
             out.push('\n');
         }

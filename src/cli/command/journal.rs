@@ -121,7 +121,7 @@ fn resolve(context: &Context, spec: &Path, action: String, outcome: Wanted) -> R
         Wanted::Done => (Resolution::Done, "done"),
         Wanted::Retry => (Resolution::Retry, "to be tried again"),
     };
-    let action = ActionId(action);
+    let action = ActionId::from(action);
     let run = journal.resolve(&lease, &action, decision)?;
     lease.release()?;
     context.answer(&format!("{action} of {run} is recorded as {word}. Go on with `rehome resume`.\n"))?;

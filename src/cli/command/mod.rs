@@ -57,7 +57,10 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Pause { spec } => steer::pause(&context, &spec.spec).await,
         Command::Limits(args) => steer::limits(&context, &args).await,
         Command::Cutover { command } => cutover::run(&context, command),
-        Command::Verify { spec, what, account } => verify::run(&context, &spec.spec, what, &account).await,
+        Command::Verify { words, what, account } => {
+            let (path, what) = verify::asked(&context, &words, what)?;
+            verify::run(&context, &path, what, &account).await
+        }
         Command::Dns { command } => dns::run(&context, command).await,
         Command::Explain { code } => explain::run(&context, code.as_deref()),
         Command::Report(args) => report::run(&context, args).await,

@@ -99,12 +99,11 @@ pub(in crate::cli) fn wrong_names(spec: &Spec, inventory: &Inventory) -> Vec<rep
     let mut checked = Vec::new();
     for (domain, view) in &inventory.dns {
         let Some(wish) = spec.domains.get(domain) else { continue };
-        let seen = inventory.platforms.get(&wish.platform).and_then(|p| p.domains.get(domain));
-        let expected = seen.map(|d| d.expected.as_slice()).unwrap_or_default();
-        let mut findings = dns::check(domain, &wish.dns.verify, expected, view);
+        let expected = plan::wish(spec, inventory, domain, wish).expected(view);
+        let mut findings = dns::check(domain, &wish.dns.verify, &expected, view);
         findings.retain(|f| matches!(f.severity, Severity::Error | Severity::Unknown));
         if !findings.is_empty() {
-            checked.push(report::Checked { title: format!("DNS of {}, as it is now", domain.unicode()), findings });
+            checked.push(report::Checked::new(format!("DNS of {}, as it is now", domain.unicode()), findings));
         }
     }
     checked

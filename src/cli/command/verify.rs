@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -31,6 +31,34 @@ use crate::{
 
 /// How many mailboxes are compared at the same time.
 const PARALLEL: usize = 4;
+
+/// What was typed: `verify dns SPEC` is `verify SPEC --what dns`, and of `verify SPEC` both are verified. A word alone is a
+/// spec where there is one of that name: what is called `mail` in somebody's repository goes on to be found.
+pub(super) fn asked(context: &Context, words: &[PathBuf], what: VerifyWhat) -> Result<(PathBuf, VerifyWhat), Failure> {
+    let named = |word: &PathBuf| match word.to_str() {
+        Some("dns") => Some(VerifyWhat::Dns),
+        Some("mail") => Some(VerifyWhat::Mail),
+        _ => None,
+    };
+    let usual = || PathBuf::from(context.env.get("REHOME_SPEC").unwrap_or_else(|| ".".to_owned()));
+    let invalid = |message: String| Failure::new(Exit::Invalid, message).help("rehome verify [mail|dns] [SPEC]");
+    let first = words.first().and_then(|word| Some((word, named(word)?)));
+    let (path, word) = match (first, words) {
+        (Some((path, _)), [_]) if path.exists() => (path.clone(), None),
+        (Some((_, word)), [_]) => (usual(), Some(word)),
+        (Some((_, word)), [_, path]) => (path.clone(), Some(word)),
+        (None, [path]) => (path.clone(), None),
+        (None, []) => (usual(), None),
+        _ => return Err(invalid("more than one spec is named".to_owned())),
+    };
+    match word {
+        Some(word) if what != VerifyWhat::All && what != word => {
+            Err(invalid("what to verify is said twice, and differently".to_owned()))
+        }
+        Some(word) => Ok((path, word)),
+        None => Ok((path, what)),
+    }
+}
 
 /// Compares mailboxes and asks DNS.
 pub(super) async fn run(
@@ -97,7 +125,7 @@ async fn mail(
                 Some(proof) => vec![proof],
                 None => one(&man, spec, inventory, address).await,
             };
-            Checked { title: address.unicode(), findings }
+            Checked::new(address.unicode(), findings)
         })
         .buffered(PARALLEL)
         .collect()
@@ -156,8 +184,16 @@ async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Ad
         )];
     };
     let filter = spec.accounts.get(address).map(|a| a.mail.filter.clone()).unwrap_or_default();
-    let work =
-        MailWork { account: address.clone(), source, target, pass: 0, filter, acl: AclChoice::Leave, estimate: None };
+    let work = MailWork {
+        account: address.clone(),
+        source,
+        target,
+        pass: 0,
+        skip_below: None,
+        filter,
+        acl: AclChoice::Leave,
+        estimate: None,
+    };
     match man.verify(&work).await {
         Err(error) => {
             let mut finding = unknown(diag::chain(&error).join(": "), error.help.clone());
@@ -189,12 +225,13 @@ async fn names(
     spec: &Spec,
     readers: &BTreeMap<PlatformId, Arc<dyn Reader>>,
 ) -> Result<Vec<Checked>, Failure> {
-    let names = Names { spec, readers, servers: context.dns_servers()?, writers: BTreeMap::new() };
+    let (servers, ports) = (context.dns_servers()?, context.ports());
+    let names = Names { spec, readers, servers, ports, writers: BTreeMap::new(), post: None };
     let mut checked = Vec::new();
     for (domain, wish) in spec.domains.iter().filter(|(_, d)| d.state == Presence::Present) {
         if !wish.dns.verify.is_empty() {
-            let findings = names.check_thoroughly(&wish.platform, domain, &wish.dns.verify).await;
-            checked.push(Checked { title: format!("DNS of {}", domain.unicode()), findings });
+            let (findings, basis) = names.check_thoroughly(&wish.platform, domain, &wish.dns.verify).await;
+            checked.push(Checked::new(format!("DNS of {}", domain.unicode()), findings).with_basis(basis));
         }
     }
     Ok(checked)

@@ -264,6 +264,56 @@ async fn a_full_disk_of_the_ledger_stops_before_anything_is_sent() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_about_to_be_sent_twice_halts_the_account() {
+    let (source, target) = (source(), World::new(500));
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let ledger = Ledger::new(journal.db());
+    // A defect: while the first window is on its way, a message of a later one is put down as delivered.
+    let db = journal.db();
+    target.on_append(Hook::new(move |w| {
+        if w.appends == 1 {
+            let insert = "INSERT INTO ledger_message (folder, validity, uid, state)
+                          SELECT id, (SELECT max(source_validity) FROM ledger_window), 8, 'acked' FROM ledger_folder
+                          WHERE path LIKE '%INBOX%'";
+            assert_eq!(db.lock().unwrap().execute(insert, []).unwrap(), 1);
+        }
+    }));
+    let error = pass(&source, &target, &ledger).await.unwrap_err();
+    let CopyError::Ledger { source: why, .. } = &error else { panic!("{error:?}") };
+    assert!(matches!(**why, LedgerError::AlreadySent { uid: 8, .. }), "{error:?}");
+    let sent = target.mail()["INBOX"].iter().filter(|m| m.bytes == b"no header and no end").count();
+    assert_eq!(sent, 0, "the message itself was not sent");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_and_a_server_that_moves_send_nothing_again() {
+    let (source, target) = (source(), World::new(500));
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path()).unwrap();
+    let ledger = Ledger::new(journal.db());
+    target.with(|w| w.refuses = Some("body 4"));
+    pass(&source, &target, &ledger).await.unwrap();
+    let before = (target.mail(), target.with(|w| w.appends));
+    // Everything with a time in it was written years ahead, or long ago.
+    for shift in ["+40 years", "-40 years"] {
+        let times = format!(
+            "UPDATE ledger_failure SET first = strftime('%Y-%m-%dT%H:%M:%SZ', first, '{shift}'),
+                                       last = strftime('%Y-%m-%dT%H:%M:%SZ', last, '{shift}')"
+        );
+        assert_eq!(journal.db().lock().unwrap().execute(&times, []).unwrap(), 1);
+        let report = pass(&source, &target, &ledger).await.unwrap();
+        assert_eq!((target.mail(), target.with(|w| w.appends)), before);
+        assert_eq!((report.total.copied, report.failed.len()), (9, 1));
+    }
+    // The same mailboxes behind other addresses: a store does not know where it is.
+    let (moved_source, moved_target) = (World(Arc::clone(&source.0)), World(Arc::clone(&target.0)));
+    moved_source.with(|w| w.folders.get_mut("INBOX").unwrap().modseq += 1);
+    pass(&moved_source, &moved_target, &ledger).await.unwrap();
+    assert_eq!((target.mail(), target.with(|w| w.appends)), before);
+}
+
+#[tokio::test]
 async fn clocks_names_and_tokens_that_change_do_not_change_who_is_who() {
     // The connection breaks at each step and is made again, as it is when a token expires or an address changes. What
     // is known of messages is neither of those nor a time.
@@ -298,6 +348,109 @@ async fn an_ok_for_what_is_not_stored_is_a_failure() {
         let failed: Vec<_> = report.failed.iter().map(|f| (f.uid, f.class.as_str())).collect();
         assert_eq!(failed, [(4, "not-stored")], "{kind}");
         assert_eq!(target.mail()["INBOX"].len(), 7);
+    }
+}
+
+// --- a journal that is lost
+
+/// A pass over a target that alters what it is given, and the ledger lost after it.
+async fn altered_and_forgotten(source: &World) -> World {
+    let target = World::new(500);
+    target.with(|w| w.alters = true);
+    pass(source, &target, &Ledger::in_memory().unwrap()).await.unwrap();
+    target
+}
+
+fn inbox(world: &World) -> usize {
+    world.mail()["INBOX"].len()
+}
+
+#[tokio::test]
+async fn a_lost_journal_and_a_target_that_alters_octets_double_nothing() {
+    let source = World::new(100);
+    for n in 1..=7 {
+        source.put("INBOX", &["\\Seen"], DATE, &letter(n));
+    }
+    // Equal messages are as many as they are.
+    source.put("INBOX", &[], DATE, &letter(2));
+    let target = altered_and_forgotten(&source).await;
+    source.put("INBOX", &[], DATE, &letter(8));
+    let ledger = Ledger::in_memory().unwrap();
+    let report = pass(&source, &target, &ledger).await.unwrap();
+    assert_eq!(inbox(&target), 9, "what was there is known, and the new one is sent");
+    assert_eq!((report.total.present, report.total.weak, report.total.copied), (8, 8, 1));
+    assert!(report.total.balances());
+    assert!(report.remarks.iter().any(|r| r.contains("by header, date and size")), "{:?}", report.remarks);
+    let row = folder_row(&ledger, "INBOX");
+    let rows = ledger.messages(row.id, row.source_validity).unwrap();
+    assert_eq!(rows.values().filter(|r| r.is_weak()).count(), 8, "the ledger tells weak from strong");
+    assert_same(&source, &target);
+    let again = pass(&source, &target, &ledger).await.unwrap();
+    assert_eq!((inbox(&target), again.total.weak), (9, 8));
+}
+
+#[tokio::test]
+async fn octets_come_before_marks_in_the_whole_folder() {
+    // The target has the second message as it is, and another one that looks like it by its marks.
+    let source = World::new(100);
+    let twin = letter(1).replace("body 1", "body i");
+    source.put("INBOX", &[], DATE, &letter(1));
+    for n in 2..=5 {
+        source.put("INBOX", &[], DATE, &letter(n));
+    }
+    source.put("INBOX", &[], DATE, &twin);
+    let target = World::new(500);
+    target.put("INBOX", &[], DATE, &twin);
+    let report = pass(&source, &target, &Ledger::in_memory().unwrap()).await.unwrap();
+    assert_eq!((report.total.present, report.total.weak, report.total.copied), (1, 0, 5));
+    assert_same(&source, &target);
+}
+
+#[tokio::test]
+async fn marks_that_do_not_tell_one_message_from_another_decide_nothing() {
+    let changed = |text: &str| format!("X-Seen-By: me\r\n{text}");
+    let twin = letter(1).replace("body 1", "body i");
+    // Two different messages that look alike, and one of them there in other words.
+    let (source, target) = (World::new(100), World::new(500));
+    source.put("INBOX", &[], DATE, &letter(1));
+    source.put("INBOX", &[], DATE, &twin);
+    target.put("INBOX", &[], DATE, &changed(&twin));
+    let report = pass(&source, &target, &Ledger::in_memory().unwrap()).await.unwrap();
+    assert_eq!((report.total.weak, report.total.copied, inbox(&target)), (0, 2, 3), "rather twice than never");
+    // One that two at the target look like, one with another date, one of another size.
+    for there in [
+        vec![(DATE, changed(&letter(1))), (DATE, changed(&twin))],
+        vec![(" 5-Jan-1971 03:04:06 +0530", changed(&letter(1)))],
+        vec![(DATE, changed(&letter(1)) + &"more\r\n".repeat(3000))],
+    ] {
+        let (source, target) = (World::new(100), World::new(500));
+        source.put("INBOX", &[], DATE, &letter(1));
+        for (date, text) in there {
+            target.put("INBOX", &[], date, &text);
+        }
+        let report = pass(&source, &target, &Ledger::in_memory().unwrap()).await.unwrap();
+        assert_eq!((report.total.weak, report.total.copied), (0, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_crash_at_any_write_of_a_weak_adoption_doubles_nothing() {
+    for n in 1.. {
+        let source = World::new(100);
+        for letters in 1..=5 {
+            source.put("INBOX", &[], DATE, &letter(letters));
+        }
+        let target = altered_and_forgotten(&source).await;
+        source.put("INBOX", &[], DATE, &letter(6));
+        let ledger = Ledger::in_memory().unwrap();
+        ledger.set_fault(Some(Fault::After(n)));
+        let crashed = pass(&source, &target, &ledger).await.is_err();
+        ledger.set_fault(None);
+        let report = pass(&source, &target, &ledger).await.unwrap();
+        assert_eq!((inbox(&target), report.total.weak), (6, 5), "write {n}");
+        if !crashed {
+            break;
+        }
     }
 }
 

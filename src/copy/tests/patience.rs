@@ -22,12 +22,12 @@ use crate::{
         metered::{Meter, Metered},
         pace::Pace,
         store::{
-            Answer, Appended, Change, Fetch, FlagGroup, FolderVerb, Listing, Look, Meta, Opened, Outgoing, Refusal,
-            Store, StoreError, StoreErrorKind, Why,
+            Answer, Appended, Change, Fetch, FlagGroup, FlagsOf, FolderVerb, Listing, Look, Meta, Opened, Outgoing,
+            Refusal, Store, StoreError, StoreErrorKind, Told, Why,
         },
         window::WindowSize,
     },
-    imap::Quirks,
+    imap::{Known, Quirk, Quirks},
     journal::ledger::{Direction, Ledger},
     model::{Address, CopyReport, Event, FolderStatus, MailFilter, MailLimits, PlatformId},
 };
@@ -110,9 +110,9 @@ impl<C: Look + ?Sized> Look for Connection<C> {
         self.0.open(folder).await
     }
 
-    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError> {
+    async fn survey(&mut self, folder: &str, known: Known) -> Result<(Opened, Option<Told>), StoreError> {
         self.1.check()?;
-        self.0.survey(folder, since).await
+        self.0.survey(folder, known).await
     }
 
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
@@ -120,9 +120,19 @@ impl<C: Look + ?Sized> Look for Connection<C> {
         self.0.scan(first, last).await
     }
 
+    async fn sweep(&mut self, first: u32, last: u32) -> Result<Vec<Meta>, StoreError> {
+        self.1.check()?;
+        self.0.sweep(first, last).await
+    }
+
     async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
         self.1.check()?;
         self.0.some(uids).await
+    }
+
+    async fn flags(&mut self, folder: &str, uids: &[u32]) -> Result<(Opened, FlagsOf), StoreError> {
+        self.1.check()?;
+        self.0.flags(folder, uids).await
     }
 
     async fn changed(&mut self, since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
@@ -132,6 +142,10 @@ impl<C: Look + ?Sized> Look for Connection<C> {
 
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
         self.0.labels().await
+    }
+
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError> {
+        self.0.gmail_ids().await
     }
 
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
@@ -160,10 +174,11 @@ impl Change for Connection<dyn Change> {
         self.0.folders(verb, folders).await
     }
 
-    async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {
-        let Some(why) = self.1.mood() else { return self.0.append(folder, messages).await };
+    async fn append(&mut self, folder: &str, messages: &[Outgoing], each: bool) -> Answer {
+        let Some(why) = self.1.mood() else { return self.0.append(folder, messages, each).await };
         let refusal = Refusal { why, text: "Request is throttled.".to_owned() };
-        let one = if messages.len() > 1 { Appended::BatchRefused(refusal) } else { Appended::Refused(refusal) };
+        let one =
+            if messages.len() > 1 && !each { Appended::BatchRefused(refusal) } else { Appended::Refused(refusal) };
         Answer { results: vec![one; messages.len()], error: None }
     }
 
@@ -178,6 +193,14 @@ impl Change for Connection<dyn Change> {
 
     fn takes_nul(&self) -> bool {
         self.0.takes_nul()
+    }
+
+    fn waits(&self) -> bool {
+        self.0.waits()
+    }
+
+    fn learn(&self, quirk: Quirk) {
+        self.0.learn(quirk);
     }
 }
 

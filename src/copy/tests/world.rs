@@ -9,10 +9,10 @@ use async_trait::async_trait;
 
 use crate::{
     copy::store::{
-        Answer, Appended, Change, Fetch, Fetched, FlagGroup, FolderVerb, Listed, Listing, Look, Meta, Opened, Outgoing,
-        Refusal, Store, StoreError, StoreErrorKind, Why,
+        Answer, Appended, Change, Fetch, Fetched, FlagGroup, FlagsOf, FolderVerb, Listed, Listing, Look, Meta, Opened,
+        Outgoing, Refusal, Store, StoreError, StoreErrorKind, Told, Why,
     },
-    imap::{Body, InternalDate},
+    imap::{Body, InternalDate, Known, Quirk},
     model::{FolderPath, FolderStatus},
 };
 
@@ -93,6 +93,9 @@ pub(super) struct Inner {
     pub(super) half_refused: Option<usize>,
     /// A message with this text gets an OK and is not stored.
     pub(super) swallows: Option<&'static str>,
+    /// Every batch is refused.
+    pub(super) refuses_batches: bool,
+    pub(super) learned: BTreeSet<Quirk>,
     hook: Hook,
     /// APPEND commands.
     pub(super) appends: u64,
@@ -128,6 +131,8 @@ impl World {
             dead: false,
             half_refused: None,
             swallows: None,
+            refuses_batches: false,
+            learned: BTreeSet::new(),
             hook: Hook::default(),
             appends: 0,
             appended: 0,
@@ -285,7 +290,7 @@ impl Look for Connection {
             status: Some(status(folder)),
         };
         let folders = self.world.with(|w| w.folders.iter().map(folder).collect());
-        Ok(Listing { delimiter: Some('/'), prefix: String::new(), labels: false, folders })
+        Ok(Listing { delimiter: Some('/'), folders, ..Listing::default() })
     }
 
     async fn status(&mut self, folder: &str) -> Result<FolderStatus, StoreError> {
@@ -311,10 +316,16 @@ impl Look for Connection {
         })
     }
 
-    async fn survey(&mut self, folder: &str, since: Option<u64>) -> Result<(Opened, Option<Vec<Meta>>), StoreError> {
+    async fn survey(&mut self, folder: &str, known: Known) -> Result<(Opened, Option<Told>), StoreError> {
         let opened = self.open(folder).await?;
-        let metas = if since.is_none() { Some(self.scan(1, None).await?) } else { None };
-        Ok((opened, metas))
+        let Known::Nothing = known else { return Ok((opened, None)) };
+        let metas = self.scan(1, None).await?;
+        Ok((opened, Some(Told { metas, vanished: Vec::new() })))
+    }
+
+    async fn sweep(&mut self, first: u32, last: u32) -> Result<Vec<Meta>, StoreError> {
+        let all = self.scan(first, Some(last)).await?;
+        Ok(all.into_iter().map(|meta| Meta { size: 0, ..meta }).collect())
     }
 
     async fn scan(&mut self, first: u32, last: Option<u32>) -> Result<Vec<Meta>, StoreError> {
@@ -340,6 +351,12 @@ impl Look for Connection {
     async fn some(&mut self, uids: &[u32]) -> Result<Vec<Meta>, StoreError> {
         let all = self.scan(1, None).await?;
         Ok(all.into_iter().filter(|m| uids.contains(&m.uid)).collect())
+    }
+
+    async fn flags(&mut self, folder: &str, uids: &[u32]) -> Result<(Opened, FlagsOf), StoreError> {
+        let opened = self.open(folder).await?;
+        let some = self.some(uids).await?;
+        Ok((opened, some.into_iter().map(|m| (m.uid, m.flags)).collect()))
     }
 
     async fn changed(&mut self, _since: u64) -> Result<Option<Vec<Meta>>, StoreError> {
@@ -373,6 +390,10 @@ impl Look for Connection {
     }
 
     async fn labels(&mut self) -> Result<BTreeMap<u32, BTreeSet<String>>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn gmail_ids(&mut self) -> Result<BTreeMap<u32, u64>, StoreError> {
         Ok(BTreeMap::new())
     }
 
@@ -424,12 +445,12 @@ impl Change for Connection {
         Ok(done)
     }
 
-    async fn append(&mut self, folder: &str, messages: &[Outgoing]) -> Answer {
+    async fn append(&mut self, folder: &str, messages: &[Outgoing], each: bool) -> Answer {
         if let Err(error) = self.alive() {
             return Answer { results: vec![Appended::NotSent; messages.len()], error: Some(error) };
         }
         let stored: Vec<Message> = messages.iter().map(read).collect();
-        let (answer, broken) = self.world.with(|w| w.append(folder, stored));
+        let (answer, broken) = self.world.with(|w| w.append(folder, stored, each));
         self.broken = broken;
         answer
     }
@@ -455,6 +476,16 @@ impl Change for Connection {
     fn takes_nul(&self) -> bool {
         false
     }
+
+    fn waits(&self) -> bool {
+        false
+    }
+
+    fn learn(&self, quirk: Quirk) {
+        self.world.with(|w| {
+            w.learned.insert(quirk);
+        });
+    }
 }
 
 fn read(out: &Outgoing) -> Message {
@@ -466,8 +497,10 @@ fn read(out: &Outgoing) -> Message {
 }
 
 impl Inner {
-    fn append(&mut self, folder: &str, messages: Vec<Message>) -> (Answer, bool) {
+    fn append(&mut self, folder: &str, messages: Vec<Message>, each: bool) -> (Answer, bool) {
         let folder = &self.key(folder);
+        let known = self.learned.contains(&Quirk::MultiappendUnreliable);
+        let multi = self.batch == Batch::Multi && !each && !known;
         self.appends += 1;
         self.changes += 1;
         let hook = self.hook.clone();
@@ -480,7 +513,7 @@ impl Inner {
             && self.appends == at
         {
             // Half of a pipeline arrives, or the whole of a batch.
-            let arrived = if self.batch == Batch::Multi { n } else { n.div_ceil(2) };
+            let arrived = if multi { n } else { n.div_ceil(2) };
             for message in messages.into_iter().take(arrived) {
                 match landing {
                     Landing::Never => {}
@@ -498,9 +531,15 @@ impl Inner {
         };
         let breaks = |w: &Self, m: &Message| w.breaks.is_some_and(|text| contains(&m.bytes, text));
         let refusal = |why| Refusal { why, text: "no".to_owned() };
-        if self.batch == Batch::Multi {
+        if multi {
             if messages.iter().any(|m| breaks(self, m)) {
                 return (unknown(true), true);
+            }
+            if self.refuses_batches && n > 1 {
+                return (
+                    Answer { results: vec![Appended::BatchRefused(refusal(Why::Rejected)); n], error: None },
+                    false,
+                );
             }
             let room = self.room.map(|room| room - self.folders.values().map(|f| f.messages.len()).sum::<usize>());
             let over = room.is_some_and(|room| messages.len() > room).then_some(Why::Full);

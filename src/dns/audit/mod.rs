@@ -7,6 +7,7 @@
 mod caa;
 mod dkim;
 mod dmarc;
+mod joined;
 mod mta_sts;
 mod mx;
 mod resolvers;
@@ -26,6 +27,7 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 pub use self::{
+    joined::join,
     mta_sts::{Policy, PolicyMode},
     resolvers::compare,
     web::{Page, Web, WebError, Wire},
@@ -56,6 +58,8 @@ pub struct Audit<'a> {
     pub web: Option<&'a dyn Web>,
     /// Selectors of keys to look at besides those the platform names.
     pub selectors: &'a [String],
+    /// Whether `dns` may serve some names only, as a server does that the user names; a resolver serves all.
+    pub partial: bool,
 }
 
 /// The findings of an audit, with every question asked for them.
@@ -77,7 +81,9 @@ impl Audit<'_> {
         if !answered {
             return Audited::default();
         }
-        let scene = Scene { audit: self, answers: Mutex::default(), until: Instant::now() + PATIENCE };
+        // A label that nobody publishes, and that no server can have been prepared for.
+        let canary = format!("rehome-{:08x}", rand::random::<u32>());
+        let scene = Scene { audit: self, canary, answers: Mutex::default(), until: Instant::now() + PATIENCE };
         let mut findings = zone::check(&scene).await;
         findings.extend(mx::check(&scene).await);
         findings.extend(spf::check(&scene).await);
@@ -98,6 +104,7 @@ impl Audit<'_> {
 /// An audit on its way.
 struct Scene<'a> {
     audit: &'a Audit<'a>,
+    canary: String,
     answers: Mutex<BTreeMap<Question, Verdict>>,
     until: Instant,
 }
@@ -143,7 +150,7 @@ impl Scene<'_> {
         let (name, subject) = (name.trim_end_matches('.'), format!("{name} {rtype}"));
         let own = name == self.domain().as_str() || name.ends_with(&format!(".{}", self.domain()));
         let refused = matches!(verdict, Verdict::Refused | Verdict::Lame | Verdict::Unreachable { .. });
-        if refused && !own {
+        if self.audit.partial && refused && !own {
             let message = format!("the {rtype} records of {name} are not served by the server that was asked");
             return finding("dns-elsewhere", Severity::Info, subject, message)
                 .actual(why(verdict))
@@ -153,6 +160,12 @@ impl Scene<'_> {
         finding("dns-unknown", Severity::Unknown, subject, message)
             .actual(why(verdict))
             .fix("ask again later; as long as it is unknown, nothing is concluded from it")
+    }
+
+    /// The same for a question that decides nothing about mail: its answer is missed, and nobody has to wait for it.
+    fn aside(unsure: Finding) -> Finding {
+        let severity = if unsure.severity == Severity::Unknown { Severity::Info } else { unsure.severity };
+        Finding { severity, ..unsure }
     }
 
     /// What the domain's own servers said to a question, all of them together.

@@ -17,7 +17,8 @@ pub(super) async fn check(scene: &Scene<'_>) -> Vec<Finding> {
     for host in scene.mail_servers().into_iter().filter(|h| scene.is_own(h)) {
         let Ok(Host::At(addresses)) = scene.host(&host).await else { continue };
         for ip in addresses.iter().filter_map(|a| a.parse().ok()) {
-            out.push(one(scene, &host, ip).await.unwrap_or_else(|unsure| *unsure));
+            // Others own the names of addresses, and mail arrives without them.
+            out.push(one(scene, &host, ip).await.unwrap_or_else(|unsure| Scene::aside(*unsure)));
         }
     }
     out

@@ -1,4 +1,5 @@
-//! Services that mail programs look up (RFC 6186, RFC 8314 5.1, RFC 5804 1.8), as far as the domain offers them.
+//! Services that mail programs look up (RFC 6186, RFC 8314 5.1, RFC 5804 1.8, RFC 6764 3, RFC 8620 2.2), as far as the
+//! domain offers them.
 
 use super::{Host, Scene};
 use crate::{
@@ -7,7 +8,20 @@ use crate::{
     model::RecordType,
 };
 
-const SERVICES: [&str; 7] = ["_imap", "_imaps", "_pop3", "_pop3s", "_submission", "_submissions", "_sieve"];
+const SERVICES: [&str; 12] = [
+    "_imap",
+    "_imaps",
+    "_pop3",
+    "_pop3s",
+    "_submission",
+    "_submissions",
+    "_sieve",
+    "_jmap",
+    "_caldav",
+    "_caldavs",
+    "_carddav",
+    "_carddavs",
+];
 
 pub(super) async fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut out = Vec::new();
@@ -15,7 +29,7 @@ pub(super) async fn check(scene: &Scene<'_>) -> Vec<Finding> {
     for service in SERVICES {
         let name = format!("{service}._tcp.{}", scene.domain());
         match scene.values(&name, RecordType::Srv).await {
-            Err(unsure) => out.push(*unsure),
+            Err(unsure) => out.push(Scene::aside(*unsure)),
             Ok(values) if values.is_empty() => {}
             Ok(values) => {
                 let wrong = one(scene, &name, &values).await;
@@ -48,7 +62,7 @@ async fn one(scene: &Scene<'_>, name: &str, values: &[String]) -> Vec<Finding> {
     let mut out = Vec::new();
     for target in targets {
         match scene.host(target).await {
-            Err(unsure) => out.push(*unsure),
+            Err(unsure) => out.push(Scene::aside(*unsure)),
             Ok(Host::At(_)) => {}
             Ok(Host::Alias(of)) => {
                 let message = format!("{target} is an alias of {of}, which a service must not be (RFC 2782)");

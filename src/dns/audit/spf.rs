@@ -23,22 +23,48 @@ const PLAIN: usize = 512;
 
 pub(super) async fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let domain = scene.domain().as_str();
-    let texts = scene.own(domain, RecordType::Txt);
+    let mut out = size(domain, &scene.own(domain, RecordType::Txt));
+    let records = records(scene);
+    for (text, servers) in &records {
+        let found = judge(scene, text).await;
+        out.extend(found.into_iter().map(|f| match records.len() {
+            1 => f,
+            _ => Finding { message: format!("{} (at {})", f.message, servers.join(", ")), ..f },
+        }));
+    }
+    out
+}
+
+/// The records that the servers of the domain have, each with its servers. No record and several at one server are
+/// judged there already.
+fn records<'a>(scene: &'a Scene<'_>) -> BTreeMap<String, Vec<&'a str>> {
+    let question = Question { name: scene.domain().to_string(), rtype: RecordType::Txt };
+    let mut out: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (server, told) in &scene.audit.view.servers {
+        let values = told.answers.get(&question).map(Verdict::values).unwrap_or_default();
+        let mut texts = values.iter().filter(|t| is_record(t));
+        if let (Some(text), None) = (texts.next(), texts.next()) {
+            out.entry(text.clone()).or_default().push(server);
+        }
+    }
+    out
+}
+
+/// What one record comes to, as if every server had it.
+async fn judge(scene: &Scene<'_>, text: &str) -> Vec<Finding> {
+    let domain = scene.domain().as_str();
+    let Ok(record) = parse(text) else { return Vec::new() };
+    let world = Overlay { below: scene, domain, text };
+    let found = reach(&world, domain, &record).await;
+    let mut out = costs(scene, text, &found);
     let wanted = scene.audit.expected.iter().find(|r| r.topic == DnsTopic::Spf).map(|r| r.value.as_str());
-    let records: Vec<&String> = texts.iter().filter(|t| is_record(t)).collect();
-    let mut out = size(domain, &texts);
-    // No record, several and unreadable ones are judged at each server already.
-    let [text] = records.as_slice() else { return out };
-    let Ok(record) = parse(text) else { return out };
-    let found = reach(scene, domain, &record).await;
-    out.extend(costs(scene, text, &found));
     if let Some(wanted) = wanted {
-        out.extend(platform(scene, text, wanted).await);
+        out.extend(platform(scene, &world, wanted).await);
         out.extend(merged(scene, text, wanted, &found).await);
     }
     let left = scene.audit.leaving.iter().find(|r| r.topic == DnsTopic::Spf);
     if let Some(record) = left {
-        out.extend(source(scene, text, &record.value).await);
+        out.extend(source(scene, &world, &record.value).await);
     }
     out
 }
@@ -103,7 +129,7 @@ struct Tried {
 }
 
 /// Evaluates the record of the domain for addresses that a platform's own record lets in.
-async fn tried(scene: &Scene<'_>, wanted: &str) -> Option<Tried> {
+async fn tried(scene: &Scene<'_>, world: &Overlay<'_>, wanted: &str) -> Option<Tried> {
     let domain = scene.domain().as_str();
     let senders = reach(scene, domain, &parse(wanted).ok()?).await;
     let mut out = Tried { denied: BTreeMap::new(), passed: 0, complete: senders.unknown.is_empty() };
@@ -116,7 +142,7 @@ async fn tried(scene: &Scene<'_>, wanted: &str) -> Option<Tried> {
             receiver: "unknown".to_owned(),
             time: 0,
         };
-        match evaluate(scene, &request).await.result {
+        match evaluate(world, &request).await.result {
             Outcome::Pass => out.passed += 1,
             // What could not be asked is told elsewhere.
             Outcome::TempError => {}
@@ -129,9 +155,9 @@ async fn tried(scene: &Scene<'_>, wanted: &str) -> Option<Tried> {
 }
 
 /// Whether the platform that is being left may still send: what waits there goes out after the move.
-async fn source(scene: &Scene<'_>, text: &str, wanted: &str) -> Option<Finding> {
-    let domain = scene.domain();
-    let (result, ip) = tried(scene, wanted).await?.denied.into_iter().next()?;
+async fn source(scene: &Scene<'_>, world: &Overlay<'_>, wanted: &str) -> Option<Finding> {
+    let (domain, text) = (scene.domain(), world.text);
+    let (result, ip) = tried(scene, world, wanted).await?.denied.into_iter().next()?;
     let message = format!("{ip}, a sender of the platform that is being left, does not pass: receivers get `{result}`");
     let publish =
         format!("until nothing is sent from there any more, publish\n{domain}. TXT \"{}\"", merge_spf(text, wanted));
@@ -140,9 +166,9 @@ async fn source(scene: &Scene<'_>, text: &str, wanted: &str) -> Option<Finding> 
 }
 
 /// Whether the platform's own senders pass, by evaluating the record for addresses of theirs.
-async fn platform(scene: &Scene<'_>, text: &str, wanted: &str) -> Vec<Finding> {
-    let domain = scene.domain().as_str();
-    let Some(Tried { denied, passed, complete }) = tried(scene, wanted).await else { return Vec::new() };
+async fn platform(scene: &Scene<'_>, world: &Overlay<'_>, wanted: &str) -> Vec<Finding> {
+    let (domain, text) = (scene.domain().as_str(), world.text);
+    let Some(Tried { denied, passed, complete }) = tried(scene, world, wanted).await else { return Vec::new() };
     let subject = format!("{domain} SPF");
     let mut out = Vec::new();
     for (result, ip) in &denied {

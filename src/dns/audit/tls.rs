@@ -63,7 +63,7 @@ async fn reports(scene: &Scene<'_>) -> Option<Finding> {
     let name = format!("_smtp._tls.{}", scene.domain());
     let values = match scene.values(&name, RecordType::Txt).await {
         Ok(values) => values,
-        Err(unsure) => return Some(*unsure),
+        Err(unsure) => return Some(Scene::aside(*unsure)),
     };
     let subject = format!("{name} TXT");
     let say = |code, severity, message: &str| finding(code, severity, &subject, message).actual(values.join(", "));

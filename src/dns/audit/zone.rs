@@ -9,9 +9,6 @@ use crate::{
     model::{RecordType, Verdict},
 };
 
-/// A label that nobody publishes.
-const CANARY: &str = "rehome-no-such-name";
-
 pub(super) async fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let domain = scene.domain();
     let mut out = Vec::new();
@@ -29,16 +26,14 @@ pub(super) async fn check(scene: &Scene<'_>) -> Vec<Finding> {
         let message = format!("*.{domain} answers for every name below {domain}: records may seem to exist");
         out.push(finding("wildcard", Severity::Info, format!("*.{domain}"), message).actual(list.join(", ")));
     }
-    if !wild.contains(&RecordType::Txt) {
-        out.extend(doubled(scene).await);
-    }
+    out.extend(doubled(scene, &wild).await);
     out
 }
 
 async fn wildcards(scene: &Scene<'_>) -> Vec<RecordType> {
-    let name = format!("{CANARY}.{}", scene.domain());
+    let name = format!("{}.{}", scene.canary, scene.domain());
     let mut out = Vec::new();
-    for rtype in [RecordType::A, RecordType::Cname, RecordType::Mx, RecordType::Txt] {
+    for rtype in [RecordType::A, RecordType::Cname, RecordType::Mx, RecordType::Srv, RecordType::Txt] {
         if matches!(scene.ask(&name, rtype).await, Verdict::Found { .. }) {
             out.push(rtype);
         }
@@ -47,18 +42,21 @@ async fn wildcards(scene: &Scene<'_>) -> Vec<RecordType> {
 }
 
 /// `_dmarc.example.org.example.org`: the domain was written behind a name that has it already.
-async fn doubled(scene: &Scene<'_>) -> Vec<Finding> {
+async fn doubled(scene: &Scene<'_>, wild: &[RecordType]) -> Vec<Finding> {
     let domain = scene.domain();
-    let usual = ["_dmarc", "_mta-sts", "_smtp._tls"].map(|label| format!("{label}.{domain}"));
-    let texts = scene.audit.expected.iter().filter(|r| r.rtype == RecordType::Txt && r.name != domain.as_str());
-    let names: BTreeSet<String> = usual.into_iter().chain(texts.map(|r| r.name.clone())).collect();
+    let usual = ["_dmarc", "_mta-sts", "_smtp._tls"].map(|label| (format!("{label}.{domain}"), RecordType::Txt));
+    let wanted = scene.audit.expected.iter().filter(|r| r.name != domain.as_str()).map(|r| (r.name.clone(), r.rtype));
+    let selectors = scene.audit.selectors.iter().map(|s| (format!("{s}._domainkey.{domain}"), RecordType::Txt));
+    let names: BTreeSet<(String, RecordType)> = usual.into_iter().chain(wanted).chain(selectors).collect();
     let mut out = Vec::new();
-    for name in names {
+    // A wildcard answers for names that nobody wrote; an alias answers for every type.
+    let told = |rtype: &RecordType| wild.contains(rtype) || wild.contains(&RecordType::Cname);
+    for (name, rtype) in names.into_iter().filter(|(_, rtype)| !told(rtype)) {
         let twice = format!("{name}.{domain}");
-        if let Verdict::Found { values, .. } = scene.ask(&twice, RecordType::Txt).await {
+        if let Verdict::Found { values, .. } = scene.ask(&twice, rtype).await {
             let message = format!("{twice} exists: the domain was written twice, and nobody looks there");
             out.push(
-                finding("name-doubled", Severity::Error, format!("{twice} TXT"), message)
+                finding("name-doubled", Severity::Error, format!("{twice} {rtype}"), message)
                     .actual(values.join(", "))
                     .fix(format!("move it to {name}")),
             );

@@ -74,7 +74,9 @@ pub(super) fn shown(values: &[String]) -> String {
     if values.is_empty() { "no record".to_owned() } else { values.join(", ") }
 }
 
-pub(in crate::dns) fn why(verdict: &Verdict) -> String {
+/// What happened to a question that was not answered, as the end of a sentence.
+#[must_use]
+pub fn why(verdict: &Verdict) -> String {
     match verdict {
         Verdict::ServFail => "it failed to answer (SERVFAIL)".to_owned(),
         Verdict::Refused => "it refused to answer (REFUSED)".to_owned(),

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Complete as _, Scene, answers::shown, finding, key::judge_key, severity, zone_line};
+use super::{
+    Complete as _, Scene, answers::shown, finding, key::judge_key, lacks_dot, publish, severity, wanted as told,
+};
 use crate::{
     diag::{Finding, Severity},
     model::{DnsTopic, ExpectedRecord, RecordType},
@@ -19,45 +21,84 @@ pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn one(scene: &Scene<'_>, record: &ExpectedRecord) -> Vec<Finding> {
-    let key_there = record.rtype == RecordType::Cname
-        && scene.answers(&record.name, RecordType::Txt).known().any(|values| !values.is_empty());
+    // What stands behind the alias, as far as the servers of the domain know it; others are asked by the audit.
+    let behind: Vec<&[String]> = match record.rtype {
+        RecordType::Cname => scene.answers(&record.name, RecordType::Txt).known().collect(),
+        _ => Vec::new(),
+    };
+    let domain = scene.domain.as_str();
     scene.judge(&record.name, record.rtype, |values| match record.rtype {
-        RecordType::Cname => alias(record, values, key_there),
+        RecordType::Cname => alias(record, domain, values, &behind),
         _ => key(record, values),
     })
 }
 
 fn draft(record: &ExpectedRecord, values: &[String], code: &str, how_bad: Severity, message: String) -> Finding {
-    finding(code, how_bad, &record.name, message)
-        .expected(format!("{} {}", record.rtype, record.value))
-        .actual(shown(values))
-}
-
-fn publish(record: &ExpectedRecord) -> String {
-    format!("publish\n{}", zone_line(record))
+    finding(code, how_bad, &record.name, message).expected(told(record)).actual(shown(values))
 }
 
 /// The platform keeps the key; the domain holds an alias to it.
-fn alias(record: &ExpectedRecord, values: &[String], key_there: bool) -> Vec<Finding> {
+fn alias(record: &ExpectedRecord, domain: &str, values: &[String], behind: &[&[String]]) -> Vec<Finding> {
     let name = &record.name;
-    let out = match values {
-        [target] if target.eq_ignore_ascii_case(&record.value) => {
-            draft(record, values, "dkim-ok", Severity::Ok, format!("{name} leads to the platform's key"))
-        }
-        [] if key_there => {
+    let say = |code, how_bad, message: String| vec![draft(record, values, code, how_bad, message).fix(publish(record))];
+    match values {
+        [target] if target.eq_ignore_ascii_case(&record.value) => reached(record, target, behind),
+        [] if behind.iter().any(|texts| !texts.is_empty()) => {
             let message = format!("{name} holds a key of its own instead of an alias to the platform's");
-            draft(record, values, "dkim-wrong-type", severity(record.need), message).fix(publish(record))
+            say("dkim-wrong-type", severity(record.need), message)
         }
         [] => {
             let message = format!("{name} is missing: the platform cannot sign with this key");
-            draft(record, values, "dkim-missing", severity(record.need), message).fix(publish(record))
+            say("dkim-missing", severity(record.need), message)
         }
-        _ => {
-            let message = format!("{name} leads elsewhere than to the platform's key");
-            draft(record, values, "dkim-wrong-target", Severity::Error, message).fix(publish(record))
+        [target] if lacks_dot(target, &record.value, domain) => {
+            let message = format!("{name} leads to {target}, which ends with the domain: its final dot is missing");
+            say("target-doubled", Severity::Error, message)
         }
-    };
-    vec![out]
+        _ => say("dkim-wrong-target", Severity::Error, format!("{name} leads elsewhere than to the platform's key")),
+    }
+}
+
+/// The alias is right; what it leads to has to be a key.
+fn reached(record: &ExpectedRecord, target: &str, behind: &[&[String]]) -> Vec<Finding> {
+    let name = &record.name;
+    match behind {
+        [] => {
+            let message = format!("{name} leads to the platform's key");
+            vec![finding("dkim-ok", Severity::Ok, name, message).expected(told(record)).actual(target)]
+        }
+        answers => answers.iter().flat_map(|texts| behind_alias(name, target, severity(record.need), texts)).collect(),
+    }
+}
+
+/// What is wrong with the texts that an alias of a key leads to; one calm finding when nothing is.
+pub(in crate::dns) fn behind_alias(name: &str, target: &str, how_bad: Severity, texts: &[String]) -> Vec<Finding> {
+    let say = |code: &str, severity, message: String| finding(code, severity, name, message);
+    match texts {
+        [] => {
+            let message = format!("{name} leads to {target}, and there is no key");
+            let fix = "let the platform make the key; when it has others, publish those and remove this alias";
+            vec![say("dkim-target-missing", how_bad, message).actual(format!("CNAME {target}")).fix(fix)]
+        }
+        [text] => {
+            let wrong = judge_key(text);
+            let grave = wrong.iter().any(|w| w.severity != Severity::Info);
+            let mut out: Vec<Finding> = wrong
+                .into_iter()
+                .map(|w| say(w.code, w.severity, format!("{name}: {}", w.message)).actual(text.clone()).fix(w.fix))
+                .collect();
+            if !grave {
+                out.push(
+                    say("dkim-ok", Severity::Ok, format!("{name} leads to a key")).actual(format!("CNAME {target}")),
+                );
+            }
+            out
+        }
+        several => {
+            let message = format!("{name} leads to {} records: which of them is the key is undefined", several.len());
+            vec![say("dkim-multiple", Severity::Error, message).actual(shown(several)).fix("keep one of them")]
+        }
+    }
 }
 
 /// The key itself.

@@ -7,19 +7,24 @@ mod dmarc;
 mod key;
 mod mx;
 mod ownership;
+mod servers;
 mod spf;
 #[cfg(test)]
 mod table;
+mod texts;
+mod tree;
 
 use std::collections::BTreeSet;
 
-pub(super) use answers::why;
-pub(super) use dkim::tags;
-pub(super) use dmarc::policy_names;
+pub use answers::why;
+pub(super) use dkim::{behind_alias, tags};
+pub(super) use dmarc::{inherited as inherited_policy, is_record as is_dmarc};
 pub(super) use key::judge_key;
 pub use spf::merge as merge_spf;
+pub(super) use tree::{Policy as DmarcPolicy, names as walk, organization};
 
 use self::answers::Answers;
+use super::platforms::shown_at;
 use crate::{
     diag::{Finding, Severity},
     model::{DnsTopic, DnsView, Domain, ExpectedRecord, Need, Question, RecordType},
@@ -47,7 +52,7 @@ pub fn check(
     if view.servers.is_empty() {
         return vec![finding("dns-no-server", Severity::Unknown, domain, "the DNS of the domain was not looked at")];
     }
-    let mut out = scene.servers();
+    let mut out = servers::check(&scene);
     for topic in topics {
         out.extend(match topic {
             DnsTopic::Mx => mx::check(&scene),
@@ -59,6 +64,7 @@ pub fn check(
             DnsTopic::Ownership => ownership::check(&scene),
         });
     }
+    out.extend(texts::check(view));
     let mut told = BTreeSet::new();
     out.retain(|f| told.insert(f.clone()));
     out
@@ -85,32 +91,6 @@ impl<'a> Scene<'a> {
     /// Judges a question: unknown and differing answers here, the rest by `judge`, which gets no values for "missing".
     fn judge(&self, name: &str, rtype: RecordType, judge: impl Fn(&[String]) -> Vec<Finding>) -> Vec<Finding> {
         self.answers(name, rtype).judge(judge)
-    }
-
-    /// What is wrong with the servers themselves.
-    fn servers(&self) -> Vec<Finding> {
-        let mut out = Vec::new();
-        let answering = |s: &crate::model::ServerView| s.serial.is_some() || s.answers.values().any(|v| v.is_known());
-        for (name, _) in self.view.servers.iter().filter(|(_, s)| !s.authoritative && answering(s)) {
-            let message = format!("{name} is a name server of {} and answers without authority for it", self.domain);
-            let fix = "remove it from the NS records or let it serve the zone";
-            out.push(finding("server-lame", Severity::Warning, name, message).fix(fix));
-        }
-        let serials: BTreeSet<u32> = self.view.servers.values().filter_map(|s| s.serial).collect();
-        if serials.len() > 1 {
-            let told = self.view.servers.iter().filter_map(|(n, s)| Some(format!("{n}: {}", s.serial?)));
-            out.push(
-                finding(
-                    "serials-differ",
-                    Severity::Info,
-                    self.domain,
-                    "the servers hold different versions of the zone",
-                )
-                .actual(told.collect::<Vec<_>>().join(", "))
-                .fix("wait until the secondary servers have caught up"),
-            );
-        }
-        out
     }
 }
 
@@ -157,10 +137,30 @@ fn severity(need: Need) -> Severity {
     }
 }
 
+/// What to do to have a record: the record itself, or where its value is shown. A placeholder is never given out.
+fn publish(record: &ExpectedRecord) -> String {
+    match shown_at(record) {
+        None => format!("publish\n{}", zone_line(record)),
+        Some(place) => format!("publish {} {}: {place}", record.name, record.rtype),
+    }
+}
+
 /// A record as one would type it into a zone.
 fn zone_line(record: &ExpectedRecord) -> String {
     match record.rtype {
         RecordType::Txt => format!("{}. {} \"{}\"", record.name, record.rtype, record.value),
+        _ if record.value.ends_with(" .") => format!("{}. {} {}", record.name, record.rtype, record.value),
         _ => format!("{}. {} {}.", record.name, record.rtype, record.value),
     }
+}
+
+/// What is expected, for people: without the parts that are open.
+fn wanted(record: &ExpectedRecord) -> String {
+    let open = |value: &str| value.replace('*', "...");
+    format!("{} {}", record.rtype, open(&record.value))
+}
+
+/// Whether a target is `wanted` with the domain behind it: its final dot is missing in the zone file.
+fn lacks_dot(target: &str, wanted: &str, domain: &str) -> bool {
+    target.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.')).is_some_and(|rest| rest == wanted)
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::{Complete as _, Scene, answers::shown, finding, severity, zone_line};
+use super::{Complete as _, Scene, answers::shown, finding, publish, severity, zone_line};
 use crate::{
     diag::{Finding, Severity},
     model::{DnsTopic, ExpectedRecord, Need, RecordType},
@@ -40,9 +40,15 @@ pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Finding> {
     let subject = format!("{name} MX");
-    let lines =
-        || wanted.iter().filter(|r| r.need != Need::Optional).map(|r| zone_line(r)).collect::<Vec<_>>().join("\n");
-    let list = || wanted.iter().map(|r| r.value.as_str()).collect::<Vec<_>>().join(", ");
+    let open = wanted.iter().copied().find(|r| r.value.contains('*'));
+    let to_publish = || match open {
+        Some(record) => publish(record),
+        None => {
+            let lines = wanted.iter().filter(|r| r.need != Need::Optional).map(|r| zone_line(r));
+            format!("publish\n{}", lines.collect::<Vec<_>>().join("\n"))
+        }
+    };
+    let list = || wanted.iter().map(|r| r.value.replace('*', "...")).collect::<Vec<_>>().join(", ");
     let draft = |code, severity, message: String| {
         let out = finding(code, severity, &subject, message).actual(shown(values));
         if wanted.is_empty() { out } else { out.expected(list()) }
@@ -51,7 +57,7 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
     if actual.is_empty() {
         let severity = if wanted.is_empty() { Severity::Warning } else { Severity::Error };
         let out = draft("mx-missing", severity, format!("{name} has no MX record: no mail reaches it"));
-        return vec![if wanted.is_empty() { out } else { out.fix(format!("publish\n{}", lines())) }];
+        return vec![if wanted.is_empty() { out } else { out.fix(to_publish()) }];
     }
     if actual.iter().any(|mx| mx.host == ".") {
         let message = if actual.len() == 1 {
@@ -65,18 +71,36 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
         return vec![match (meant, wanted) {
             (true, _) => out,
             (false, []) => out.fix("keep either `0 .` or the mail servers"),
-            _ => out.fix(format!("replace it by\n{}", lines())),
+            _ => out.fix(format!("remove it, and {}", to_publish())),
         }];
     }
     let mut out = malformed(&draft, name, wanted, &actual);
-    if wanted.is_empty() {
-        out.push(draft(
-            "mx-present",
-            Severity::Info,
-            format!("{name} has MX records, and nothing is known to compare them with"),
-        ));
+    let anybody = open.is_some_and(|r| parse(&r.value).is_some_and(|mx| mx.host == "*"));
+    if wanted.is_empty() || anybody {
+        let message = format!("{name} has MX records, and nothing is known to compare them with");
+        let present = draft("mx-present", Severity::Info, message);
+        out.push(match open {
+            Some(_) => present.fix("name the mail servers in the spec, as `dns.mx`, to have them looked at"),
+            None => present,
+        });
         return out;
     }
+    out.extend(compared(&draft, name, wanted, &actual, &to_publish()));
+    if out.is_empty() {
+        out.push(draft("mx-ok", Severity::Ok, format!("mail for {name} goes to the platform")));
+    }
+    out
+}
+
+/// The mail servers held against those of the platform.
+fn compared(
+    draft: &impl Fn(&'static str, Severity, String) -> Finding,
+    name: &str,
+    wanted: &[&ExpectedRecord],
+    actual: &[Exchanger<'_>],
+    to_publish: &str,
+) -> Vec<Finding> {
+    let mut out = Vec::new();
     let expected: Vec<(Exchanger<'_>, Need)> = wanted.iter().filter_map(|r| Some((parse(&r.value)?, r.need))).collect();
     let is_ours = |mx: &&Exchanger<'_>| expected.iter().any(|(e, _)| e.host == mx.host);
     let ours: Vec<&Exchanger<'_>> = actual.iter().filter(is_ours).collect();
@@ -84,7 +108,7 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
         let message = format!("mail for {name} goes elsewhere: none of its MX records is one of the platform's");
         out.push(
             draft("mx-wrong", Severity::Error, message)
-                .fix(format!("when the mailboxes are ready, replace them by\n{}", lines())),
+                .fix(format!("when the mailboxes are ready, remove them, and {to_publish}")),
         );
         return out;
     };
@@ -102,16 +126,17 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
     for (mx, need) in &expected {
         if *need != Need::Optional && !actual.iter().any(|a| a.host == mx.host) {
             let message = format!("MX {} {} is missing", mx.preference, mx.host);
-            let fix = format!("publish\n{name}. MX {} {}.", mx.preference, mx.host);
-            out.push(draft("mx-incomplete", severity(*need), message).fix(fix));
+            let record = wanted.iter().find(|r| parse(&r.value).is_some_and(|w| w.host == mx.host));
+            let missing = draft("mx-incomplete", severity(*need), message);
+            out.push(match record {
+                Some(record) => missing.fix(publish(record)),
+                None => missing,
+            });
         }
     }
     if disordered(&expected, &ours) {
         let message = format!("the platform's mail servers are not tried in its order for {name}");
-        out.push(draft("mx-order", Severity::Warning, message).fix(format!("publish\n{}", lines())));
-    }
-    if out.is_empty() {
-        out.push(draft("mx-ok", Severity::Ok, format!("mail for {name} goes to the platform")));
+        out.push(draft("mx-order", Severity::Warning, message).fix(to_publish));
     }
     out
 }

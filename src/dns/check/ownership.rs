@@ -1,6 +1,6 @@
 //! Proof that a domain belongs to whoever adds it to a platform.
 
-use super::{Complete as _, Scene, answers::shown, finding, severity, zone_line};
+use super::{Complete as _, Scene, answers::shown, finding, publish, severity, wanted as told};
 use crate::{
     diag::{Finding, Severity},
     model::DnsTopic,
@@ -27,10 +27,8 @@ pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
             } else {
                 ("ownership-wrong", severity(record.need), format!("{name} is not what the platform waits for"))
             };
-            let out = finding(code, how_bad, name, message)
-                .expected(format!("{} {}", record.rtype, record.value))
-                .actual(shown(values));
-            vec![if how_bad == Severity::Ok { out } else { out.fix(format!("publish\n{}", zone_line(record))) }]
+            let out = finding(code, how_bad, name, message).expected(told(record)).actual(shown(values));
+            vec![if how_bad == Severity::Ok { out } else { out.fix(publish(record)) }]
         })
     });
     each.collect()

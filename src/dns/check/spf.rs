@@ -1,5 +1,10 @@
 //! Who may send (RFC 7208), as far as the domain's own record tells; the records of others are audited apart.
 
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
 use super::{Complete as _, Scene, answers::shown, finding, severity};
 use crate::{
     diag::{Finding, Severity},
@@ -101,8 +106,10 @@ fn judge(name: &str, wanted: Option<&ExpectedRecord>, values: &[String]) -> Vec<
         [] => {
             let message = format!("{name} does not say who may send its mail");
             let missing = draft("spf-missing", wanted.map_or(Severity::Warning, |w| severity(w.need)), message);
-            let line = text.unwrap_or("v=spf1 ... ~all");
-            out.push(missing.fix(format!("publish\n{name}. TXT \"{line}\"")));
+            out.push(missing.fix(match text {
+                Some(line) => format!("publish\n{name}. TXT \"{line}\""),
+                None => "publish the record of whoever sends; it begins with `v=spf1` and ends with `~all`".to_owned(),
+            }));
             return out;
         }
         [record] => record.as_str(),
@@ -121,8 +128,8 @@ fn judge(name: &str, wanted: Option<&ExpectedRecord>, values: &[String]) -> Vec<
             return out;
         }
     };
-    out.extend(grammar(&draft, record));
-    out.extend(senders(&draft, record, text));
+    out.extend(grammar(&draft, record, text));
+    out.extend(senders(&draft, name, record, text));
     out.extend(ending(&draft, &terms(record)));
     if !out.iter().any(|f| matches!(f.severity, Severity::Warning | Severity::Error)) {
         out.push(draft("spf-ok", Severity::Ok, format!("{name} says who may send its mail")));
@@ -130,13 +137,26 @@ fn judge(name: &str, wanted: Option<&ExpectedRecord>, values: &[String]) -> Vec<
     out
 }
 
-fn grammar(draft: &impl Fn(&'static str, Severity, String) -> Finding, record: &str) -> Vec<Finding> {
+fn grammar(
+    draft: &impl Fn(&'static str, Severity, String) -> Finding,
+    record: &str,
+    wanted: Option<&str>,
+) -> Vec<Finding> {
+    let wanted = wanted.map(terms).unwrap_or_default();
     let terms = terms(record);
     let mut out = Vec::new();
-    for wrong in parse(record).err().into_iter().flatten() {
+    let mut told = BTreeSet::new();
+    for term in &terms {
+        if let Some(slip) = slip(term) {
+            told.insert(term.text);
+            out.push(draft(slip.code, slip.severity, slip.message).fix(slip.fix));
+        }
+    }
+    for wrong in parse(record).err().into_iter().flatten().filter(|w| !told.contains(w.term.as_str())) {
         let message = format!("{wrong}: receivers take the whole record for an error");
         out.push(draft("spf-syntax", Severity::Error, message).fix(format!("correct or remove `{}`", wrong.term)));
     }
+    out.extend(without_effect(draft, &terms, &wanted));
     let costly = |t: &&Term<'_>| (!t.modifier && COSTLY.iter().any(|c| t.is(c))) || (t.modifier && t.is("redirect"));
     let lookups = terms.iter().filter(costly).count();
     if lookups > LOOKUPS {
@@ -151,9 +171,79 @@ fn grammar(draft: &impl Fn(&'static str, Severity, String) -> Finding, record: &
     out
 }
 
+/// A common slip of the pen in one term.
+struct Slip {
+    code: &'static str,
+    severity: Severity,
+    message: String,
+    fix: String,
+}
+
+fn slip(term: &Term<'_>) -> Option<Slip> {
+    let text = term.text;
+    let say = |code, severity, message, fix| Some(Slip { code, severity, message, fix });
+    let value = text.split_once([':', '=']).map_or("", |(_, value)| value);
+    let lower = text.to_ascii_lowercase();
+    let own = !term.modifier || term.is("redirect");
+    let ends = |all: &&str| own && lower.len() > all.len() && lower.ends_with(all);
+    let glued = ["~all", "-all", "?all", "+all"].into_iter().find(ends);
+    if let Some(all) = glued {
+        let rest = text.get(..text.len() - all.len()).unwrap_or_default();
+        let message = format!("`{text}` is one term: the space before `{all}` is missing");
+        return say("spf-glued", Severity::Error, message, format!("write `{rest} {all}`"));
+    }
+    let address = value.split('/').next().unwrap_or_default();
+    let family = |name: &str| term.is(name) && !term.modifier;
+    if family("ip4") && address.parse::<Ipv6Addr>().is_ok() {
+        let message = format!("`{text}`: an IPv6 address stands behind `ip4:`");
+        return say("spf-address-family", Severity::Error, message, format!("write `ip6:{value}`"));
+    }
+    if family("ip6") && address.parse::<Ipv4Addr>().is_ok() {
+        let message = format!("`{text}`: an IPv4 address stands behind `ip6:`");
+        return say("spf-address-family", Severity::Error, message, format!("write `ip4:{value}`"));
+    }
+    let names = ["include", "a", "mx", "exists", "redirect"].iter().any(|name| term.is(name));
+    if let Some((scheme, rest)) = value.split_once("://").filter(|_| names) {
+        let host = rest.split('/').next().unwrap_or(rest);
+        let message = format!("`{text}`: a domain name is meant, and `{scheme}://` makes it none");
+        let end = text.len() - value.len();
+        let fix = format!("write `{}{host}`", text.get(..end).unwrap_or_default());
+        return say("spf-url", Severity::Error, message, fix);
+    }
+    if let Some(bare) = text.strip_suffix('.').filter(|_| names && !value.is_empty()) {
+        let message = format!("`{text}` ends with a dot: it is allowed, and some receivers do not know that");
+        return say("spf-final-dot", Severity::Info, message, format!("write `{bare}`"));
+    }
+    None
+}
+
+/// What stands in the record and decides nothing (RFC 7208 5.1, 6.1).
+fn without_effect(
+    draft: &impl Fn(&'static str, Severity, String) -> Finding,
+    terms: &[Term<'_>],
+    wanted: &[Term<'_>],
+) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let Some(all) = terms.iter().position(|t| t.is("all") && !t.modifier) else { return out };
+    // That the platform's own terms stand there is worse, and told apart.
+    let foreign = |t: &&Term<'_>| !t.modifier && !wanted.iter().any(|w| w.same(t));
+    let behind: Vec<&str> = terms.iter().skip(all + 1).filter(foreign).map(|t| t.text).collect();
+    if !behind.is_empty() {
+        let list = behind.join("`, `");
+        let message = format!("`{list}` behind `all`: whoever is meant is judged by `all` already");
+        out.push(draft("spf-after-all", Severity::Warning, message).fix("move it before `all`, or remove it"));
+    }
+    if let Some(redirect) = terms.iter().find(|t| t.modifier && t.is("redirect")) {
+        let message = format!("`{}` beside `all` is never looked at", redirect.text);
+        out.push(draft("spf-redirect-unused", Severity::Warning, message).fix("keep one of the two"));
+    }
+    out
+}
+
 /// Whether the platform may send.
 fn senders(
     draft: &impl Fn(&'static str, Severity, String) -> Finding,
+    name: &str,
     record: &str,
     wanted: Option<&str>,
 ) -> Vec<Finding> {
@@ -164,7 +254,7 @@ fn senders(
     let mut out = Vec::new();
     for term in terms(wanted).iter().filter(|t| !t.modifier && !t.is("all")) {
         let at = have.iter().position(|h| h.same(term));
-        let merged = format!("publish\n{}", merge(record, wanted));
+        let merged = format!("publish\n{name}. TXT \"{}\"", merge(record, wanted));
         match (at, redirect) {
             (Some(at), _) if at < all => {}
             (Some(_), _) => {

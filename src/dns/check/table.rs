@@ -142,7 +142,7 @@ fn senders_are_judged_without_the_records_of_others() {
     spf(&["v=spf1 include:mx.ovh.com ~all", "google-site-verification=x"], "ok spf-ok");
     spf(&["V=SPF1 +include:MX.OVH.com -ALL"], "ok spf-ok");
     spf(&[], "warning spf-missing");
-    spf(&["\"v=spf1 include:mx.ovh.com ~all\""], "warning spf-lookalike, warning spf-missing");
+    spf(&["\"v=spf1 include:mx.ovh.com ~all\""], "warning spf-lookalike, warning spf-missing, warning text-marks");
     spf(&["v=spf1 include:mx.ovh.com ~all", "v=spf1 a -all"], "error spf-multiple");
     spf(&["v=spf1 include:other.example -all"], "error spf-include-missing");
     spf(&["v=spf1 -all include:mx.ovh.com"], "error spf-after-all");
@@ -152,6 +152,13 @@ fn senders_are_judged_without_the_records_of_others() {
     spf(&["v=spf1 include:mx.ovh.com"], "warning spf-all-missing");
     spf(&["v=spf1 redirect=_spf.example"], "warning spf-redirect");
     spf(&["v=spf1 inlcude:x include:mx.ovh.com ~all"], "error spf-syntax");
+    spf(&["v=spf1 include:mx.ovh.com~all"], "error spf-glued, error spf-include-missing, warning spf-all-missing");
+    spf(&["v=spf1 include:mx.ovh.com ip4:2001:db8::/32 ~all"], "error spf-address-family");
+    spf(&["v=spf1 include:mx.ovh.com ip6:192.0.2.1 ~all"], "error spf-address-family");
+    spf(&["v=spf1 include:mx.ovh.com include:https://x.example/ ~all"], "error spf-url");
+    spf(&["v=spf1 include:mx.ovh.com a:x.example. ~all"], "info spf-final-dot, ok spf-ok");
+    spf(&["v=spf1 include:mx.ovh.com redirect=x.example ~all"], "warning spf-redirect-unused");
+    spf(&["v=spf1 include:mx.ovh.com ~all a:x.example"], "warning spf-after-all");
     spf(&["v=spf1 include:mx.ovh.com ptr ~all"], "info spf-ptr, ok spf-ok");
     let many = format!("v=spf1 include:mx.ovh.com {}~all", "a:x.example ".repeat(10));
     spf(&[many.as_str()], "error spf-lookups");
@@ -173,7 +180,12 @@ fn keys_are_compared_by_where_they_lead() {
     let dkim = |cname: &[&str], txt: &[&str], said| {
         expect(DnsTopic::Dkim, &[(name, RecordType::Cname, cname), (name, RecordType::Txt, txt)], said);
     };
-    dkim(&["ovhex1-selector1._domainkey.1.aa.dkim.mail.ovh.net"], &[], "ok dkim-ok");
+    let right = "ovhex1-selector1._domainkey.1.aa.dkim.mail.ovh.net";
+    let key = "v=DKIM1; k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    dkim(&[right], &[key], "ok dkim-ok");
+    dkim(&[right], &[], "warning dkim-target-missing");
+    dkim(&[right], &["v=DKIM1; p="], "error dkim-revoked");
+    dkim(&["ovhex1-selector1._domainkey.1.aa.dkim.mail.ovh.net.mydomain.ovh"], &[], "error target-doubled");
     dkim(&["ovhex9-selector1._domainkey.9.aa.dkim.mail.ovh.net"], &[], "error dkim-wrong-target");
     dkim(&[], &[], "warning dkim-missing");
     dkim(&[], &["v=DKIM1; p=AAAA"], "warning dkim-wrong-type");
@@ -215,6 +227,14 @@ fn policies_are_read_as_receivers_read_them() {
     dmarc(&["v=DMARC1; rua=mailto:a@b.example"], "warning dmarc-policy");
     dmarc(&["v=DMARC1; p=reject; rua=me@x.example"], "warning dmarc-report-address");
     dmarc(&["v=DMARC1; p=reject; pct=50"], "info dmarc-obsolete-tag, ok dmarc-ok");
+    dmarc(&["v=DMARC1; p=reject; pct=0"], "info dmarc-testing, info dmarc-obsolete-tag, ok dmarc-ok");
+    dmarc(&["v=DMARC1; sp=none; p=reject; t=y"], "info dmarc-order, info dmarc-testing, ok dmarc-ok");
+    for wrong in ["t=maybe", "psd=x", "adkim=strict", "aspf=", "fo=1:2"] {
+        dmarc(&[&format!("v=DMARC1; p=reject; {wrong}")], "warning dmarc-tag-value");
+    }
+    dmarc(&["v=DMARC1; p=reject; fo=1:d:s; psd=n; adkim=S"], "ok dmarc-ok");
+    dmarc(&["v=DMARC1; p=reject", "hello"], "warning dmarc-foreign-text, ok dmarc-ok");
+    dmarc(&["v=spf1 -all"], "warning dmarc-foreign-text, warning dmarc-missing");
     expect(
         DnsTopic::Dmarc,
         &[(DOMAIN, RecordType::Txt, &["v=DMARC1; p=reject"])],
@@ -331,4 +351,38 @@ fn one_silent_server_does_not_hide_what_the_other_says() {
     let talking = server(DnsTopic::Mx, &exchange(), &[]);
     let findings = check(&domain(), &BTreeSet::from([DnsTopic::Mx]), &exchange(), &view([talking, silent]));
     assert_eq!(codes(&findings), "unknown dns-unknown, error mx-missing");
+}
+
+#[test]
+fn a_server_without_address_is_told() {
+    let ours: &[&str] = &["1 mx0.mail.ovh.net", "5 mx1.mail.ovh.net"];
+    let talking = server(DnsTopic::Mx, &exchange(), &[(DOMAIN, RecordType::Mx, ours)]);
+    let lost = BTreeMap::from([("ns2.gone.example".to_owned(), "no such name".to_owned())]);
+    let view = DnsView { lost, ..view([talking]) };
+    let findings = check(&domain(), &BTreeSet::from([DnsTopic::Mx]), &exchange(), &view);
+    assert_eq!(codes(&findings), "warning server-no-address, ok mx-ok");
+}
+
+#[test]
+fn what_is_the_platforms_own_is_never_given_out_as_a_placeholder() {
+    let open = |topic, name: &str, rtype, value: &str| record(topic, name, rtype, value, Need::Required);
+    let wanted = [
+        open(DnsTopic::Mx, DOMAIN, RecordType::Mx, "0 *.mail.protection.outlook.com"),
+        open(DnsTopic::Dkim, "selector1._domainkey.mydomain.ovh", RecordType::Cname, "selector1-*"),
+        open(DnsTopic::Dkim, "google._domainkey.mydomain.ovh", RecordType::Txt, "v=DKIM1; k=rsa; p=*"),
+    ];
+    for topic in [DnsTopic::Mx, DnsTopic::Dkim] {
+        for rows in [&[][..], &[(DOMAIN, RecordType::Mx, ["10 old.example"].as_slice())]] {
+            for finding in judged(topic, &wanted, rows) {
+                let texts = [finding.fix.clone(), finding.expected.clone()];
+                assert!(texts.iter().flatten().all(|text| !text.contains('*')), "{finding:#?}");
+                let shown =
+                    finding.fix.as_deref().is_some_and(|fix| fix.contains("shows it") || fix.contains("makes it"));
+                assert!(shown, "{finding:#?}");
+            }
+        }
+    }
+    let own = [open(DnsTopic::Mx, DOMAIN, RecordType::Mx, "10 *")];
+    let rows = [(DOMAIN, RecordType::Mx, ["10 any.example"].as_slice())];
+    assert_eq!(codes(&judged(DnsTopic::Mx, &own, &rows)), "info mx-present", "any host proves nothing");
 }

@@ -52,6 +52,14 @@ pub fn code(word: &str) -> Option<&'static Code> {
     CHAPTERS.iter().flat_map(|(_, codes)| codes.iter()).find(|c| c.code == word)
 }
 
+/// Whether mail stops, or goes to the wrong place, as long as it is so. That is what to mend first.
+#[must_use]
+pub fn stops_mail(word: &str) -> bool {
+    let others = ["apex-alias", "dns-no-server", "dnssec-bogus", "servers-differ", "tlsa-unusable"];
+    let policy = ["mta-sts-mx-uncovered", "mta-sts-policy", "mta-sts-target-uncovered"];
+    route::MAIL.iter().any(|c| c.code == word) || others.contains(&word) || policy.contains(&word)
+}
+
 /// Every code, in the order of the table.
 #[must_use]
 pub fn words() -> Vec<&'static str> {
@@ -136,9 +144,10 @@ mod tests {
         walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dns"), &mut text);
         let families = ["mx-", "spf-", "dkim-", "dmarc-", "autodiscover-", "autoconfig-", "ownership-", "mta-sts-"];
         let more = ["tls-rpt-", "tlsa-", "ptr-", "bimi-", "caa-", "srv-", "dns-", "server", "serials-", "resolver-"];
+        let odd = ["ttl-", "alias-", "text-", "target-", "name-", "apex-", "dnssec-"];
         let named = |s: &str| {
             let shaped = s.contains('-') && s.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !s.ends_with('-');
-            shaped && families.iter().chain(&more).any(|f| s.starts_with(f)) && !s.starts_with("mx-smtp")
+            shaped && families.iter().chain(&more).chain(&odd).any(|f| s.starts_with(f)) && !s.starts_with("mx-smtp")
         };
         text.split('"').filter(|s| named(s)).map(str::to_owned).collect()
     }

@@ -3,6 +3,8 @@
 //! A file may leave parts open. `*` stands for what belongs to one tenant or operator; a set of mail servers may have
 //! several forms. [`Platform::expected`] closes what is open by what is there.
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
 use serde::Deserialize;
 
 use crate::model::{DnsTopic, DnsView, Domain, ExpectedRecord, Need, Question, RecordType};
@@ -31,23 +33,47 @@ pub struct Platform {
     /// The sets of mail servers that are right, each `preference host`, the usual one first.
     mx: Vec<Vec<String>>,
     records: Vec<ExpectedRecord>,
+    /// Where the parts that are open are shown, by topic.
+    #[serde(default)]
+    open: BTreeMap<DnsTopic, String>,
 }
 
 /// The platform behind a word, such as `google` or `ovh-exchange`.
 #[must_use]
 pub fn platform(word: &str) -> Option<Platform> {
-    platforms().into_iter().find(|p| p.kinds.iter().any(|k| k == word))
+    platforms().iter().find(|p| p.kinds.iter().any(|k| k == word)).cloned()
 }
 
 /// Every word that [`platform`] knows.
 #[must_use]
 pub fn platform_words() -> Vec<String> {
-    platforms().into_iter().flat_map(|p| p.kinds).collect()
+    platforms().iter().flat_map(|p| p.kinds.clone()).collect()
 }
 
-fn platforms() -> Vec<Platform> {
+/// Where the value of a record is shown whose value is open (`*`): half a sentence. None for a record without open part.
+#[must_use]
+pub(super) fn shown_at(record: &ExpectedRecord) -> Option<String> {
+    if !record.value.contains('*') {
+        return None;
+    }
+    let label = |name: &str| name.split('.').next().map(str::to_owned);
+    let of = |p: &&Platform| {
+        let exchanger = record.topic == DnsTopic::Mx && p.mx.iter().flatten().any(|value| *value == record.value);
+        let other = |r: &ExpectedRecord| {
+            (r.topic, r.rtype, &r.value, label(&r.name))
+                == (record.topic, record.rtype, &record.value, label(&record.name))
+        };
+        exchanger || p.records.iter().any(other)
+    };
+    let told = platforms().iter().find(of).and_then(|p| p.open.get(&record.topic).cloned());
+    Some(told.unwrap_or_else(|| "the pages of the platform show it".to_owned()))
+}
+
+fn platforms() -> &'static [Platform] {
     // A test reads every file; one that cannot be read would be left out.
-    FILES.iter().filter_map(|text| serde_saphyr::from_str(text).ok()).collect()
+    static READ: LazyLock<Vec<Platform>> =
+        LazyLock::new(|| FILES.iter().filter_map(|text| serde_saphyr::from_str(text).ok()).collect());
+    &READ
 }
 
 impl Platform {
@@ -69,7 +95,9 @@ impl Platform {
         for (index, want) in set.into_iter().flatten().enumerate() {
             let need = if index == 0 { Need::Required } else { Need::Recommended };
             let found: Vec<&String> = there.iter().filter(|v| same_host(want, v)).collect();
-            let concrete = if want.contains('*') && !found.is_empty() {
+            // A pattern that fits every host proves nothing about the one that is there.
+            let told = want.split_once(' ').is_some_and(|(_, host)| host != "*");
+            let concrete = if told && want.contains('*') && !found.is_empty() {
                 found.into_iter().cloned().collect()
             } else {
                 vec![want.clone()]
@@ -124,7 +152,7 @@ fn same_host(want: &str, value: &str) -> bool {
 }
 
 /// Whether a text fits a pattern in which one `*` stands for anything but nothing.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
     match pattern.split_once('*') {
         None => pattern == text,
@@ -162,6 +190,21 @@ mod tests {
         }
         let words = platform_words();
         assert_eq!(words.len(), words.iter().collect::<std::collections::BTreeSet<_>>().len());
+    }
+
+    #[test]
+    fn whoever_leaves_a_part_open_says_where_it_is_shown() {
+        for platform in platforms() {
+            let exchangers = platform.mx.iter().flatten().map(|value| (DnsTopic::Mx, value));
+            let others = platform.records.iter().map(|r| (r.topic, &r.value));
+            let asked = |topic: &DnsTopic| {
+                let optional = |r: &&ExpectedRecord| r.topic == *topic && r.need == Need::Optional;
+                platform.records.iter().filter(optional).count() == 0
+            };
+            for (topic, value) in exchangers.chain(others).filter(|(topic, v)| v.contains('*') && asked(topic)) {
+                assert!(platform.open.contains_key(&topic), "{}: {value}", platform.title);
+            }
+        }
     }
 
     #[test]

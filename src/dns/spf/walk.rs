@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -48,6 +49,15 @@ pub struct Reach {
 }
 
 impl Reach {
+    /// The networks that this lets in and `other` does not. Nothing is known to be missing from what could not be read.
+    #[must_use]
+    pub fn beyond(&self, other: &Self) -> Vec<Network> {
+        if !other.unknown.is_empty() {
+            return Vec::new();
+        }
+        self.networks.iter().filter(|n| !other.networks.iter().any(|o| o.holds(n))).copied().collect()
+    }
+
     /// Whether receivers stop at one of the limits (RFC 7208 4.6.4).
     #[must_use]
     pub fn exceeds(&self) -> bool {
@@ -174,7 +184,27 @@ fn named(target: Option<&MacroString>, domain: &str) -> Option<String> {
     }
 }
 
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
 impl Network {
+    /// Whether every address of the other one is in it.
+    fn holds(&self, other: &Self) -> bool {
+        let same = |one: u128, two: u128, width: u32| {
+            let shift = width - u32::from(self.bits).min(width);
+            one.checked_shr(shift).unwrap_or(0) == two.checked_shr(shift).unwrap_or(0)
+        };
+        self.bits <= other.bits
+            && match (self.address, other.address) {
+                (IpAddr::V4(a), IpAddr::V4(b)) => same(u32::from(a).into(), u32::from(b).into(), 32),
+                (IpAddr::V6(a), IpAddr::V6(b)) => same(a.into(), b.into(), 128),
+                _ => false,
+            }
+    }
+
     /// An address that a sender of this network can have: the first behind the address of the network itself.
     #[must_use]
     pub fn sample(self) -> IpAddr {
@@ -189,5 +219,27 @@ impl Network {
             }
             single => single,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(networks: &[(&str, u8)]) -> Reach {
+        let network = |(address, bits): &(&str, u8)| Network { address: address.parse().unwrap(), bits: *bits };
+        Reach { networks: networks.iter().map(network).collect(), ..Reach::default() }
+    }
+
+    #[test]
+    fn a_network_is_lost_when_no_other_one_holds_all_of_it() {
+        let old = reach(&[("192.0.2.7", 32), ("198.51.100.0", 24), ("2001:db8::", 32), ("203.0.113.0", 24)]);
+        let new = reach(&[("192.0.2.0", 24), ("198.51.100.0", 25), ("2001:db8::", 31), ("0.0.0.0", 33)]);
+        let lost: Vec<String> = old.beyond(&new).iter().map(ToString::to_string).collect();
+        assert_eq!(lost, ["198.51.100.0/24", "203.0.113.0/24"]);
+        assert!(old.beyond(&reach(&[("0.0.0.0", 0), ("::", 0)])).is_empty());
+        let question = Question { name: "x".to_owned(), rtype: RecordType::Txt };
+        let half = Reach { unknown: vec![(question, Verdict::Timeout)], ..Reach::default() };
+        assert!(old.beyond(&half).is_empty(), "what could not be read is not known to be lost");
     }
 }

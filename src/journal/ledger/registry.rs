@@ -278,7 +278,7 @@ fn read(row: &Row<'_>) -> Result<(Owner, Registered), LedgerError> {
             _ => Decision::Ignore(note.unwrap_or_default()),
         }),
     };
-    Ok((Owner { account: column(0)?, platform: PlatformId(column(1)?) }, registered))
+    Ok((Owner { account: column(0)?, platform: PlatformId::from(column(1)?) }, registered))
 }
 
 #[cfg(test)]

@@ -113,10 +113,21 @@ pub struct MessageRow {
     pub target_flags: BTreeSet<String>,
     /// UIDVALIDITY and UID at the target; `None` when they are not known.
     pub target: Option<(u32, u32)>,
-    /// For a failed or excluded message: a short stable word.
+    /// For a failed or excluded message: a short stable word. For an adopted one [`MessageRow::WEAK`], or nothing.
     pub class: Option<String>,
     /// For a failed or excluded message: the words for people.
     pub reason: Option<String>,
+}
+
+impl MessageRow {
+    /// The word for an adopted message that was known by header fields, date and size alone.
+    pub const WEAK: &str = "weak";
+
+    /// Whether the target was never seen to have its octets: it has a message that looks like it.
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
+        self.state == MessageState::Adopted && self.class.as_deref() == Some(Self::WEAK)
+    }
 }
 
 /// A window whose outcome is not known.
@@ -158,4 +169,15 @@ pub struct Settled {
     pub window: Option<WindowId>,
     /// The messages with their outcome.
     pub outcomes: Vec<MessageRow>,
+}
+
+/// What is put down together when a folder comes one step further.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Step<'a> {
+    /// What is known of the folder now, where that changed.
+    pub row: Option<&'a FolderRow>,
+    /// What is over.
+    pub over: &'a [Settled],
+    /// What is sent next.
+    pub next: Option<&'a Intent>,
 }

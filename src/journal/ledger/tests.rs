@@ -169,3 +169,25 @@ fn the_tables_can_be_made_again() {
     let ledger = Ledger::in_memory().unwrap();
     lock(&ledger.db).execute_batch(SCHEMA).unwrap();
 }
+
+#[test]
+fn what_every_pass_asks_for_is_found_without_looking_at_every_message() {
+    let ledger = Ledger::in_memory().unwrap();
+    let (lease, folder) = opened(&ledger);
+    let mut rows: Vec<MessageRow> = (1..=50).map(|uid| acked(uid, 100 + uid)).collect();
+    rows.push(MessageRow { state: MessageState::Failed, target: None, ..message(51) });
+    ledger.settle(lease, (folder.id, 7), None, &rows).unwrap();
+    ledger.settle(lease, (folder.id, 6), None, &[acked(3, 90)]).unwrap();
+    ledger.settle(lease, (folder.id, 8), None, &[acked(4, 91)]).unwrap();
+    assert_eq!(ledger.highest(folder.id, 9).unwrap(), 150);
+    assert_eq!(ledger.highest(folder.id, 10).unwrap(), 0);
+    let known = FolderRow { target_validity: 9, ..folder.clone() };
+    assert_eq!(ledger.highest_of(&[known]).unwrap(), BTreeMap::from([(folder.id, 150)]));
+    let some = ledger.messages_at(folder.id, 7, &BTreeSet::from([2, 51, 99])).unwrap();
+    assert_eq!(some.into_keys().collect::<Vec<_>>(), [2, 51]);
+    let before: Vec<u32> = ledger.delivered_before(folder.id, 7).unwrap().into_iter().map(|m| m.uid).collect();
+    assert_eq!(before, [3, 4]);
+    let connection = lock(&ledger.db);
+    let plan: String = connection.query_row(&format!("EXPLAIN QUERY PLAN {HIGHEST}"), [1, 2], |r| r.get(3)).unwrap();
+    assert!(plan.contains("INDEX ledger_message_target"), "{plan}");
+}

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    dns::spf::is_record,
     model::{
         Action, ActionId, DnsTopic, Domain, ExpectedRecord, Guard, GuardOutcome, NoteKind, Phase, Question, RecordSet,
         RecordType, Undo, Work, ZoneChange,
@@ -20,6 +21,9 @@ use super::{
 /// Lookups and void lookups at which receivers stop (RFC 7208 4.6.4).
 const LOOKUPS: usize = crate::dns::spf::LOOKUPS;
 const VOIDS: usize = crate::dns::spf::VOIDS;
+/// The octets of a datagram without extensions (RFC 1035 4.2.1), and what no panel and few receivers go beyond.
+const SPF_PLAIN: usize = 512;
+const SPF_LONGEST: usize = 4096;
 
 /// One set with what is wanted of it.
 struct Wish<'e> {
@@ -137,7 +141,9 @@ impl Place<'_, '_> {
         }
         let Question { name, rtype } = wish.question.clone();
         let change = ZoneChange { domain: self.domain.clone(), name, rtype, before, after: Some(after) };
-        if wish.topic == DnsTopic::Spf && self.too_dear(&change, draft) {
+        if wish.topic == DnsTopic::Spf
+            && (self.too_dear(&change, draft) || self.loses(&change, draft) || self.too_long(&change, draft))
+        {
             return None;
         }
         Some(change)
@@ -176,6 +182,47 @@ impl Place<'_, '_> {
         true
     }
 
+    /// Refuses an SPF record that turns somebody away who may send now.
+    fn loses(&self, change: &ZoneChange, draft: &mut Draft) -> bool {
+        let cost = self.world.inventory.dns.get(self.domain).and_then(|v| v.spf.as_ref());
+        let Some(cost) = cost.filter(|c| change.added().contains(&c.record.as_str())) else { return false };
+        if cost.lost.is_empty() {
+            return false;
+        }
+        let message = format!("with the platform added the record would no longer let {} send", cost.lost.join(", "));
+        let help = format!(
+            "if they still send, write the record by hand, so that it lets them in; else take them out, then plan again for\n{}. TXT \"{}\"",
+            change.name, cost.record
+        );
+        draft.note(NoteKind::Blocked, "spf-merge-loses-senders", format!("{} SPF", change.name), message, Some(help));
+        true
+    }
+
+    /// Refuses an SPF record that is longer than what receivers and providers take, and tells of one that does not fit
+    /// into a plain answer (RFC 7208 3.4).
+    fn too_long(&self, change: &ZoneChange, draft: &mut Draft) -> bool {
+        let longest = change.added().into_iter().filter(|v| is_record(v)).map(str::len).max().unwrap_or(0);
+        let subject = format!("{} SPF", change.name);
+        if longest > SPF_LONGEST {
+            let message = format!(
+                "with the platform added the record would have {longest} octets, and {SPF_LONGEST} is the most"
+            );
+            let help =
+                "remove what no longer sends, or move it into a record that is included; then plan again".to_owned();
+            draft.note(NoteKind::Blocked, "spf-too-long", subject, message, Some(help));
+            return true;
+        }
+        if longest > SPF_PLAIN {
+            let message = format!(
+                "the record has {longest} octets: an answer with it does not fit into a plain datagram, and a receiver that \
+                 cannot ask over TCP does not see it"
+            );
+            let help = "remove what no longer sends, or move it into a record that is included".to_owned();
+            draft.note(NoteKind::Info, "spf-long", subject, message, Some(help));
+        }
+        false
+    }
+
     /// Whether somebody has counted what the planned SPF record costs, with everything that it includes.
     fn counted(&self, change: &ZoneChange) -> bool {
         let cost = self.world.inventory.dns.get(self.domain).and_then(|v| v.spf.as_ref());
@@ -188,15 +235,26 @@ impl Place<'_, '_> {
         let accounts = self.actions_of_domain(draft, |_| true);
         let creates = self.actions_of_domain(draft, |a| a.phase <= Phase::Dependent);
         let mut switched = BTreeSet::new();
+        // What receivers look up about a message, and how long they may go by what was there before.
+        let (mut beside, mut known) = (BTreeSet::new(), 0);
+        let order = |topic: &DnsTopic| match topic {
+            DnsTopic::Ownership | DnsTopic::Spf | DnsTopic::Dkim | DnsTopic::Dmarc => 0,
+            DnsTopic::Mx => 1,
+            DnsTopic::Autodiscover | DnsTopic::Autoconfig => 2,
+        };
+        let mut made: Vec<(DnsTopic, Vec<ZoneChange>)> = made.into_iter().collect();
+        made.sort_by_key(|(topic, _)| order(topic));
         for (topic, changes) in made {
             for change in changes {
                 match topic {
                     DnsTopic::Ownership => self.prove(change, draft),
                     DnsTopic::Spf | DnsTopic::Dkim | DnsTopic::Dmarc => {
-                        self.add(Phase::Domain, topic, change, draft);
+                        known = known.max(change.before.as_ref().map_or(0, |b| b.ttl));
+                        beside.insert(self.add(Phase::Domain, topic, change, draft).id.clone());
                     }
                     DnsTopic::Mx if separate && change.before.is_some() => {
-                        switched.insert(cutover::emit(self.world, self.domain, change, &accounts, draft));
+                        let beside = (beside.clone(), known);
+                        switched.insert(cutover::emit(self.world, self.domain, change, &accounts, &beside, draft));
                     }
                     DnsTopic::Mx => {
                         let action = self.add(Phase::Cutover, topic, change, draft);
@@ -273,9 +331,9 @@ impl Place<'_, '_> {
 /// Adds the action of a change.
 pub(in crate::plan) fn add(draft: &mut Draft, phase: Phase, change: ZoneChange, reason: String) -> &mut Action {
     let name = format!("{}:{}", change.kind(), change.subject());
-    let undo = Undo::Zone(change.reversed());
+    let undo = Undo::Zone(Box::new(change.reversed()));
     let chain = change.domain.to_string();
-    draft.add((phase, &chain), name, Work::Zone(change), undo, reason)
+    draft.add((phase, &chain), name, Work::Zone(Box::new(change)), undo, reason)
 }
 
 /// What somebody has to agree to before a change.

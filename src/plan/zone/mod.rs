@@ -10,4 +10,4 @@ mod wanted;
 
 pub(super) use emit::{add, emit, guard_of, names_later, switches};
 pub(super) use seen::{Seen, seen};
-pub use wanted::{ask, spf_to_count};
+pub use wanted::{ask, spf_to_count, wish};

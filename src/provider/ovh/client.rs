@@ -344,16 +344,40 @@ impl<'a> Call<'a> {
     /// The network failed. Before the connection stood, nothing was sent.
     fn lost(&self, error: reqwest::Error) -> Failure {
         let unsent = error.is_connect() || error.is_builder();
+        let host = error.url().and_then(|url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?)));
+        let host = host.map(|(host, port)| format!("{host}:{port}"));
         let class = if unsent || self.verb == Verb::Get { ErrorClass::Unreachable } else { ErrorClass::InDoubt };
         let what = match (unsent, error.is_timeout()) {
-            (true, _) => match error.url().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?))) {
-                Some((host, port)) => format!("no connection to {host}:{port}"),
+            (true, _) => match &host {
+                Some(host) => format!("no connection to {host}"),
                 None => "no connection".to_owned(),
             },
             (false, true) => "no answer in time".to_owned(),
             (false, false) => "the connection broke before the answer was complete".to_owned(),
         };
-        Failure::Call { call: self.name(), what, class, source: Some(innermost(error)) }
+        let cause = innermost(error);
+        let in_words = |wrong: &str| match wrong {
+            "UnknownIssuer" => "no authority that this machine trusts issued it".to_owned(),
+            other => other.to_owned(),
+        };
+        match cause.to_string().strip_prefix("invalid peer certificate: ") {
+            // It will not be another one in a second.
+            Some(wrong) if unsent => Failure::Stopped {
+                what: format!(
+                    "{}: the certificate of {} is refused: {}",
+                    self.name(),
+                    host.unwrap_or_default(),
+                    in_words(wrong)
+                ),
+                class,
+                help: Some(
+                    "no credentials were sent; check the endpoint, the clock of this machine and the authorities that \
+                     it trusts"
+                        .to_owned(),
+                ),
+            },
+            _ => Failure::Call { call: self.name(), what, class, source: Some(cause) },
+        }
     }
 }
 

@@ -10,6 +10,7 @@ const DIALECT: Dialect = Dialect {
     protocols: false,
     forward: false,
     groups: false,
+    shared: false,
     dkim: true,
     offers: false,
     domain_service: false,

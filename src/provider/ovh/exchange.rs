@@ -10,6 +10,7 @@ const DIALECT: Dialect = Dialect {
     protocols: true,
     forward: true,
     groups: true,
+    shared: true,
     dkim: true,
     offers: true,
     domain_service: false,

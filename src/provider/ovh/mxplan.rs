@@ -11,6 +11,7 @@ const DIALECT: Dialect = Dialect {
     protocols: false,
     forward: false,
     groups: false,
+    shared: false,
     dkim: false,
     offers: false,
     domain_service: true,

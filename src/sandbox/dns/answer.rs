@@ -118,6 +118,7 @@ fn own_type(wire: WireType) -> Option<RecordType> {
         WireType::MX => RecordType::Mx,
         WireType::NS => RecordType::Ns,
         WireType::SRV => RecordType::Srv,
+        WireType::TLSA => RecordType::Tlsa,
         WireType::TXT => RecordType::Txt,
         _ => return None,
     })

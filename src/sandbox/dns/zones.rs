@@ -8,7 +8,7 @@ use std::{
 
 use hickory_proto::rr::{
     Name, RData,
-    rdata::{A, AAAA, CNAME, MX, NS, SRV, TXT},
+    rdata::{A, AAAA, CNAME, MX, NS, SRV, TLSA, TXT},
 };
 
 use crate::model::RecordType;
@@ -240,6 +240,12 @@ fn parse(rtype: RecordType, value: &str) -> Option<RData> {
         (RecordType::Mx, [preference, host]) => RData::MX(MX::new(preference.parse().ok()?, absolute(host)?)),
         (RecordType::Srv, [priority, weight, port, host]) => {
             RData::SRV(SRV::new(priority.parse().ok()?, weight.parse().ok()?, port.parse().ok()?, absolute(host)?))
+        }
+        (RecordType::Tlsa, [usage, selector, matching, data]) => {
+            let number = |word: &str| word.parse::<u8>().ok();
+            let octets = (0..data.len()).step_by(2).map(|at| u8::from_str_radix(data.get(at..at + 2)?, 16).ok());
+            let octets: Vec<u8> = octets.collect::<Option<_>>()?;
+            RData::TLSA(TLSA::new(number(usage)?.into(), number(selector)?.into(), number(matching)?.into(), octets))
         }
         // A character string holds at most 255 octets (RFC 1035 3.3).
         (RecordType::Txt, _) => RData::TXT(TXT::from_bytes(value.as_bytes().chunks(255).collect())),

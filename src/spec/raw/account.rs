@@ -38,7 +38,7 @@ record! {
         /// Where the password of a new account comes from.
         "password" => password: Password,
         /// Its mail.
-        "mail" => mail: Mail,
+        "mail" => mail: Box<Mail>,
         /// Its other addresses. Left out, they are not managed.
         "aliases" => aliases: List<Address>,
         /// Rights of other accounts on this one. Left out, they are not managed.

@@ -133,7 +133,7 @@ record! {
 
 impl Read for PlatformId {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        String::read(node, reader).map(Self)
+        String::read(node, reader).map(Self::from)
     }
 }
 

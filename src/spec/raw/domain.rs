@@ -5,6 +5,7 @@ use super::{
     leaf::{List, Number},
     read::record,
     secret::Secret,
+    span::Span,
 };
 use crate::{
     model::{self, DnsTopic, DomainType},
@@ -112,8 +113,23 @@ record! {
         "margin" => margin: Number,
         /// Whether a person has to say `rehome cutover approve` before the MX moves. The default is true.
         "approve" => approve: bool,
-        /// Resolvers (address, or address:port) that must have the new MX before the move counts as seen.
+        /// Resolvers (address, tls://HOST or https://HOST/PATH) that must have the new MX before the move counts as seen.
         "resolvers" => resolvers: List<String>,
+        /// A test message through the new mail servers. Left out, none is sent.
+        "probe" => probe: Probe,
+    }
+}
+
+record! {
+    /// A test message through the new mail servers, right after the MX has moved.
+    Probe, "`probe`" {
+        /// The account of the domain that it is sent to. It has to arrive in its new mailbox.
+        #[schemars(required)]
+        "account" => account: model::Address,
+        /// How long it may take (15m, 1h). The move is taken back then. The default is 15m.
+        "confirm" => confirm: Span,
+        /// Who sends it. The default is nobody (the null sender), to whom no error message is returned.
+        "from" => from: model::Address,
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     read::{Read, Reader, record},
     size::Size,
 };
-use crate::spec::tree::Node;
+use crate::{model::GmailLabels, spec::tree::Node};
 
 record! {
     /// Which mail a copy takes. The default takes all.
@@ -29,6 +29,8 @@ record! {
         "min_size" => min_size: Size,
         /// Only messages of at most this size.
         "max_size" => max_size: Size,
+        /// How often a message of Gmail is copied that has several labels.
+        "gmail_labels" => gmail_labels: GmailLabels,
     }
 }
 

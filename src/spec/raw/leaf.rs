@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::read::{Read, Reader, listed, suggest};
 use crate::{
     model::{
-        AclChoice, Address, ApprovalGate, DnsTopic, Domain, DomainType, GroupJoin, GroupLeave, ImapSecurity,
-        PlatformKind, Right,
+        AclChoice, Address, ApprovalGate, DnsTopic, Domain, DomainType, GmailLabels, GroupJoin, GroupLeave,
+        ImapSecurity, PlatformKind, Right,
     },
     spec::{
         place::At,
@@ -163,6 +163,7 @@ words! {
         "authoritative" => Self::Authoritative, "non-authoritative" => Self::NonAuthoritative;
     Strategy, "a strategy": "swap" => Self::Swap, "stage" => Self::Stage, "parallel" => Self::Parallel;
     VerifyLevel, "a level of proof": "bytes" => Self::Bytes, "counts" => Self::Counts;
+    GmailLabels, "how often messages with labels are copied": "each" => Self::Each, "once" => Self::Once;
     AclChoice, "a choice about rights":
         "leave" => Self::Leave, "report" => Self::Report, "copy" => Self::Copy;
     SourceFate, "what becomes of a source": "keep" => Self::Keep, "reset" => Self::Reset;

@@ -16,6 +16,7 @@ mod read;
 mod secret;
 mod secret_schema;
 mod size;
+mod span;
 
 pub(super) use account::*;
 pub(super) use document::*;

@@ -32,6 +32,12 @@ impl<T: Read> Read for At<T> {
     }
 }
 
+impl<T: Read> Read for Box<T> {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        T::read(node, reader).map(Self::new)
+    }
+}
+
 impl Reader {
     /// A reader of that file.
     pub fn new(source: Arc<SourceText>) -> Self {

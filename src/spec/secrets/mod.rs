@@ -4,6 +4,7 @@
 
 mod deliver;
 mod generate;
+mod keyring;
 mod program;
 mod resolve;
 
@@ -102,9 +103,30 @@ pub enum SecretError {
         #[source]
         source: std::io::Error,
     },
-    /// There is no keyring in this build.
-    #[error("this build of rehome cannot read the keyring entry `{0}`; use `env`, `file` or `command`")]
+    /// The system has no keyring that rehome could ask.
+    #[error("rehome cannot ask the keyring of this system for `{0}`; use `env`, `file` or `command`")]
     NoKeyring(String),
+    /// The tool that asks the keyring is not there.
+    #[error("the keyring entry `{entry}` cannot be looked up: `{program}` cannot be started; {package}")]
+    KeyringTool {
+        /// The entry.
+        entry: String,
+        /// The tool.
+        program: String,
+        /// Where it comes from.
+        package: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The keyring gave nothing: the entry is not there, or the keyring is locked.
+    #[error("the keyring gives nothing for `{entry}`; unlock it, or put the password there with `{store}`")]
+    KeyringMissing {
+        /// The entry.
+        entry: String,
+        /// What puts it there.
+        store: String,
+    },
     /// The operating system gave no randomness.
     #[error("the operating system gives no random numbers")]
     Randomness(#[source] std::io::Error),

@@ -10,7 +10,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{
-    SecretError,
+    SecretError, keyring,
     program::{self, Words},
 };
 use crate::model::{Secret, SecretRef};
@@ -32,7 +32,7 @@ pub(super) fn find(reference: &SecretRef, base: &Path, words: Words) -> Result<S
         SecretRef::Env(name) => from_env(name),
         SecretRef::File(path) => from_file(&base.join(path)),
         SecretRef::Command(argv) => from_command(argv, base, words),
-        SecretRef::Keyring(entry) => Err(SecretError::NoKeyring(entry.clone())),
+        SecretRef::Keyring(entry) => keyring::find(entry, base, words),
     }
 }
 
@@ -77,7 +77,7 @@ fn from_command(argv: &[String], base: &Path, words: Words) -> Result<Secret, Se
 }
 
 /// The text without its final line end; nothing when it is empty.
-fn text(bytes: &[u8], name: impl Fn() -> String) -> Result<Option<Secret>, SecretError> {
+pub(super) fn text(bytes: &[u8], name: impl Fn() -> String) -> Result<Option<Secret>, SecretError> {
     let text = std::str::from_utf8(bytes).map_err(|_| SecretError::NotText(name()))?;
     let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
     Ok((!text.is_empty()).then(|| Secret::new(text.to_owned())))

@@ -83,19 +83,22 @@ impl<'a> Layers<'a> {
 }
 
 pub(super) fn build(world: &mut World<'_>, problems: &mut Diagnostics) {
-    let mut built = BTreeMap::new();
+    let mut built = Vec::with_capacity(world.written.accounts.len());
     let mut homeless: BTreeMap<_, Vec<(&Place, String)>> = BTreeMap::new();
     for (address, (place, own)) in &world.written.accounts {
         if !world.written.has_domain(address.domain()) {
             homeless.entry(address.domain()).or_default().push((place, address.to_string()));
         }
+        // Everything in a domain holds the same name of it.
+        let domain = world.written.domains.get_key_value(address.domain()).map(|(domain, _)| domain);
+        let address = &domain.map_or_else(|| address.clone(), |domain| address.sharing(domain));
         let absent = own.state.as_ref().filter(|s| s.value == Presence::Absent);
         if let Some(state) = absent {
             absent_account(address, own, &state.place, problems);
         }
         let mut layers = Layers::of(world, address, own);
         layers.plain = world.kind_of_domain(address.domain()) == Some(PlatformKind::Imap);
-        built.insert(address.clone(), account(&layers, address, problems));
+        built.push((address.clone(), account(&layers, address, problems)));
     }
     for (domain, accounts) in homeless {
         let help = world.nearest_domain(domain);
@@ -110,6 +113,7 @@ pub(super) fn build(world: &mut World<'_>, problems: &mut Diagnostics) {
             .help(help),
         );
     }
+    let built: BTreeMap<_, _> = built.into_iter().collect();
     shared_deliveries(&built, world, problems);
     world.spec.accounts = built;
 }
@@ -131,9 +135,9 @@ fn account(layers: &Layers<'_>, address: &Address, problems: &mut Diagnostics) -
         },
         password: layers.password().map(|p| template::password(p.value.source(), address)),
         mail: mail(layers, address),
-        aliases: own.aliases.as_ref().map(|aliases| aliases.value.values().cloned().collect()),
+        aliases: own.aliases.as_ref().map(|all| all.value.values().map(|a| a.sharing(address.domain())).collect()),
         delegates: delegates(own, problems),
-        slot: text(&own.slot).map(SlotId),
+        slot: own.slot.as_ref().map(|s| SlotId::from(s.value.as_str())),
         offer: layers.setting(|a| a.offer.as_ref(), |d| d.offer.as_ref()).map(|o| o.value.clone()),
         protect: own.protect.as_ref().is_some_and(|p| p.value),
     }

@@ -115,7 +115,7 @@ fn platform_id(name: &At<String>, problems: &mut Diagnostics) -> Option<Platform
         );
         return None;
     }
-    Some(PlatformId(name.value.clone()))
+    Some(PlatformId::from(name.value.as_str()))
 }
 
 fn domain_name(name: &At<String>, problems: &mut Diagnostics) -> Option<model::Domain> {

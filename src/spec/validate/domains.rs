@@ -32,7 +32,7 @@ pub(super) fn build(world: &mut World<'_>, problems: &mut Diagnostics) {
         if state == Presence::Absent {
             absent(name, raw, problems);
         }
-        let target = PlatformId(platform.value.clone());
+        let target = PlatformId::from(platform.value.as_str());
         let migrate = raw.migrate.as_ref().and_then(|migrate| migration(world, &target, migrate, problems));
         let dns = raw.dns.as_ref().map(|dns| zones::dns_of(dns, problems)).unwrap_or_default();
         let manage = raw.dns.as_ref().and_then(|dns| dns.value.manage.as_ref());
@@ -84,7 +84,7 @@ fn migration(
     if !known_platform(&world.written, &from.value, &from.place, problems) {
         return None;
     }
-    let source = PlatformId(from.value.clone());
+    let source = PlatformId::from(from.value.as_str());
     if source == *target {
         problems.push(
             Diagnostic::error("spec::migrate-same-platform", format!("`{source}` is the domain's own platform"))

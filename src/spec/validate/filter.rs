@@ -22,6 +22,7 @@ pub(super) fn read(filter: &Filter) -> MailFilter {
         until: filter.until.as_ref().map(|m| m.value.0),
         min_size: filter.min_size.as_ref().map(|s| s.value.0),
         max_size: filter.max_size.as_ref().map(|s| s.value.0),
+        gmail_labels: filter.gmail_labels.as_ref().map(|l| l.value).unwrap_or_default(),
     }
 }
 

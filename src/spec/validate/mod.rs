@@ -23,7 +23,13 @@ mod strategy;
 mod template;
 mod zones;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    io::{self, BufWriter},
+    path::Path,
+};
+
+use sha2::{Digest as _, Sha256};
 
 use super::{
     place::{At, Locate as _, Place},
@@ -75,7 +81,7 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
     domains::build(&mut world, problems);
     accounts::build(&mut world, problems);
     objects::build(&mut world, problems);
-    for rule in [
+    let rules = [
         strategy::check,
         absent::check,
         access::check,
@@ -86,17 +92,33 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
         limits::check,
         filter::check,
         no_control_plane::check,
-    ] {
-        rule(&world, problems);
-    }
-    let mut spec = world.spec;
-    spec.digest = digest(&spec)?;
-    Some(spec)
+        zones::check_probes,
+    ];
+    rules.iter().for_each(|rule| rule(&world, problems));
+    let digest = digest(&world.spec)?;
+    Some(Spec { digest, ..world.spec })
 }
 
 /// SHA-256 over the canonical JSON of a spec whose digest is empty.
 fn digest(spec: &Spec) -> Option<String> {
-    serde_json::to_vec(spec).ok().map(|bytes| Digest::of(&bytes).hex())
+    let mut out = BufWriter::with_capacity(1 << 16, Hashed(Sha256::new()));
+    serde_json::to_writer(&mut out, spec).ok()?;
+    let Hashed(hash) = out.into_inner().ok()?;
+    Some(Digest(hash.finalize().into()).hex())
+}
+
+/// Hashes what is written: the spec of a fleet need not be in memory twice.
+struct Hashed(Sha256);
+
+impl io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl World<'_> {
@@ -130,7 +152,7 @@ impl World<'_> {
 
 /// Reports a reference to a platform that nobody declares. Returns whether it is declared.
 fn known_platform(written: &Written<'_>, name: &str, place: &Place, problems: &mut Diagnostics) -> bool {
-    if written.platforms.contains_key(&PlatformId(name.to_owned())) {
+    if written.platforms.contains_key(&PlatformId::from(name)) {
         return true;
     }
     let names: Vec<_> = written.platforms.keys().map(PlatformId::as_str).collect();

@@ -179,13 +179,13 @@ fn credentials_home<'a>(
     let mut seen = vec![id.clone()];
     while let Some(At { value: Credentials::SameAs(other), .. }) = &at.credentials {
         let own_link = seen.len() == 1;
-        if !written.platforms.contains_key(&PlatformId(other.value.clone())) {
+        if !written.platforms.contains_key(&PlatformId::from(other.value.as_str())) {
             if own_link {
                 known_platform(written, &other.value, &other.place, problems);
             }
             return None;
         }
-        let next = PlatformId(other.value.clone());
+        let next = PlatformId::from(other.value.as_str());
         if seen.contains(&next) {
             // The chain is reported by the platform that it comes back to.
             if next == *id && seen.iter().all(|other| id <= other) {

@@ -1,4 +1,4 @@
-//! `dns.resolvers`: the resolvers that are asked beside the domain's own servers.
+//! Resolvers that are asked beside the domain's own servers: `dns.resolvers`, `dns.cutover.resolvers`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,13 +6,16 @@ use url::Url;
 
 use crate::{
     diag::{Diagnostic, Diagnostics},
-    spec::{place::Locate as _, raw},
+    spec::{
+        place::{At, Locate as _},
+        raw::List,
+    },
 };
 
 /// The resolvers as they were written; what is none is a problem.
-pub(super) fn read(dns: &raw::Dns, problems: &mut Diagnostics) -> Vec<String> {
+pub(super) fn read(written: Option<&At<List<String>>>, problems: &mut Diagnostics) -> Vec<String> {
     let mut out = Vec::new();
-    for resolver in dns.resolvers.iter().flat_map(|list| &list.value.0) {
+    for resolver in written.into_iter().flat_map(|list| &list.value.0) {
         if is_resolver(&resolver.value) {
             out.push(resolver.value.clone());
         } else {

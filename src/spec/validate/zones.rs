@@ -5,14 +5,14 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::resolvers;
+use super::{World, resolvers};
 use crate::{
     diag::{Diagnostic, Diagnostics},
     model::{DnsTopic, dmarc_strictness},
     spec::{
-        place::{At, Locate as _},
+        place::{At, Locate as _, Place},
         raw::{self, TSIG_ALGORITHMS, ZONE_WRITERS, listed, suggest},
-        types::{CutoverSpec, DnsSpec, RFC_2136, UpdateSpec},
+        types::{CutoverSpec, DnsSpec, Presence, ProbeSpec, RFC_2136, Strategy, UpdateSpec},
     },
 };
 
@@ -39,7 +39,7 @@ pub(super) fn dns_of(dns: &At<raw::Dns>, problems: &mut Diagnostics) -> DnsSpec 
         update: update(dns, problems),
         manage,
         verify: raw.verify.iter().flat_map(|v| v.value.values().copied()).collect::<BTreeSet<_>>(),
-        resolvers: resolvers::read(raw, problems),
+        resolvers: resolvers::read(raw.resolvers.as_ref(), problems),
         servers: servers.into_iter().map(|s| s.value.clone()).collect(),
         records,
         ttl: raw.ttl.as_ref().and_then(|ttl| seconds(ttl, problems)),
@@ -54,10 +54,12 @@ fn needs_a_writer(raw: &raw::Dns, problems: &mut Diagnostics) {
     if raw.manage.is_some() || raw.broken.has("manage") {
         return;
     }
+    let verifies = |topic| raw.verify.iter().flat_map(|v| v.value.values()).any(|t| *t == topic);
     let wishes = [
         ("records", raw.records.as_ref().map(|f| &f.place)),
         ("ttl", raw.ttl.as_ref().map(|f| &f.place)),
-        ("dmarc", raw.dmarc.as_ref().map(|f| &f.place)),
+        // Whether a policy is there can be verified all the same.
+        ("dmarc", raw.dmarc.as_ref().filter(|_| !verifies(DnsTopic::Dmarc)).map(|f| &f.place)),
         ("update", raw.update.as_ref().map(|f| &f.place)),
     ];
     for (key, place) in wishes {
@@ -186,10 +188,8 @@ fn update(dns: &At<raw::Dns>, problems: &mut Diagnostics) -> Option<UpdateSpec> 
 
 fn cutover(raw: &raw::Cutover, problems: &mut Diagnostics) -> CutoverSpec {
     let usual = CutoverSpec::default();
-    let resolvers: Vec<&At<String>> = raw.resolvers.iter().flat_map(|list| &list.value.0).collect();
-    for resolver in &resolvers {
-        address(resolver, problems);
-    }
+    let resolvers = resolvers::read(raw.resolvers.as_ref(), problems);
+    let probe = raw.probe.as_ref().and_then(|probe| probe_of(probe, problems));
     let mut time = |written: &Option<At<raw::Number>>, usual| match written {
         Some(written) => seconds(written, problems).unwrap_or(usual),
         None => usual,
@@ -198,6 +198,70 @@ fn cutover(raw: &raw::Cutover, problems: &mut Diagnostics) -> CutoverSpec {
         ttl: time(&raw.ttl, usual.ttl),
         margin: time(&raw.margin, usual.margin),
         approve: raw.approve.as_ref().map_or(usual.approve, |a| a.value),
-        resolvers: resolvers.into_iter().map(|r| r.value.clone()).collect(),
+        resolvers,
+        probe,
+    }
+}
+
+/// How long a test message may take unless the spec says so: servers that know nobody yet ask to come again after five
+/// minutes.
+const CONFIRM: u32 = 900;
+
+fn probe_of(probe: &At<raw::Probe>, problems: &mut Diagnostics) -> Option<ProbeSpec> {
+    let raw = &probe.value;
+    let confirm = match &raw.confirm {
+        None => CONFIRM,
+        Some(span) => match u32::try_from(span.value.0).ok().filter(|s| (60..=86_400).contains(s)) {
+            Some(seconds) => seconds,
+            None => {
+                problems.push(
+                    Diagnostic::error("spec::bad-span", "a test message gets between a minute and a day")
+                        .locate(&span.place, "too short or too long")
+                        .help("15m is the default; mail to a wrong place is lost for as long as this takes"),
+                );
+                CONFIRM
+            }
+        },
+    };
+    let Some(account) = &raw.account else {
+        if !raw.broken.has("account") {
+            problems.push(
+                Diagnostic::error("spec::missing-field", "nothing says to whom the test message is sent")
+                    .locate(&probe.place, "no `account`")
+                    .help("name an account of the domain: `probe: { account: john@example.org }`"),
+            );
+        }
+        return None;
+    };
+    Some(ProbeSpec { account: account.value.clone(), confirm, from: raw.from.as_ref().map(|f| f.value.clone()) })
+}
+
+/// Whether each test message has a move to test, and a mailbox to arrive in. That the mailbox can be opened is asked of
+/// every account that moves.
+pub(super) fn check_probes(world: &World<'_>, problems: &mut Diagnostics) {
+    for (name, domain) in &world.spec.domains {
+        let Some(probe) = &domain.dns.cutover.probe else { continue };
+        let written = world.written.domains.get(name).and_then(|(_, d)| d.dns.as_ref());
+        let written = written.and_then(|dns| dns.value.cutover.as_ref()).and_then(|c| c.value.probe.as_ref());
+        let Some(written) = written else { continue };
+        let mut refuse = |place: &Place, message: String, label: &str, help: String| {
+            problems.push(Diagnostic::error("spec::bad-probe", message).locate(place, label).help(help));
+        };
+        let moves = domain.migrate.as_ref().is_some_and(|m| m.strategy == Strategy::Parallel);
+        if !moves || domain.dns.manage.is_none() {
+            let message = format!("no MX of `{name}` is moved, so there is nothing to test");
+            let help = "a test message belongs to a move with `strategy: parallel` and `manage`".to_owned();
+            refuse(&written.place, message, "has no effect", help);
+            continue;
+        }
+        let place = written.value.account.as_ref().map_or(&written.place, |a| &a.place);
+        let account = &probe.account;
+        if account.domain() != name {
+            let message = format!("`{account}` is not in `{name}`, whose mail servers are tested");
+            refuse(place, message, "another domain", format!("name an account of `{name}`"));
+        } else if world.spec.accounts.get(account).is_none_or(|a| a.state != Presence::Present) {
+            let help = world.nearest_account(account).unwrap_or_else(|| "declare it under `accounts:`".to_owned());
+            refuse(place, format!("there is no account `{account}`"), "not declared under `accounts`", help);
+        }
     }
 }

@@ -15,7 +15,7 @@ use rehome::{
     journal::{FaultPoint, Journal},
     model::{
         AccessMethod, Action, ActionId, Address, Change, Delivery, DnsTopic, Event, Guard, GuardOutcome, MailFilter,
-        MailWork, MailboxRef, PasswordSource, Phase, PlanId, PlatformId, Precondition, Profile, SecretRef, Undo, Work,
+        MailWork, MailboxRef, PasswordSource, Phase, PlanId, PlatformId, Precondition, SecretRef, Undo, Work,
     },
     plan::{Body, Header, Plan},
     provider::Provider,
@@ -122,7 +122,7 @@ fn action(id: &str, phase: Phase, chain: &str, work: Work, undo: Undo) -> Action
     Action {
         id: ActionId::from(id),
         phase,
-        chain: chain.to_owned(),
+        chain: chain.into(),
         work,
         reason: "because the spec says so".to_owned(),
         requires: BTreeSet::new(),
@@ -200,7 +200,7 @@ pub fn swap(address: &str) -> [Action; 2] {
     let create = Change::AccountCreate {
         address: addr(address),
         slot: None,
-        profile: Profile::default(),
+        profile: Box::default(),
         password: password(address),
     };
     let create = change("new", address, create)
@@ -223,6 +223,7 @@ fn work(address: &str, pass: u32) -> MailWork {
         source: mailbox("old", provisional(address)),
         target: mailbox("new", addr(address)),
         pass,
+        skip_below: None,
         filter: MailFilter::default(),
         acl: rehome::model::AclChoice::Leave,
         estimate: None,
@@ -231,12 +232,12 @@ fn work(address: &str, pass: u32) -> MailWork {
 
 pub fn copy(address: &str, pass: u32) -> Action {
     let id = format!("mail.copy:{address}#{pass}");
-    action(&id, Phase::Copy, address, Work::Copy(work(address, pass)), Undo::Nothing)
+    action(&id, Phase::Copy, address, Work::Copy(Box::new(work(address, pass))), Undo::Nothing)
 }
 
 pub fn verify(address: &str) -> Action {
     let id = format!("mail.verify:{address}");
-    action(&id, Phase::Verify, address, Work::VerifyMail(work(address, 1)), Undo::Nothing)
+    action(&id, Phase::Verify, address, Work::VerifyMail(Box::new(work(address, 1))), Undo::Nothing)
 }
 
 pub fn reset(address: &str) -> Action {

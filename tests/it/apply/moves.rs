@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -12,12 +12,12 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rehome::{
-    apply::{Clock, Context, CutoverSight, Dns, Options, RunSummary, run},
+    apply::{Begin, Clock, Context, CutoverSight, Dns, MailError, Options, Post, Posted, RunSummary, run},
     diag::{Exit, Finding},
-    journal::{CutoverWord, Journal, Said},
+    journal::{CutoverWord, FaultPoint, FolderMark, Journal, JournalError, Said},
     model::{
-        Action, ActionId, CutoverStep, CutoverWork, DnsTopic, Domain, NoEvents, Phase, PlanId, PlatformId, RecordSet,
-        RecordType, Undo, Work, ZoneChange,
+        Action, ActionId, CutoverStep, CutoverWork, DnsTopic, Domain, NoEvents, Phase, PlanId, PlatformId, ProbeWork,
+        RecordSet, RecordType, Undo, Work, ZoneChange,
     },
     plan::{Body, Header, Plan},
     provider::{ErrorClass, Probe, ProviderError, ZoneWriter},
@@ -61,9 +61,46 @@ impl ZoneWriter for Zone {
 }
 
 #[derive(Default)]
-struct Names {
+pub(super) struct Names {
     zone: Zone,
     sights: Mutex<VecDeque<CutoverSight>>,
+    pub(super) post: Postman,
+}
+
+/// A mail server that takes everything and delivers what it is told to.
+#[derive(Default)]
+pub(super) struct Postman {
+    /// The tokens of the messages that were handed over.
+    pub(super) sent: Mutex<Vec<String>>,
+    /// Whether they arrive.
+    pub(super) delivers: AtomicBool,
+}
+
+#[async_trait]
+impl Post for Postman {
+    async fn marks(&self, _: &ProbeWork) -> Result<BTreeMap<String, FolderMark>, MailError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn knock(&self, _: &CutoverWork) -> Posted {
+        Posted::Taken { words: String::new() }
+    }
+
+    async fn hand_over(&self, _: &CutoverWork, token: &str, begin: &mut Begin<'_>) -> Result<Posted, JournalError> {
+        begin("mx.new.example")?;
+        self.sent.lock().unwrap().push(token.to_owned());
+        Ok(Posted::Taken { words: "250 ok".to_owned() })
+    }
+
+    async fn arrived(
+        &self,
+        _: &ProbeWork,
+        _: &BTreeMap<String, FolderMark>,
+        token: &str,
+    ) -> Result<Option<String>, MailError> {
+        let sent = self.sent.lock().unwrap().iter().any(|t| t == token);
+        Ok((sent && self.delivers.load(Ordering::SeqCst)).then(|| "INBOX".to_owned()))
+    }
 }
 
 #[async_trait]
@@ -76,29 +113,33 @@ impl Dns for Names {
         Some(&self.zone)
     }
 
+    fn post(&self) -> Option<&dyn Post> {
+        Some(&self.post)
+    }
+
     async fn sight(&self, _: &CutoverWork) -> CutoverSight {
         self.sights.lock().unwrap().pop_front().unwrap_or(CutoverSight::There { more: 0 })
     }
 }
 
-fn mx(value: &str, ttl: u32) -> Option<RecordSet> {
+pub(super) fn mx(value: &str, ttl: u32) -> Option<RecordSet> {
     Some(RecordSet { values: [value.to_owned()].into(), ttl })
 }
 
-fn domain() -> Domain {
+pub(super) fn domain() -> Domain {
     Domain::parse("x.org").unwrap()
 }
 
-struct Stage {
+pub(super) struct Stage {
     folder: tempfile::TempDir,
     plan: Plan,
-    names: Names,
+    pub(super) names: Names,
     now: Arc<AtomicI64>,
 }
 
 impl Stage {
     /// TTL down, a wait of an hour with a person's word, the move, a wait of five minutes, TTL up.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let change = |before, after| ZoneChange {
             domain: domain(),
             name: "x.org".to_owned(),
@@ -109,14 +150,21 @@ impl Stage {
         let (old, new) = ("10 old.example", "10 new.example");
         let switch = change(mx(old, 300), mx(new, 300));
         let wait = |step, wait, approve| {
-            Work::Cutover(CutoverWork { step, switch: switch.clone(), wait, approve, resolvers: Vec::new() })
+            Work::Cutover(Box::new(CutoverWork {
+                step,
+                switch: switch.clone(),
+                wait,
+                approve,
+                resolvers: Vec::new(),
+                probe: None,
+            }))
         };
         let works = [
-            ("lower", Work::Zone(change(mx(old, 3600), mx(old, 300)))),
+            ("lower", Work::Zone(Box::new(change(mx(old, 3600), mx(old, 300))))),
             ("drain", wait(CutoverStep::Drain, 3600, true)),
-            ("switch", Work::Zone(switch.clone())),
+            ("switch", Work::Zone(Box::new(switch.clone()))),
             ("converge", wait(CutoverStep::Converge, 300, false)),
-            ("raise", Work::Zone(change(mx(new, 300), mx(new, 3600)))),
+            ("raise", Work::Zone(Box::new(change(mx(new, 300), mx(new, 3600))))),
         ];
         let actions = works.into_iter().map(|(id, work)| action(id, work)).collect();
         let body = Body { actions, ..Body::default() };
@@ -126,8 +174,39 @@ impl Stage {
         Self { folder: tempfile::tempdir().unwrap(), plan, names, now: Arc::new(AtomicI64::new(0)) }
     }
 
-    async fn run(&self) -> RunSummary {
+    /// The same with a test message after the move, and nobody to ask.
+    pub(super) fn with_probe() -> Self {
+        let mut stage = Self::new();
+        let address = rehome::model::Address::parse("ann@x.org").unwrap();
+        let password = rehome::model::SecretRef::Env("P".to_owned());
+        let access = rehome::model::AccessMethod::Password { password };
+        let mailbox = rehome::model::MailboxRef { platform: PlatformId::from("new"), address, access };
+        let wish = ProbeWork { mailbox, confirm: 900, from: None };
+        let actions = &mut stage.plan.body.actions;
+        let drain = actions.iter_mut().find(|a| a.id.as_str() == "drain").unwrap();
+        let Work::Cutover(work) = &mut drain.work else { unreachable!() };
+        (work.approve, work.probe) = (false, Some(wish));
+        let work = CutoverWork { step: CutoverStep::Probe, ..(**work).clone() };
+        let switch = actions.iter_mut().find(|a| a.id.as_str() == "switch").unwrap();
+        let Work::Zone(change) = &switch.work else { unreachable!() };
+        switch.undo = Undo::Zone(Box::new(change.reversed()));
+        actions.insert(3, action("probe", Work::Cutover(Box::new(work))));
+        stage
+    }
+
+    /// The MX that is served.
+    pub(super) fn served(&self) -> Option<RecordSet> {
+        self.names.zone.set.lock().unwrap().clone()
+    }
+
+    pub(super) async fn run(&self) -> RunSummary {
+        self.run_until(|_| false).await
+    }
+
+    /// Runs, and dies at the write of the journal that is chosen.
+    pub(super) async fn run_until(&self, dies: impl Fn(FaultPoint) -> bool + Send + 'static) -> RunSummary {
         let journal = self.journal();
+        journal.set_fault(dies);
         let lease = journal.acquire_lease("ada", Duration::from_secs(600)).unwrap();
         let world = World::default();
         let mail = world.mail();
@@ -146,15 +225,16 @@ impl Stage {
             options,
         })
         .await;
-        lease.release().unwrap();
+        // A journal that has died releases nothing.
+        let _ = lease.release();
         summary
     }
 
-    fn journal(&self) -> Journal {
+    pub(super) fn journal(&self) -> Journal {
         Journal::open(self.folder.path()).unwrap()
     }
 
-    fn at(&self, seconds: i64) -> &Self {
+    pub(super) fn at(&self, seconds: i64) -> &Self {
         self.now.store(seconds, Ordering::SeqCst);
         self
     }
@@ -164,19 +244,19 @@ impl Stage {
         self
     }
 
-    fn say(&self, word: CutoverWord) {
+    pub(super) fn say(&self, word: CutoverWord) {
         let journal = self.journal();
         let run = journal.latest_run().unwrap().unwrap().id;
         journal.say(&run, &domain(), &Said { word, by: "eve".to_owned(), at: Timestamp::UNIX_EPOCH }).unwrap();
     }
 
-    fn written(&self) -> Vec<&'static str> {
+    pub(super) fn written(&self) -> Vec<&'static str> {
         self.names.zone.writes.lock().unwrap().clone()
     }
 
     /// Asserts that a run waits, and for what.
     #[track_caller]
-    fn waits(summary: &RunSummary, what: &str) {
+    pub(super) fn waits(summary: &RunSummary, what: &str) {
         assert_eq!(summary.exit, Exit::Waiting, "{summary:?}");
         assert!(summary.waiting[0].reason.contains(what), "{}", summary.waiting[0].reason);
     }
@@ -186,7 +266,7 @@ fn action(id: &str, work: Work) -> Action {
     Action {
         id: ActionId::from(id),
         phase: Phase::Cutover,
-        chain: "x.org".to_owned(),
+        chain: "x.org".into(),
         work,
         reason: String::new(),
         requires: BTreeSet::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rehome::{
     apply::{Context, Options, RunSummary, run},
     diag::{Exit, Severity},
-    model::{Change, Event, GuardOutcome, PlanOutcome, PlatformId, Precondition, Undo},
+    model::{Change, Event, GuardOutcome, PlanOutcome, PlatformId, Precondition, Undo, Work},
     provider::ErrorClass,
 };
 use tokio_util::sync::CancellationToken;
@@ -399,6 +399,43 @@ async fn a_later_pass_replaces_what_an_earlier_one_found() {
     let summary = desk.apply().await;
     assert_eq!((summary.exit, summary.findings), (Exit::Ok, Vec::new()));
     assert_eq!(desk.journal().state().unwrap().mailboxes[&addr("ada@x.org")].passes, 2);
+}
+
+/// Two passes of ada's three messages, the second with the plan's rule.
+fn two_passes(skip_below: u64) -> Vec<rehome::model::Action> {
+    let mut plan = swaps(&["ada@x.org"]);
+    plan.push(copy("ada@x.org", 1).after(&["account.create:new/ada@x.org"]));
+    let mut second = copy("ada@x.org", 2).after(&["mail.copy:ada@x.org#1"]);
+    if let Work::Copy(work) = &mut second.work {
+        work.skip_below = Some(skip_below);
+    }
+    plan.push(second);
+    plan
+}
+
+#[tokio::test]
+async fn a_pass_is_left_out_when_the_plan_says_so_of_what_the_one_before_it_brought() {
+    for (skip_below, passes) in [(4, 1), (3, 2)] {
+        let desk = Desk::new(world(), two_passes(skip_below));
+        let summary = desk.apply().await;
+        assert_eq!(summary.exit, Exit::Ok, "{summary:#?}");
+        assert_eq!(summary.done.len(), 4, "a pass that is left out counts as done");
+        assert_eq!(desk.journal().state().unwrap().mailboxes[&addr("ada@x.org")].passes, passes, "{skip_below}");
+        let events = desk.events.lock().unwrap();
+        let told = events.iter().any(|e| {
+            matches!(e, Event::ActionDone { detail: Some(d), .. } if d == "left out: the pass before it brought 3 new, fewer than 4")
+        });
+        assert_eq!(told, passes == 1);
+    }
+}
+
+#[tokio::test]
+async fn a_pass_that_is_left_out_does_not_hide_what_the_one_before_it_could_not_copy() {
+    let desk = Desk::new(world(), two_passes(100));
+    desk.world.fault("shortfall", [Fault::Blind]);
+    let summary = desk.apply().await;
+    assert_eq!(summary.exit, Exit::Differences);
+    assert_eq!(summary.findings[0].message, "1 messages could not be copied (too-large: 1)");
 }
 
 #[tokio::test]

@@ -256,11 +256,11 @@ impl Inner {
     }
 
     fn apply(&mut self, id: &PlatformId, change: &Change, password: Option<&Secret>) -> Result<(), ErrorClass> {
-        let key = |address: &Address| (id.0.clone(), address.clone());
+        let key = |address: &Address| (id.to_string(), address.clone());
         let secret = || password.map(|s| s.expose().to_owned()).ok_or(ErrorClass::Refused);
         match change {
             Change::DomainAdd { domain, .. } => {
-                if !self.facts.domains.insert((id.0.clone(), domain.clone())) {
+                if !self.facts.domains.insert((id.to_string(), domain.clone())) {
                     return Err(ErrorClass::Conflict);
                 }
             }
@@ -305,21 +305,21 @@ impl Inner {
     }
 
     fn probe(&self, id: &PlatformId, change: &Change) -> Probe {
-        let has = |address: &Address| self.facts.accounts.contains_key(&(id.0.clone(), address.clone()));
+        let has = |address: &Address| self.facts.accounts.contains_key(&(id.to_string(), address.clone()));
         let made = match change {
-            Change::DomainAdd { domain, .. } => self.facts.domains.contains(&(id.0.clone(), domain.clone())),
+            Change::DomainAdd { domain, .. } => self.facts.domains.contains(&(id.to_string(), domain.clone())),
             Change::AccountRename { from, to } => match (has(from), has(to)) {
                 (true, false) => false,
                 (false, true) => true,
                 _ => return Probe::Unclear(format!("neither or both of {from} and {to} are there")),
             },
             Change::AccountCreate { address, .. } => {
-                let found = self.facts.accounts.get(&(id.0.clone(), address.clone()));
+                let found = self.facts.accounts.get(&(id.to_string(), address.clone()));
                 found.is_some_and(|a| !a.half)
             }
             Change::AccountReset { address } => !has(address),
             Change::AliasAdd { account, alias } => {
-                let found = self.facts.accounts.get(&(id.0.clone(), account.clone()));
+                let found = self.facts.accounts.get(&(id.to_string(), account.clone()));
                 found.is_some_and(|a| a.aliases.contains(alias))
             }
             Change::RedirectionSet { from, to, .. } => self.facts.redirections.get(from) == Some(to),
@@ -345,7 +345,7 @@ impl FakeProvider {
     /// An account is there before its password is, and a process can die in between.
     async fn second_half(&self, address: &Address, password: Option<&Secret>) -> Result<(), ErrorClass> {
         let call = self.world.begin("password").await;
-        let key = (self.id.0.clone(), address.clone());
+        let key = (self.id.to_string(), address.clone());
         let text = password.map(|secret| secret.expose().to_owned()).unwrap_or_default();
         self.world.lock().facts.accounts.get_mut(&key).ok_or(ErrorClass::NotFound)?.password = text;
         self.world.end("password", call).await;
@@ -384,12 +384,12 @@ impl Reader for FakeProvider {
     async fn observe(&self, _scope: &Scope) -> Result<PlatformView, ProviderError> {
         let call = self.world.begin("read").await;
         let fault = self.world.next_fault("observe", self.id.as_str());
-        let service = ServiceView { name: self.id.0.clone(), state: ServiceState::Ok, imap: None, offer: None };
+        let service = ServiceView { name: self.id.to_string(), state: ServiceState::Ok, imap: None, offer: None };
         let mut view = PlatformView::new(self.kind(), service, self.capabilities());
         {
             let mut inner = self.world.lock();
             for ((platform, address), account) in &mut inner.facts.accounts {
-                if *platform == self.id.0 {
+                if self.id.0 == *platform {
                     let mut shown = AccountView::listed();
                     shown.aliases.clone_from(&account.aliases);
                     if account.busy > 0 {
@@ -465,7 +465,7 @@ impl Provider for FakeProvider {
                 let mut inner = self.world.lock();
                 let made = inner.apply(&self.id, change, password);
                 if let Some(address) = account_of(change) {
-                    let key = (self.id.0.clone(), address.clone());
+                    let key = (self.id.to_string(), address.clone());
                     inner.facts.accounts.get_mut(&key).into_iter().for_each(|a| a.half = true);
                 }
                 made.and(Err(ErrorClass::InDoubt))
@@ -499,7 +499,7 @@ pub struct FakeMail(World);
 
 impl FakeMail {
     fn boxed(at: &MailboxRef) -> (String, Address) {
-        (at.platform.0.clone(), at.address.clone())
+        (at.platform.to_string(), at.address.clone())
     }
 
     fn error(&self, class: ErrorClass) -> MailError {
@@ -541,7 +541,12 @@ impl Mail for FakeMail {
                             inner.count(format!("append {} {message}", work.account));
                         }
                         let all = source.mail.len() as u64;
-                        let mut total = CopyCounts { source: all, copied: all, ..CopyCounts::default() };
+                        let mut total = CopyCounts {
+                            source: all,
+                            copied: all,
+                            new: Some(new.len() as u64),
+                            ..CopyCounts::default()
+                        };
                         if short {
                             total.copied -= 1;
                             total.failed.insert("too-large".to_owned(), 1);

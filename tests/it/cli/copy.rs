@@ -40,10 +40,10 @@ fn a_mailbox_is_copied_once_and_completely() {
     let dry = run(&world, &words, &["--dry-run", "--verify"]).ends(0);
     assert_snapshot!(dry.out, @r"
     Plan [ID]   green.example (parallel)
-    2 actions. About 8 messages in 1 mailbox.
+    3 actions. About 8 messages in 1 mailbox.
 
     Mail
-      =  copy  copy@green.example  from source john.smith@blue.example, about 8 messages
+      =  copy  copy@green.example  from source john.smith@blue.example, about 8 messages, then late mail
                opened with: source login john.smith@blue.example, password from env
                PASSWORD_JOHN_SMITH_BLUE_EXAMPLE; target login copy@green.example, password from env
                TO_PASSWORD
@@ -53,7 +53,7 @@ fn a_mailbox_is_copied_once_and_completely() {
 
     No point of no return.
     Undo: 1 only by hand.
-    Total: 1 copy, 1 verify.
+    Total: 2 copy, 1 verify.
     ");
     assert_eq!(world.mail("emailpro", TO).len(), 0, "a dry run copies nothing");
     assert!(!world.dir().join(".rehome").exists(), "and leaves nothing behind");

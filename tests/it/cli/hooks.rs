@@ -117,7 +117,7 @@ fn what_is_owed_to_a_hook_is_paid_by_the_next_run() {
     assert_eq!(ids.values().filter(|n| **n > 1).count(), 1, "and no other is: {ids:?}");
     let plan: Value = serde_json::from_str(&world.run(&["status", "--format", "json"]).out).unwrap();
     assert_eq!(plan["last_run"]["exit"], 0);
-    assert_eq!(ids.len(), 27, "every action was told");
+    assert_eq!(ids.len(), 30, "every action was told");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn a_plan_that_was_edited_is_refused() {
     world.write("plan.json", &half[..half.len() / 2]);
     assert_snapshot!(world.run(&["apply", "plan.json"]).ends(10).err, @r"
     error: plan.json cannot be used
-      the plan file is cut off after 17719 octets; make the plan again with `rehome plan --out FILE`
+      the plan file is cut off after 19758 octets; make the plan again with `rehome plan --out FILE`
     ");
     world.write("plan.json", "{\"no\": \"plan\"}\n");
     assert_snapshot!(world.run(&["show", "plan.json"]).ends(10).err, @r"

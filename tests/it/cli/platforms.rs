@@ -197,24 +197,37 @@ fn dns_that_does_not_answer_is_unknown_and_not_missing() {
               _autodiscover._tcp.blue.example (dns-unknown)
                 found    127.0.0.1:[PORT]: it failed to answer (SERVFAIL)
                 fix      ask again later; as long as it is unknown, nothing is concluded from it
+                rule     RFC 2308 7
       unknown _dmarc.blue.example TXT: no server could tell the TXT records of _dmarc.blue.example
               (dns-unknown)
                 found    127.0.0.1:[PORT]: it failed to answer (SERVFAIL)
                 fix      ask again later; as long as it is unknown, nothing is concluded from it
+                rule     RFC 2308 7
       unknown autodiscover.blue.example A: no server could tell the A records of
               autodiscover.blue.example (dns-unknown)
                 found    127.0.0.1:[PORT]: it failed to answer (SERVFAIL)
                 fix      ask again later; as long as it is unknown, nothing is concluded from it
+                rule     RFC 2308 7
       unknown autodiscover.blue.example CNAME: no server could tell the CNAME records of
               autodiscover.blue.example (dns-unknown)
                 found    127.0.0.1:[PORT]: it failed to answer (SERVFAIL)
                 fix      ask again later; as long as it is unknown, nothing is concluded from it
+                rule     RFC 2308 7
       unknown blue.example MX: no server could tell the MX records of blue.example (dns-unknown)
                 found    127.0.0.1:[PORT]: it failed to answer (SERVFAIL)
                 fix      ask again later; as long as it is unknown, nothing is concluded from it
+                rule     RFC 2308 7
       unknown blue.example TXT: no server could tell the TXT records of blue.example (dns-unknown)
                 found    127.0.0.1:[PORT]: it failed to answer (SERVFAIL)
                 fix      ask again later; as long as it is unknown, nothing is concluded from it
+                rule     RFC 2308 7
+      records (+ publish, - not the platform's, = as wanted, ? unknown)
+        ? blue.example MX 1 mx0.mail.ovh.net
+        ? blue.example MX 5 mx1.mail.ovh.net
+        ? blue.example MX 50 mx2.mail.ovh.net
+        ? blue.example MX 100 mx3.mail.ovh.net
+        ? blue.example MX 200 mx4.mail.ovh.net
+        ? blue.example TXT v=spf1 include:mx.ovh.com ~all
 
     Total: 6 unknown.
     --- exit 12

@@ -107,3 +107,37 @@ fn a_password_in_clear_is_refused_without_being_repeated() {
     --- exit 10
     ");
 }
+
+/// A keyring that holds one password, under both tools' names.
+fn keyring(world: &World, password: &str) {
+    let tool = format!(
+        "#!/bin/sh\ncase \"$*\" in\n  'lookup service mail username john.smith' | 'find-generic-password -s mail -a john.smith -w') \
+         echo '{password}' ;;\n  *) exit 1 ;;\nesac\n"
+    );
+    for name in ["bin/secret-tool", "bin/security"] {
+        world.write_secret(name, &tool, 0o700);
+    }
+    let path = format!("{}:/usr/bin:/bin", world.dir().join("bin").display());
+    world.set("PATH", &path);
+}
+
+#[test]
+fn a_password_is_found_in_the_keyring_and_what_is_not_there_is_said() {
+    let world = World::demo();
+    let password = world.ready().accounts.into_iter().find(|a| a.name == "John Smith").unwrap().password;
+    world.respec(
+        "    name: John Smith\n",
+        "    name: John Smith\n    mail: { source_password: { keyring: mail/john.smith } }\n",
+    );
+    world.set("PATH", "/nowhere");
+    let shown = world.run(&["plan", "rehome.yaml"]).ends(11).err;
+    assert!(shown.contains("john.smith@blue.example (keyring mail/john.smith)"), "{shown}");
+    assert!(shown.contains("cannot be started; it comes with"), "{shown}");
+
+    keyring(&world, &password);
+    world.run(&["plan", "rehome.yaml"]).ends(0);
+    world.respec("mail/john.smith", "mail/someone");
+    let shown = world.run(&["plan", "rehome.yaml"]).ends(11).err;
+    assert!(shown.contains("the keyring gives nothing for `mail/someone`; unlock it, or put"), "{shown}");
+    assert!(!shown.contains(&password), "{shown}");
+}

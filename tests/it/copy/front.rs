@@ -9,6 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use rehome::{
@@ -37,6 +38,8 @@ pub struct Heard {
 pub enum Heed {
     /// The server behind gets it.
     Pass,
+    /// The server behind gets another text.
+    Instead(String),
     /// The server behind never learns of it. `$` is the tag.
     Answer(String),
 }
@@ -51,6 +54,8 @@ pub struct Odd {
     say: Vec<Say>,
     offers: Option<&'static str>,
     writes: Option<(&'static str, &'static str)>,
+    slow: Option<(&'static str, Duration)>,
+    idles: Option<Duration>,
 }
 
 impl Odd {
@@ -69,6 +74,18 @@ impl Odd {
     /// Answers it changes, given the verb of the command that is being answered; `None` closes the connection instead.
     pub fn says(mut self, say: impl Fn(&str, String) -> Option<String> + Send + Sync + 'static) -> Self {
         self.say.push(Arc::new(say));
+        self
+    }
+
+    /// Commands of a verb that it takes so long for.
+    pub fn slow(mut self, verb: &'static str, time: Duration) -> Self {
+        self.slow = Some((verb, time));
+        self
+    }
+
+    /// It ends a connection that was silent for so long between two commands.
+    pub fn idles(mut self, time: Duration) -> Self {
+        self.idles = Some(time);
         self
     }
 
@@ -155,6 +172,11 @@ impl Front {
         self.log.heard.lock().unwrap().iter().filter(|h| h.verb == verb).cloned().collect()
     }
 
+    /// The verbs of all commands so far.
+    pub fn verbs(&self) -> Vec<String> {
+        self.log.heard.lock().unwrap().iter().map(|h| h.verb.clone()).collect()
+    }
+
     /// The octets of the longest literal that was sent without asking.
     pub fn unasked(&self) -> usize {
         self.log.unasked.load(Ordering::SeqCst)
@@ -200,7 +222,13 @@ async fn commands(
         let mut whole = Vec::new();
         loop {
             let start = whole.len();
-            if from.read_until(b'\n', &mut whole).await.unwrap_or(0) == 0 {
+            let line = from.read_until(b'\n', &mut whole);
+            let read = match odd.idles.filter(|_| start == 0) {
+                Some(time) => tokio::time::timeout(time, line).await.unwrap_or(Ok(0)),
+                None => line.await,
+            };
+            if read.unwrap_or(0) == 0 {
+                let _ = to_client.lock().await.write_all(b"* BYE Autologout\r\n").await;
                 return;
             }
             let Some((size, waits, brace)) = literal(&whole[start..]) else { break };
@@ -246,14 +274,19 @@ async fn commands(
         for hear in &odd.hear {
             match hear(&heard) {
                 Heed::Pass => {}
+                Heed::Instead(text) => whole = octets(&text),
                 Heed::Answer(text) => {
                     let text = text.replace('$', &heard.tag);
-                    if to_client.lock().await.write_all(&octets(&text)).await.is_err() {
+                    let gone = to_client.lock().await.write_all(&octets(&text)).await.is_err();
+                    if gone || text.contains("* BYE ") {
                         return;
                     }
                     continue 'command;
                 }
             }
+        }
+        if let Some((_, time)) = odd.slow.filter(|(verb, _)| *verb == heard.verb) {
+            tokio::time::sleep(time).await;
         }
         open.lock().unwrap().push_back((heard.tag, heard.verb));
         if to_server.write_all(&whole).await.is_err() {

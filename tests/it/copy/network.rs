@@ -1,11 +1,12 @@
 //! Servers that hand out tokens, fill up, limit connections, compress and change their certificates, by real Dovecots.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use rehome::{
     copy::CopyErrorClass,
-    imap::{AppendOutcome, WireName},
+    imap::{AppendOutcome, TlsRoots, WireName},
     journal::ledger::Ledger,
+    model::ImapSecurity,
 };
 
 use super::{
@@ -13,9 +14,13 @@ use super::{
     corpus::fill,
     mail, pass, sorted,
     tokens::{End, Gate},
+    wire::{Break, Way, Wire},
     without_empty,
 };
-use crate::imap::dovecot::{Dovecot, Setup};
+use crate::imap::{
+    dovecot::{Dovecot, Setup},
+    tls::{authority, pem},
+};
 
 #[tokio::test]
 async fn a_token_that_expires_in_the_middle_loses_and_doubles_nothing() {
@@ -82,4 +87,57 @@ async fn mail_goes_through_compression_unchanged_in_both_directions() {
     let after = mail(server.connector("a", "secret")).await;
     assert_eq!(after["INBOX"].len(), plain["INBOX"].len() + 2);
     assert!(after["INBOX"].last().unwrap().2.ends_with(&body));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_is_renewed_in_the_middle_is_taken_when_it_is_valid_and_else_stops_the_copy() {
+    let (one, two, stranger) = (authority("one"), authority("two"), authority("stranger"));
+    let names = ["localhost", "127.0.0.1"];
+    for (renewed, valid) in [(&two, true), (&stranger, false)] {
+        let Some(source) = Dovecot::start(Setup::default()).await else { return };
+        let setup = Setup { tls: Some(pem(&one, &names)), ..Setup::default() };
+        let Some(target) = Dovecot::start(setup).await else { return };
+        fill(source.connector("a", "secret")).await;
+        let before = without_empty(sorted(source.connector("a", "secret")).await);
+        let wire = Wire::start(target.tls_port).await;
+        let mut to = wire.connector(&target.connector("a", "secret"));
+        to.endpoint.security = ImapSecurity::Tls;
+        to.tls = TlsRoots::only_pem((one.pem() + &two.pem()).as_bytes()).unwrap();
+        // Slow enough that the copy is still under way when the certificate is new.
+        wire.breaks(Way::Up, 0, Break::Delay(Duration::from_millis(40)));
+        let ledger = Ledger::in_memory().unwrap();
+        let copy = pass(source.connector("a", "secret"), to.clone(), &ledger);
+        let renewal = async {
+            while wire.passed().0 < 6_000 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            target.renew(pem(renewed, &names));
+            wire.breaks(Way::Up, wire.passed().0 + 1, Break::Cut);
+        };
+        let (copied, ()) = tokio::join!(copy, renewal);
+        assert!(wire.happened());
+        if valid {
+            let report = copied.unwrap();
+            assert!(report.failed.is_empty() && report.total.balances(), "{report:?}");
+            // What is served now is the new one.
+            to.tls = TlsRoots::only_pem(two.pem().as_bytes()).unwrap();
+            to.connect().await.unwrap().logout().await;
+        } else {
+            let error = copied.unwrap_err();
+            assert_ne!(error.class(), CopyErrorClass::Full, "{error:?}");
+            let there: usize = mail(target.connector("a", "secret")).await.values().map(Vec::len).sum();
+            assert!(there < before.values().map(Vec::len).sum(), "nothing is sent to a server that is not proved");
+            // The right one comes back, and the copy goes on where it was.
+            target.renew(pem(&one, &names));
+            // It takes a moment until the new one is served.
+            while to.connect().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let report = pass(source.connector("a", "secret"), to, &ledger).await.unwrap();
+            assert!(report.failed.is_empty() && report.total.balances(), "{report:?}");
+        }
+        let there = without_empty(sorted(target.connector("a", "secret")).await);
+        let count = |mail: &super::Mail| mail.values().map(Vec::len).sum::<usize>();
+        assert_eq!((count(&there), &there["INBOX"]), (count(&before), &before["INBOX"]));
+    }
 }

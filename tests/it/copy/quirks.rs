@@ -11,7 +11,7 @@ use std::{
 use rehome::{
     copy::{CopyError, CopyErrorClass, MailVerification},
     journal::ledger::Ledger,
-    model::{Address, CopyReport, FolderPath},
+    model::{Address, CopyReport, FolderPath, MailFilter},
     sandbox::{
         corpus::{Corpus, FolderMail, Message, Person},
         counters::Counters,
@@ -22,7 +22,7 @@ use rehome::{
 
 use super::{
     front::{Front, Heed, Odd},
-    pass, verify,
+    pass_taking, verify_taking,
 };
 
 pub const OLD: &str = "old";
@@ -37,6 +37,7 @@ pub struct Between {
     pub source: Front,
     pub target: Front,
     pub ledger: Ledger,
+    pub filter: MailFilter,
 }
 
 pub fn anna() -> Address {
@@ -64,6 +65,7 @@ impl Between {
             target: Front::start(store.endpoint(NEW).port, target).await,
             store,
             ledger: Ledger::in_memory().unwrap(),
+            filter: MailFilter::default(),
         }
     }
 
@@ -87,12 +89,14 @@ impl Between {
     pub async fn pass(&self) -> Result<CopyReport, CopyError> {
         let (source, target) = (&self.source, &self.target);
         let login = anna().to_string();
-        pass(source.connector(&login, "secret"), target.connector(&login, "secret"), &self.ledger).await
+        let (from, to) = (source.connector(&login, "secret"), target.connector(&login, "secret"));
+        pass_taking(from, to, &self.ledger, &self.filter).await
     }
 
     pub async fn verify(&self) -> MailVerification {
         let login = anna().to_string();
-        verify(self.source.connector(&login, "secret"), self.target.connector(&login, "secret"), &self.ledger).await
+        let (from, to) = (self.source.connector(&login, "secret"), self.target.connector(&login, "secret"));
+        verify_taking(from, to, &self.ledger, &self.filter).await
     }
 
     pub fn mail(&self, service: &str) -> Mail {
@@ -110,7 +114,7 @@ impl Between {
 
     /// A pass brings everything, and another one changes nothing.
     #[track_caller]
-    fn assert_whole(&self, report: &CopyReport) {
+    pub fn assert_whole(&self, report: &CopyReport) {
         assert!(report.failed.is_empty() && report.total.balances(), "{report:#?}");
         let (want, have) = (self.mail(OLD), self.mail(NEW));
         assert_eq!(want.keys().collect::<Vec<_>>(), have.keys().collect::<Vec<_>>());

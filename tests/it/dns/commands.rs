@@ -96,12 +96,17 @@ async fn check_is_calm_about_a_domain_in_order_and_tells_errors_from_what_is_unk
     let mx = findings.iter().find(|f| f["code"] == "mx-ok").unwrap();
     assert_eq!(mx["section"], "RFC 5321 5.1");
     assert_eq!(mx["evidence"][0]["answer"]["ttl"], 600);
+    let lines = desk.run(&check).expect(0).stdout.lines().filter(|line| !line.is_empty()).count();
+    assert!(lines <= 5, "a domain in order takes five calm lines");
     assert!(calm["records"].as_array().unwrap().iter().all(|r| r["standing"] == "same"), "{:#}", calm["records"]);
 
     desk.zones.set("a.example", RecordType::Mx, &["5 old.example"], 600).unwrap();
     let human = desk.run(&check).expect(8).stdout;
     assert!(human.contains("(mx-wrong)") && human.contains("  + a.example MX 1 smtp.google.com"), "{human}");
     assert!(human.contains("  - a.example MX 5 old.example"), "{human}");
+    let (first, at) = (human.lines().nth(1).unwrap(), desk.server.address());
+    assert!(first.starts_with("  error   a.example MX: "), "what stops mail stands first: {human}");
+    assert!(human.contains(&format!("seen     MX with TTL 600 at {at}")) && human.contains("rule     RFC 5321 5.1"));
     desk.run(&["dns", "check", "a.example", "--platform", "microsoft-365"]).expect(8);
 
     for fault in [Fault::ServFail, Fault::Silent, Fault::Lame, Fault::Refused] {

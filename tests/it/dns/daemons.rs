@@ -146,6 +146,11 @@ pub fn unbound(folder: &Path, at: SocketAddr, zones: &[(&str, &str)]) -> Daemon 
 
 /// A signed zone and its DS record.
 pub fn signed(folder: &Path, apex: &str, text: &str) -> (String, String) {
+    signed_until(folder, apex, text, "20370101000000")
+}
+
+/// The same with signatures that end then.
+pub fn signed_until(folder: &Path, apex: &str, text: &str, end: &str) -> (String, String) {
     let file = folder.join(format!("{apex}.plain"));
     fs::write(&file, text).unwrap();
     let run = |program: &str, args: &[&str]| {
@@ -155,7 +160,7 @@ pub fn signed(folder: &Path, apex: &str, text: &str) -> (String, String) {
     };
     let key = run("ldns-keygen", &["-a", "ECDSAP256SHA256", "-k", "-r", "/dev/urandom", apex]);
     let plain = file.display().to_string();
-    run("ldns-signzone", &["-i", "20250101000000", "-e", "20370101000000", &plain, &key]);
+    run("ldns-signzone", &["-i", "20250101000000", "-e", end, &plain, &key]);
     let zone = fs::read_to_string(folder.join(format!("{apex}.plain.signed"))).unwrap();
     (zone, fs::read_to_string(folder.join(format!("{key}.ds"))).unwrap())
 }

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path, time::Duration
 
 use rehome::{
     dns::{Anchors, Client, Proof, Validator},
-    model::{Question, RecordType},
+    model::{Question, RecordType, Verdict},
 };
 
-use super::daemons::{Daemon, here, nsd, signed, unbound};
+use super::daemons::{Daemon, here, nsd, signed, signed_until, unbound};
 use crate::binary::Binary;
 
 /// A signed zone `test.` over one that is right, one that was changed after it was signed, and one without signatures.
@@ -43,11 +43,23 @@ impl Tree {
         let (bad, bad_ds) = signed(at, "bad.test", &zone("bad.test", rows));
         let forged = bad.replace("10 mx.bad.test.", "10 evil.bad.test.");
         assert_ne!(forged, bad);
-        let cuts = "good IN NS ns1.good\nns1.good IN A 127.0.0.1\nbad IN NS ns1.bad\nns1.bad IN A 127.0.0.1\nplain IN NS \
+        // A signature that has run out, and a DS record of a zone that has no keys any more.
+        let (late, late_ds) = signed_until(at, "late.test", &zone("late.test", rows), "20250201000000");
+        let (_, bare_ds) = signed(at, "bare.test", &zone("bare.test", rows));
+        let bare = zone("bare.test", rows);
+        let cuts = "late IN NS ns1.late\nns1.late IN A 127.0.0.1\nbare IN NS ns1.bare\nns1.bare IN A 127.0.0.1\ngood IN NS ns1.good\nns1.good IN A 127.0.0.1\nbad IN NS ns1.bad\nns1.bad IN A 127.0.0.1\nplain IN NS \
                     ns1.plain\nns1.plain IN A 127.0.0.1";
-        let (top, top_ds) = signed(at, "test", &zone("test", &format!("{cuts}\n{good_ds}\n{bad_ds}")));
+        let (top, top_ds) =
+            signed(at, "test", &zone("test", &format!("{cuts}\n{good_ds}\n{bad_ds}\n{late_ds}\n{bare_ds}")));
         let plain = zone("plain.test", rows);
-        let zones = [("test", &*top), ("good.test", &*good), ("bad.test", &*forged), ("plain.test", &*plain)];
+        let zones = [
+            ("test", &*top),
+            ("good.test", &*good),
+            ("bad.test", &*forged),
+            ("plain.test", &*plain),
+            ("late.test", &*late),
+            ("bare.test", &*bare),
+        ];
         Self { server: nsd(at, &zones), anchor: key(at, "test"), top: top_ds, folder }
     }
 
@@ -81,6 +93,8 @@ async fn what_is_signed_is_secure_and_what_was_changed_after_it_is_bogus() {
     assert_eq!(prove(&validator, "bad.test", RecordType::Mx).await, Proof::Bogus);
     assert_eq!(prove(&validator, "bad.test", RecordType::Txt).await, Proof::Secure, "only what was changed is broken");
     assert_eq!(prove(&validator, "plain.test", RecordType::Mx).await, Proof::Insecure);
+    assert_eq!(prove(&validator, "late.test", RecordType::Mx).await, Proof::Bogus, "the signature has run out");
+    assert_eq!(prove(&validator, "bare.test", RecordType::Mx).await, Proof::Bogus, "a DS record, and no key");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +122,12 @@ async fn a_resolver_that_validates_hides_nothing_from_the_check() {
     let resolver = unbound(own.path(), tree.server.address, &[("test", &tree.top)]);
     let validator = tree.validator(resolver.address, &tree.anchor);
     assert_eq!(prove(&validator, "good.test", RecordType::Mx).await, Proof::Secure);
-    assert_eq!(prove(&validator, "bad.test", RecordType::Mx).await, Proof::Bogus);
+    for broken in ["bad.test", "late.test", "bare.test"] {
+        assert_eq!(prove(&validator, broken, RecordType::Mx).await, Proof::Bogus, "{broken}");
+        let recursive = Client { timeout: Duration::from_secs(2), authority: false };
+        let asked = Question { name: broken.to_owned(), rtype: RecordType::Mx };
+        assert_eq!(recursive.lookup(resolver.address, &asked).await, Verdict::Bogus, "{broken}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,6 +152,8 @@ async fn the_command_tells_bogus_from_secure_from_insecure() {
     assert!(bad.contains("dnssec-bogus") && bad.contains("the signatures do not hold"), "{bad}");
     let plain = check("plain.test").stdout;
     assert!(plain.contains("dnssec-insecure") && !plain.contains("dnssec-bogus"), "{plain}");
+    let wild = check("x.any.good.test").stdout;
+    assert!(wild.contains("dnssec-unknown") && wild.contains("wildcard"), "{wild}");
     fs::write(&anchor, "nothing of use\n").unwrap();
     check("good.test").expect(10);
 }

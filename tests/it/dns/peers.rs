@@ -23,21 +23,22 @@ fn every_difference_to_checkdmarc_is_explained() {
     if !here() {
         return;
     }
-    // Not one of the servers that `REHOME_REQUIRE_SERVERS` demands: it is no package of the system.
     let Some(python) = python() else {
+        let required = std::env::var_os("REHOME_REQUIRE_SERVERS").is_some();
+        assert!(!required, "checkdmarc is not installed: scripts/bench-dns prepare");
         eprintln!("SKIPPED: checkdmarc is not installed: scripts/bench-dns prepare");
         return;
     };
     let out = Command::new(python)
         .arg(root().join("benches/dns/compare.py"))
         .arg(env!("CARGO_BIN_EXE_rehome"))
-        .args(["--rounds", "3"])
+        .args(["--rounds", "1", "--generated", "240"])
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{told}{}", String::from_utf8_lossy(&out.stderr));
-    let domains: usize = told.split_whitespace().next().unwrap().parse().unwrap();
-    assert!(domains >= 200, "{told}");
+    let numbers: Vec<usize> = told.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!(numbers[1] >= 200, "so many domains by chance: {told}");
 }

@@ -6,7 +6,7 @@ use rehome::{
     diag::Finding,
     dns::{
         self, Client, Servers,
-        audit::{Audit, compare},
+        audit::{Audit, compare, join},
         spf::{Outcome, Request, evaluate},
     },
     model::{DnsTopic, Domain, Question, RecordType, Verdict},
@@ -75,13 +75,13 @@ async fn two_servers_that_disagree_are_both_named() {
     }
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let new = nsd(one.path(), &[("a.test", &zone("a.test", 8, "@ IN MX 10 new.example."))]);
-    let old = nsd(two.path(), &[("a.test", &zone("a.test", 7, "@ IN MX 10 old.example."))]);
+    let old = nsd(two.path(), &[("a.test", &zone("a.test", 7, "@ 600 IN MX 10 old.example."))]);
     let domain = Domain::parse("a.test").unwrap();
     let topics = BTreeSet::from([DnsTopic::Mx]);
     let view = CLIENT.observe(&domain, &[], &topics, &[new.address, old.address]).await;
     let findings = dns::check(&domain, &topics, &[], &view);
-    assert_eq!(codes(&findings)[..2], ["serials-differ", "servers-differ"]);
-    let told = findings[1].actual.as_ref().unwrap();
+    assert_eq!(codes(&findings)[..3], ["serials-differ", "ttl-differs", "servers-differ"]);
+    let told = findings[2].actual.as_ref().unwrap();
     assert!(told.contains(&format!("{}: 10 new.example", new.address)), "{told}");
     assert!(told.contains(&format!("{}: 10 old.example", old.address)), "{told}");
 }
@@ -139,8 +139,16 @@ async fn an_audit_of_a_real_zone_finds_wildcards_and_doubled_names() {
     let topics = BTreeSet::from([DnsTopic::Mx, DnsTopic::Spf, DnsTopic::Dmarc]);
     let view = CLIENT.observe(&domain, &[], &topics, &[server.address]).await;
     let dns = Servers::new(Client { authority: false, ..CLIENT }, vec![server.address]);
-    let audit =
-        Audit { domain: &domain, expected: &[], leaving: &[], view: &view, dns: &dns, web: None, selectors: &[] };
+    let audit = Audit {
+        domain: &domain,
+        expected: &[],
+        leaving: &[],
+        view: &view,
+        dns: &dns,
+        web: None,
+        selectors: &[],
+        partial: true,
+    };
     let audited = audit.run().await;
     let mut said = codes(&audited.findings);
     said.sort_unstable();
@@ -150,4 +158,41 @@ async fn an_audit_of_a_real_zone_finds_wildcards_and_doubled_names() {
     );
     let tlsa = Question { name: "_25._tcp.mx.a.test".to_owned(), rtype: RecordType::Tlsa };
     assert_eq!(audited.answers[&tlsa].values(), ["3 1 1 aabb"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_above_holds_as_it_says_for_names_below() {
+    if !here() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "_dmarc IN TXT \"v=DMARC1; p=reject; sp=quarantine\"\na.news IN MX 10 mx\nmx IN A 192.0.2.25\nb IN MX 10 mx\n\
+                _dmarc.b IN TXT \"v=DMARC1; p=none; rua=mailto:r@mx.a.test\"";
+    let above = zone("test", 1, "a IN NS ns1.a\nns1.a IN A 127.0.0.1");
+    let server = nsd(folder.path(), &[("a.test", &zone("a.test", 1, rows)), ("test", &above)]);
+    let topics = BTreeSet::from([DnsTopic::Dmarc]);
+    let dns = Servers::new(Client { authority: false, ..CLIENT }, vec![server.address]);
+    for (name, said) in [("a.news.a.test", "dmarc-inherited"), ("b.a.test", "dmarc-none")] {
+        let domain = Domain::parse(name).unwrap();
+        let view = CLIENT.observe(&domain, &[], &topics, &[server.address]).await;
+        let audit = Audit {
+            domain: &domain,
+            expected: &[],
+            leaving: &[],
+            view: &view,
+            dns: &dns,
+            web: None,
+            selectors: &[],
+            partial: true,
+        };
+        let findings = join(dns::check(&domain, &topics, &[], &view), audit.run().await.findings);
+        let found: Vec<&Finding> = findings.iter().filter(|f| f.code.starts_with("dmarc-")).collect();
+        assert!(found.iter().any(|f| f.code == said), "{findings:#?}");
+        // One organization: `mx.a.test` and `b.a.test` both lead up to `a.test`.
+        assert!(!findings.iter().any(|f| f.code == "dmarc-report-refused"), "{findings:#?}");
+        if said == "dmarc-inherited" {
+            assert_eq!(found.len(), 1, "{findings:#?}");
+            assert!(found[0].message.contains("a.test: `sp=quarantine` holds"), "{}", found[0].message);
+        }
+    }
 }

@@ -63,7 +63,12 @@ impl Lookups for Scripted {
             let at = Question { name: values[0].clone(), rtype: question.rtype };
             return Box::pin(self.lookup(&at)).await;
         }
-        let exists = self.0.keys().any(|q| q.name == question.name);
-        if exists { Verdict::NoData } else { Verdict::NxDomain }
+        if self.0.keys().any(|q| q.name == question.name) {
+            return Verdict::NoData;
+        }
+        // A wildcard stands for every name below that nobody made.
+        let above = question.name.split_once('.').map(|(_, up)| format!("*.{up}"));
+        let wild = above.and_then(|name| self.0.get(&Question { name, rtype: question.rtype }));
+        wild.cloned().unwrap_or(Verdict::NxDomain)
     }
 }

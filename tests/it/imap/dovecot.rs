@@ -138,6 +138,13 @@ impl Dovecot {
         self.doveadm(&["reload"]);
     }
 
+    /// Gives the server another certificate and its key, for connections made from now on.
+    pub fn renew(&self, (certificate, key): (String, String)) {
+        fs::write(self.dir.path().join("cert.pem"), certificate).unwrap();
+        fs::write(self.dir.path().join("key.pem"), key).unwrap();
+        self.doveadm(&["reload"]);
+    }
+
     /// A connector without TLS.
     pub fn connector(&self, user: &str, password: &str) -> Connector {
         let endpoint = ImapEndpoint { host: "127.0.0.1".to_owned(), port: self.port, security: ImapSecurity::Plain };

@@ -39,12 +39,20 @@ pub fn pem(by: &Authority, names: &[&str]) -> (String, String) {
     (certificate.pem(), key.serialize_pem())
 }
 
-fn issue(by: &Authority, names: &[&str], years: (i32, i32)) -> Arc<ServerConfig> {
+/// A server for these names, with a certificate for those years.
+pub fn issue(by: &Authority, names: &[&str], years: (i32, i32)) -> Arc<ServerConfig> {
+    issue_with_key(by, names, years).0
+}
+
+/// The same, and the public key as it stands in the certificate.
+pub fn issue_with_key(by: &Authority, names: &[&str], years: (i32, i32)) -> (Arc<ServerConfig>, Vec<u8>) {
     let (certificate, key) = certificate(by, names, years);
+    let public = rcgen::PublicKeyData::subject_public_key_info(&key);
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap())
+    let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    (Arc::new(config), public)
 }
 
 /// Serves one connection over TLS, after STARTTLS when `before` is not empty, and gives what the client said.

@@ -210,7 +210,7 @@ fn accounts(view: &mut PlatformView, change: &Change) -> bool {
                 view.slots.remove(at);
             }
             assert!(view.domains.contains_key(address.domain()));
-            assert!(view.accounts.insert(address, AccountView { profile, ..account_view() }).is_none());
+            assert!(view.accounts.insert(address, AccountView { profile: *profile, ..account_view() }).is_none());
         }
         Change::AccountUpdate { address, profile } => {
             let old = &mut account(view, &address).profile;
@@ -225,7 +225,7 @@ fn accounts(view: &mut PlatformView, change: &Change) -> bool {
         }
         Change::AccountReset { address } => {
             view.accounts.remove(&address).unwrap();
-            view.slots.push(Slot { id: SlotId(format!("freed-{address}")), offer: None, quota_octets: None });
+            view.slots.push(Slot { id: SlotId::from(format!("freed-{address}")), offer: None, quota_octets: None });
         }
         Change::AliasAdd { account: of, alias } => assert!(account(view, &of).aliases.insert(alias)),
         Change::AliasRemove { account: of, alias } => assert!(account(view, &of).aliases.remove(&alias)),

@@ -1,10 +1,10 @@
 //! Notes: what stays behind is said, once.
 
 use rehome::model::{
-    Delegation, Gap, GroupSettings, GroupSupport, GroupView, NoteKind, ObjectClass, ObjectState, PlatformKind,
-    RedirectSupport, RedirectionView, Right, ServiceState,
+    Delegation, Gap, GroupSettings, GroupSupport, GroupView, GuardOutcome, NoteKind, ObjectClass, ObjectState,
+    PlatformKind, RedirectSupport, RedirectionView, Right, ServiceState, SharedKind, SharedView,
 };
-use rehome::spec::Strategy;
+use rehome::spec::{SourceFate, Strategy};
 
 use super::world::{World, a, d, domain_view, ids, note, p, platform_view};
 
@@ -67,6 +67,55 @@ fn what_is_not_mail_is_told_while_mail_is_copied_and_not_afterwards() {
 }
 
 #[test]
+fn what_is_no_account_is_told_with_what_to_do_and_has_its_addresses() {
+    let mut world = World::swap().wants("john").wants("desk").wants("help").has("old", "john", 1).has("old", "help", 1);
+    let shared = |kind, aliases: &[&str]| SharedView { kind, aliases: aliases.iter().map(|l| a(l)).collect() };
+    let view = world.view("old");
+    view.shared.insert(a("sales"), shared(SharedKind::Mailbox, &["desk"]));
+    view.shared.insert(a("room"), shared(SharedKind::Resource, &[]));
+    view.shared.insert(a("help01"), shared(SharedKind::Mailbox, &[]));
+    view.public_folders = ["/Orders".to_owned(), "/Orders/2019".to_owned()].into();
+    world.seen("old", "john").archive = true;
+    let plan = world.plan();
+    let told = note(&plan, "shared-mailbox-not-moved");
+    assert_eq!((told.kind, told.subject.as_str()), (NoteKind::Unsupported, "mydomain.ovh"));
+    assert!(told.message.ends_with("do not move: help01@mydomain.ovh, sales@mydomain.ovh"), "{}", told.message);
+    assert!(note(&plan, "resource-not-moved").message.starts_with("1 resource of Exchange `old` does not move"));
+    let told = note(&plan, "public-folder-not-moved");
+    assert_eq!((told.subject.as_str(), told.help.is_some()), ("old", true));
+    assert!(told.message.ends_with("/Orders, /Orders/2019"), "{}", told.message);
+    assert!(note(&plan, "archive-not-copied").message.ends_with("john@mydomain.ovh"));
+    // An alias of a shared mailbox, and a provisional name that one has: found before anything is done.
+    let taken = note(&plan, "address-taken");
+    assert_eq!(taken.subject, "desk@mydomain.ovh");
+    assert!(taken.message.contains("a shared mailbox on Exchange `old`"), "{}", taken.message);
+    assert_eq!(note(&plan, "provisional-taken").subject, "help@mydomain.ovh");
+    assert!(ids(&plan).iter().all(|id| id.contains("john")), "{:?}", ids(&plan));
+}
+
+#[test]
+fn a_source_with_an_archive_is_not_reset() {
+    let mut world = World::swap().wants("john").has("old", "john", 1);
+    world.migrate().source = SourceFate::Reset;
+    world.seen("old", "john").archive = true;
+    let plan = world.plan();
+    let reset = plan.body.actions.iter().find(|a| a.id.as_str().starts_with("account.reset")).unwrap();
+    let guard = reset.guard.as_ref().unwrap();
+    assert_eq!(guard.outcome, GuardOutcome::Deny);
+    assert!(guard.message.contains("the archive of john01@mydomain.ovh was never copied"), "{}", guard.message);
+}
+
+#[test]
+fn a_right_that_is_missing_leaves_a_word_about_what_may_be_left_behind() {
+    let mut world = World::swap().wants("john").has("old", "john", 1);
+    let gap = Gap { class: ObjectClass::Shared, subject: "sharedAccount".to_owned(), reason: "403".to_owned() };
+    world.view("old").gaps.push(gap);
+    let plan = world.plan();
+    assert_eq!(note(&plan, "left-behind-unknown").kind, NoteKind::Info);
+    assert!(!plan.is_empty());
+}
+
+#[test]
 fn a_platform_that_cannot_be_read_is_one_note_and_stops_everything_on_it() {
     let mut world = World::swap().wants("john").wants("mary").has("old", "john", 1).has("old", "mary", 1);
     world.inventory.platforms.remove(&p("new"));
@@ -84,7 +133,10 @@ fn an_incomplete_listing_of_accounts_stops_those_that_are_not_in_it() {
     world.view("new").gaps.push(Gap { class: ObjectClass::Account, subject: String::new(), reason: "500".to_owned() });
     let plan = world.plan();
     assert_eq!(note(&plan, "incomplete-listing").subject, "new");
-    assert_eq!(ids(&plan), ["copy:new/mary@mydomain.ovh", "verify.mail:new/mary@mydomain.ovh"]);
+    assert_eq!(
+        ids(&plan),
+        ["copy:new/mary@mydomain.ovh", "copy:new/mary@mydomain.ovh#2", "verify.mail:new/mary@mydomain.ovh"]
+    );
 }
 
 #[test]

@@ -27,19 +27,16 @@ fn finding(severity: Severity, code: &str, actual: Option<&str>) -> Finding {
 
 fn checked() -> Vec<Checked> {
     vec![
-        Checked {
-            title: "mydomain.ovh at ns1.example (192.0.2.1)".to_owned(),
-            findings: vec![
+        Checked::new(
+            "mydomain.ovh at ns1.example (192.0.2.1)",
+            vec![
                 finding(Severity::Ok, "spf-ok", None),
                 finding(Severity::Warning, "dmarc-none", None),
                 finding(Severity::Error, "mx-other", Some("10 old.example")),
             ],
-        },
-        Checked {
-            title: "mydomain.ovh at ns2.example (192.0.2.2)".to_owned(),
-            findings: vec![finding(Severity::Unknown, "timeout", None)],
-        },
-        Checked { title: "other.example".to_owned(), findings: vec![finding(Severity::Ok, "mx-ok", None)] },
+        ),
+        Checked::new("mydomain.ovh at ns2.example (192.0.2.2)", vec![finding(Severity::Unknown, "timeout", None)]),
+        Checked::new("other.example", vec![finding(Severity::Ok, "mx-ok", None)]),
     ]
 }
 
@@ -112,7 +109,7 @@ fn counts() -> CopyCounts {
 }
 
 fn events() -> Vec<Event> {
-    let id = |text: &str| ActionId(text.to_owned());
+    let id = |text: &str| ActionId::from(text);
     vec![
         Event::RunStarted { run: RunId::from("run-000003"), plan: PlanId("f".repeat(64)), actions: 9, resumed: true },
         Event::ActionStarted { action: id("domain.ready:new/mydomain.ovh") },

@@ -28,16 +28,20 @@ fn swap_renames_the_source_then_creates_the_target_and_copies() {
             "account.rename:old/john@mydomain.ovh",
             "account.create:new/john@mydomain.ovh",
             "copy:new/john@mydomain.ovh",
+            "copy:new/john@mydomain.ovh#2",
             "verify.mail:new/john@mydomain.ovh",
         ]
     );
-    let [rename, create, copy, _] = plan.body.actions.as_slice() else { panic!() };
+    let [rename, create, copy, again, proof] = plan.body.actions.as_slice() else { panic!() };
     assert_eq!((&rename.swap, &create.swap), (&Some(a("john")), &Some(a("john"))));
     assert!(matches!(&rename.undo, Undo::Change { .. }));
     assert!(create.requires.contains(&rename.id));
     let Work::Copy(work) = &copy.work else { panic!() };
     assert_eq!((&work.source.address, &work.target.address, work.pass), (&a("john01"), &a("john"), 1));
     assert_eq!(work.estimate.unwrap().messages, 12);
+    let Work::Copy(work) = &again.work else { panic!() };
+    assert_eq!((work.pass, work.skip_below), (2, None), "late mail and flags are always fetched before the proof");
+    assert!(again.requires.contains(&copy.id) && proof.requires.contains(&again.id));
     settles(world);
 }
 
@@ -47,7 +51,12 @@ fn an_interrupted_swap_goes_on_with_the_create() {
     let plan = world.plan();
     assert_eq!(
         ids(&plan),
-        ["account.create:new/john@mydomain.ovh", "copy:new/john@mydomain.ovh", "verify.mail:new/john@mydomain.ovh"]
+        [
+            "account.create:new/john@mydomain.ovh",
+            "copy:new/john@mydomain.ovh",
+            "copy:new/john@mydomain.ovh#2",
+            "verify.mail:new/john@mydomain.ovh"
+        ]
     );
     assert_eq!(note(&plan, "source-by-name").kind, NoteKind::Info);
     settles(world);
@@ -57,7 +66,10 @@ fn an_interrupted_swap_goes_on_with_the_create() {
 fn a_swapped_account_only_copies() {
     let mut world = World::swap().wants("john").has("old", "john01", 3).has("new", "john", 0);
     world.state.passwords.insert((p("new"), a("john")));
-    assert_eq!(ids(&world.plan()), ["copy:new/john@mydomain.ovh", "verify.mail:new/john@mydomain.ovh"]);
+    assert_eq!(
+        ids(&world.plan()),
+        ["copy:new/john@mydomain.ovh", "copy:new/john@mydomain.ovh#2", "verify.mail:new/john@mydomain.ovh"]
+    );
     settles(world);
 }
 
@@ -68,7 +80,7 @@ fn an_address_on_both_sides_is_ambiguous_and_stops_only_its_own_account() {
     let plan = world.plan();
     assert_eq!(note(&plan, "both-sides").kind, NoteKind::Ambiguous);
     assert!(ids(&plan).iter().all(|id| id.contains("mary")), "{:?}", ids(&plan));
-    assert_eq!(ids(&plan).len(), 4);
+    assert_eq!(ids(&plan).len(), 5);
 }
 
 #[test]
@@ -140,7 +152,12 @@ fn parallel_creates_copies_and_tells_to_move_the_mx() {
     let plan = world.plan();
     assert_eq!(
         ids(&plan),
-        ["account.create:new/john@mydomain.ovh", "copy:new/john@mydomain.ovh", "verify.mail:new/john@mydomain.ovh"]
+        [
+            "account.create:new/john@mydomain.ovh",
+            "copy:new/john@mydomain.ovh",
+            "copy:new/john@mydomain.ovh#2",
+            "verify.mail:new/john@mydomain.ovh"
+        ]
     );
     assert_eq!(note(&plan, "mx-cutover").kind, NoteKind::Waiting);
     settles(world);
@@ -151,7 +168,10 @@ fn between_imap_hosts_there_is_only_mail() {
     let mut world = World::moving(PlatformKind::Imap, PlatformKind::Imap, Strategy::Parallel).wants("john");
     world.inventory.mailboxes.insert((p("old"), a("john")), mailbox(5));
     world.inventory.mailboxes.insert((p("new"), a("john")), mailbox(0));
-    assert_eq!(ids(&world.plan()), ["copy:new/john@mydomain.ovh", "verify.mail:new/john@mydomain.ovh"]);
+    assert_eq!(
+        ids(&world.plan()),
+        ["copy:new/john@mydomain.ovh", "copy:new/john@mydomain.ovh#2", "verify.mail:new/john@mydomain.ovh"]
+    );
     settles(world);
 }
 
@@ -167,17 +187,41 @@ fn stage_fills_the_target_first_and_renames_it_into_place() {
             "account.create:new/john01@mydomain.ovh",
             "copy:new/john@mydomain.ovh",
             "copy:new/john@mydomain.ovh#2",
+            "copy:new/john@mydomain.ovh#3",
+            "copy:new/john@mydomain.ovh#4",
             "verify.mail:new/john@mydomain.ovh",
             "account.rename:old/john@mydomain.ovh",
             "account.rename:new/john01@mydomain.ovh",
-            "copy:new/john@mydomain.ovh#3",
+            "copy:new/john@mydomain.ovh#5",
             "verify.mail:new/john@mydomain.ovh#2",
         ]
     );
-    assert!(plan.body.actions[4..].iter().all(|action| action.phase == Phase::Cutover));
-    assert_eq!(plan.body.actions[4].swap, plan.body.actions[5].swap);
+    assert!(plan.body.actions[6..].iter().all(|action| action.phase == Phase::Cutover));
+    assert_eq!(plan.body.actions[6].swap, plan.body.actions[7].swap);
     let world = settles(world);
     assert!(world.inventory.platforms[&p("old")].accounts.contains_key(&a("john0101")));
+}
+
+#[test]
+fn stage_makes_passes_until_one_brings_little_and_the_plan_says_what_little_is() {
+    let world = World::moving(PlatformKind::OvhExchange, PlatformKind::OvhEmailPro, Strategy::Stage)
+        .wants("john")
+        .has("old", "john", 4);
+    let plan = world.plan();
+    let passes: Vec<(u32, Option<u64>)> = plan
+        .body
+        .actions
+        .iter()
+        .filter_map(|a| match &a.work {
+            Work::Copy(work) => Some((work.pass, work.skip_below)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(passes, [(1, None), (2, None), (3, Some(20)), (4, Some(20)), (5, None)]);
+    let third = plan.body.actions.iter().find(|a| a.id.as_str().ends_with("#3")).unwrap();
+    assert!(third.reason.ends_with("unless that one brought fewer than 20 messages"), "{}", third.reason);
+    let shown = rehome::report::plan_text(&plan, &rehome::report::Options { width: 300, ..Default::default() });
+    assert!(shown.contains("then late mail, up to 2 times more while a pass brings 20 messages"), "{shown}");
 }
 
 #[test]
@@ -195,7 +239,10 @@ fn stage_recognises_each_state_in_between() {
     settles(freed);
     let mut placed = staged().has("old", "john0101", 4).has("new", "john", 4);
     placed.state.passwords.insert((p("new"), a("john")));
-    assert_eq!(ids(&placed.plan()), ["copy:new/john@mydomain.ovh", "verify.mail:new/john@mydomain.ovh"]);
+    assert_eq!(
+        ids(&placed.plan()),
+        ["copy:new/john@mydomain.ovh", "copy:new/john@mydomain.ovh#2", "verify.mail:new/john@mydomain.ovh"]
+    );
     settles(placed);
 }
 
@@ -316,6 +363,46 @@ fn slots_fit_the_wishes() {
 }
 
 #[test]
+fn a_mailbox_must_fit_what_the_target_sells() {
+    const GB: u64 = 1 << 30;
+    let holding = |target, octets: u64| {
+        let mut world =
+            World::moving(PlatformKind::OvhExchange, target, Strategy::Swap).wants("john").has("old", "john", 1);
+        world.seen("old", "john").used_octets = Some(octets);
+        world
+    };
+    for (target, limit) in [
+        (PlatformKind::OvhMxplan, 5 * GB),
+        (PlatformKind::OvhMxplanLegacy, 5 * GB),
+        (PlatformKind::OvhEmailPro, 10 * GB),
+    ] {
+        assert!(!holding(target, limit).plan().is_empty(), "{target:?} takes what just fits");
+        let plan = holding(target, limit + 1).plan();
+        assert!(plan.is_empty());
+        let told = note(&plan, "mailbox-too-large");
+        assert!(told.message.contains(&format!("takes {}.0 GiB", limit / GB)), "{}", told.message);
+    }
+    // Zimbra sells 15 GB as STARTER and more as PRO: the slot decides.
+    let zimbra = |slots: &[(&str, u64)]| {
+        let mut world = holding(PlatformKind::OvhZimbra, 15 * GB + 1);
+        world.view("new").slots.clear();
+        for (id, gigabytes) in slots {
+            world.slot(id, Some(gigabytes * GB));
+        }
+        world.plan()
+    };
+    let plan = zimbra(&[("starter-1", 15), ("starter-2", 15)]);
+    assert!(plan.is_empty());
+    assert!(plan.body.notes.iter().any(|n| n.message.contains("15.0 GiB")), "{:?}", plan.body.notes);
+    let plan = zimbra(&[("starter-1", 15), ("pro-1", 50)]);
+    let Work::Platform { change: rehome::model::Change::AccountCreate { slot, .. }, .. } = &plan.body.actions[1].work
+    else {
+        panic!("{:?}", ids(&plan))
+    };
+    assert_eq!(slot.as_ref().unwrap().as_str(), "pro-1");
+}
+
+#[test]
 fn everything_wrong_with_an_account_is_told_at_once() {
     let mut world = World::swap().wants("john").has("old", "john", 1);
     world.seen("old", "john").used_octets = Some(11 << 30);
@@ -400,7 +487,7 @@ fn new_mail_at_the_source_is_copied_again_and_a_quiet_source_is_left_alone() {
     let plan = world.plan();
     assert_eq!(ids(&plan), ["copy:new/john@mydomain.ovh", "verify.mail:new/john@mydomain.ovh"]);
     let Work::Copy(work) = &plan.body.actions[0].work else { panic!() };
-    assert_eq!(work.pass, 2);
+    assert_eq!(work.pass, 3);
     settles(world);
 }
 

@@ -146,7 +146,7 @@ pub fn scope(accounts: &[&str]) -> Scope {
 pub fn update(display_name: &str) -> Change {
     Change::AccountUpdate {
         address: addr("john.smith@mydomain.ovh"),
-        profile: Profile { display_name: Some(display_name.to_owned()), ..Profile::default() },
+        profile: Box::new(Profile { display_name: Some(display_name.to_owned()), ..Profile::default() }),
     }
 }
 

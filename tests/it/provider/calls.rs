@@ -285,7 +285,7 @@ async fn a_configured_account_is_never_taken_for_a_slot() {
     let create = Change::AccountCreate {
         address: addr("new@mydomain.ovh"),
         slot: Some(rehome::model::SlotId::from(JOHN)),
-        profile: rehome::model::Profile::default(),
+        profile: Box::default(),
         password: from_env(),
     };
     let secret = Secret::new("Long-enough-1".to_owned());
@@ -300,7 +300,7 @@ async fn a_password_against_the_services_policy_is_refused_before_the_slot_is_fi
     let create = Change::AccountCreate {
         address: addr("new@mydomain.ovh"),
         slot: Some(rehome::model::SlotId::from("3f9a1c2b@configureme.me")),
-        profile: rehome::model::Profile::default(),
+        profile: Box::default(),
         password: from_env(),
     };
     let error = open(&api.pro()).unwrap().perform(&create, Some(&Secret::new("short".to_owned()))).await.unwrap_err();
@@ -348,7 +348,7 @@ async fn an_address_that_lingers_elsewhere_is_claimed_again_for_a_while() {
     let create = Change::AccountCreate {
         address: addr(new),
         slot: Some(rehome::model::SlotId::from(slot)),
-        profile: rehome::model::Profile::default(),
+        profile: Box::default(),
         password: from_env(),
     };
     let secret = Secret::new("Long-enough-1".to_owned());

@@ -97,6 +97,13 @@ async fn an_exchange_service_is_read_whole() {
     )
     .await;
 
+    api.get(&format!("{EX}/sharedAccount"), json!(["sales@mydomain.ovh"])).await;
+    api.get(&format!("{EX}/sharedAccount/sales%40mydomain.ovh/alias"), json!(["shop@mydomain.ovh"])).await;
+    api.get(&format!("{EX}/resourceAccount"), json!(["room1@mydomain.ovh"])).await;
+    api.get(&format!("{EX}/publicFolder"), json!(["\\Orders", "\\Orders\\2019"])).await;
+    let archive = json!({ "currentUsage": 0, "quota": 50, "state": "ok", "taskPendingId": 0 });
+    api.get(&format!("{EX}/account/john.smith%40mydomain.ovh/archive"), archive).await;
+
     let view = observe(&config, &scope(&[JOHN])).await;
     insta::assert_json_snapshot!("exchange_service_read_whole", view);
     assert_eq!(view.capabilities.password_length.0, 12);
@@ -123,6 +130,7 @@ async fn a_part_that_cannot_be_listed_is_a_gap_with_its_reason() {
     assert!(!view.complete(ObjectClass::Contact) && view.complete(ObjectClass::Account));
     let gap = view.gaps.iter().find(|g| g.class == ObjectClass::Contact).unwrap();
     assert!(gap.reason.contains("403 NOT_GRANTED_CALL"), "{gap:?}");
+    assert!(!view.complete(ObjectClass::Shared) && !view.complete(ObjectClass::PublicFolder));
     let right = view.gaps.iter().find(|g| g.class == ObjectClass::Delegation).unwrap();
     assert_eq!(right.reason, "send-as belongs to number 99, which is no account");
     assert!(!view.complete(ObjectClass::Group), "the list of groups answered 404");
@@ -396,7 +404,7 @@ async fn a_slot_taken_meanwhile_is_a_conflict() {
     let create = Change::AccountCreate {
         address: addr(JOHN),
         slot: Some(rehome::model::SlotId::from("s1")),
-        profile: rehome::model::Profile::default(),
+        profile: Box::default(),
         password: from_env(),
     };
     let secret = rehome::model::Secret::new("Long-enough-1".to_owned());

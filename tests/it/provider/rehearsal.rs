@@ -191,7 +191,7 @@ fn create(slot: Option<SlotId>) -> Change {
     Change::AccountCreate {
         address: addr("new@mydomain.ovh"),
         slot,
-        profile: Profile { first_name: Some("New".to_owned()), ..profile("New One") },
+        profile: Box::new(Profile { first_name: Some("New".to_owned()), ..profile("New One") }),
         password: from_env(),
     }
 }
@@ -216,7 +216,8 @@ async fn accounts(r: &Rehearsal, config: &PlatformConfig, service: &str) {
     assert_eq!(r.login(service, "new@mydomain.ovh").as_deref(), Some(PASSWORD));
 
     let fields = Profile { hidden: Some(true), ..profile("Newer") };
-    let seen = r.step(config, Change::AccountUpdate { address: addr("new@mydomain.ovh"), profile: fields }).await;
+    let seen =
+        r.step(config, Change::AccountUpdate { address: addr("new@mydomain.ovh"), profile: Box::new(fields) }).await;
     let now = &seen.accounts[&addr("new@mydomain.ovh")].profile;
     assert_eq!((now.display_name.as_deref(), now.hidden), (Some("Newer"), Some(true)));
     assert_eq!(now.first_name.as_deref(), Some("New"), "what is not wished for stays");
@@ -366,7 +367,7 @@ async fn a_change_waits_for_the_task_that_is_already_running() {
     let provider = open(&config).unwrap();
     let john01 = addr("john01@mydomain.ovh");
     let rename = Change::AccountRename { from: john(), to: john01.clone() };
-    let fields = Change::AccountUpdate { address: john(), profile: profile("Johnny") };
+    let fields = Change::AccountUpdate { address: john(), profile: Box::new(profile("Johnny")) };
     // Both at once: whichever the platform takes second waits, or finds the account renamed.
     let (renamed, updated) = tokio::join!(provider.perform(&rename, None), provider.perform(&fields, None));
     renamed.map_err(|e| shown(&e)).unwrap();
@@ -388,7 +389,7 @@ async fn a_swap_across_two_services_gives_the_address_to_the_target() {
     let made = Change::AccountCreate {
         address: john(),
         slot: Some(r.observe(&to).await.slots[0].id.clone()),
-        profile: profile("John"),
+        profile: Box::new(profile("John")),
         password: from_env(),
     };
     let secret = Secret::new(PASSWORD.to_owned());
@@ -515,7 +516,7 @@ async fn legacy_mxplan_makes_every_change_once() {
     let seen = r.step(&config, create(None)).await;
     assert_eq!(seen.accounts[&addr("new@mydomain.ovh")].profile.display_name.as_deref(), Some("New One"));
     assert!(r.mail.0.lock().unwrap().keys().any(|(_, login)| *login == addr("new@mydomain.ovh")));
-    let seen = r.step(&config, Change::AccountUpdate { address: john(), profile: profile("Johnny") }).await;
+    let seen = r.step(&config, Change::AccountUpdate { address: john(), profile: Box::new(profile("Johnny")) }).await;
     assert_eq!(seen.accounts[&john()].profile.display_name.as_deref(), Some("Johnny"));
     r.step(&config, Change::AccountPassword { address: john(), password: from_env() }).await;
     groups(&r, &config).await;
@@ -534,12 +535,8 @@ async fn zimbra_makes_every_change_once() {
     let config = r.config(PlatformKind::OvhZimbra, ZIMBRA);
     for local in [john(), jane()] {
         let slot = r.observe(&config).await.slots[0].id.clone();
-        let made = Change::AccountCreate {
-            address: local,
-            slot: Some(slot),
-            profile: Profile::default(),
-            password: from_env(),
-        };
+        let made =
+            Change::AccountCreate { address: local, slot: Some(slot), profile: Box::default(), password: from_env() };
         r.step(&config, made).await;
     }
     accounts(&r, &config, ZIMBRA).await;

@@ -617,3 +617,48 @@ fn what_is_written_into_a_zone_is_checked() {
     "
     );
 }
+
+/// A move with these words about its cutover, and one account.
+fn moving(cutover: &str) -> String {
+    format!(
+        "version: 1\nplatforms:\n  old: {{ kind: imap, imap: {{ host: old.example }} }}\n  new: {{ kind: imap, imap: {{ host: \
+         new.example }} }}\ndomains:\n  a.ovh: {{ platform: new, migrate: {{ from: old, strategy: parallel }}, dns: {{ \
+         manage: rfc2136, update: {{ server: 192.0.2.1, key: k, secret: {{ env: K }} }}, cutover: {cutover} }} }}\naccounts:\n  \
+         ann@a.ovh: {{ password: {{ env: N }}, mail: {{ source_password: {{ env: O }} }} }}\n"
+    )
+}
+
+#[test]
+fn a_test_message_goes_to_an_account_that_moves() {
+    let read = |cutover: &str| {
+        let spec = accepted(&moving(cutover)).spec;
+        spec.domains.into_values().next().unwrap().dns.cutover
+    };
+    let probe = read("{ probe: { account: ann@a.ovh } }").probe.unwrap();
+    assert_eq!((probe.account.to_string().as_str(), probe.confirm, probe.from), ("ann@a.ovh", 900, None));
+    let probe = read("{ probe: { account: ann@a.ovh, confirm: 2h, from: check@b.example } }").probe.unwrap();
+    assert_eq!((probe.confirm, probe.from.unwrap().to_string().as_str()), (7_200, "check@b.example"));
+    assert_eq!(read("{ approve: false }").probe, None);
+    for (cutover, code, told) in [
+        ("{ probe: { account: bob@a.ovh } }", "spec::bad-probe", "there is no account `bob@a.ovh`"),
+        ("{ probe: { account: ann@b.ovh } }", "spec::bad-probe", "is not in `a.ovh`"),
+        ("{ probe: { confirm: 15m } }", "spec::missing-field", "nothing says to whom the test message is sent"),
+        ("{ probe: { account: ann@a.ovh, confirm: 5s } }", "spec::bad-span", "between a minute and a day"),
+        ("{ probe: { account: ann@a.ovh, confirm: soon } }", "spec::bad-span", "`soon` is no span of time"),
+    ] {
+        let refused = refused(&moving(cutover));
+        assert!(refused.contains(code) && refused.contains(told), "{refused}");
+    }
+    let nobody_moves = moving("{ probe: { account: ann@a.ovh } }")
+        .replace("manage: rfc2136, update: { server: 192.0.2.1, key: k, secret: { env: K } }, ", "");
+    assert!(refused(&nobody_moves).contains("no MX of `a.ovh` is moved"), "{}", refused(&nobody_moves));
+}
+
+#[test]
+fn resolvers_of_a_move_may_be_protected_ones() {
+    let spec =
+        accepted(&moving("{ resolvers: [192.0.2.53, \"tls://dns.example\", \"https://dns.example/dns-query\"] }")).spec;
+    let resolvers = &spec.domains.values().next().unwrap().dns.cutover.resolvers;
+    assert_eq!(resolvers.join(" "), "192.0.2.53 tls://dns.example https://dns.example/dns-query");
+    assert!(refused(&moving("{ resolvers: [dns.example] }")).contains("`dns.example` is no resolver"));
+}

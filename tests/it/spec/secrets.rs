@@ -75,12 +75,6 @@ fn a_command_is_run_without_a_shell_and_in_the_folder_of_the_spec() {
 }
 
 #[test]
-fn there_is_no_keyring() {
-    let shown = words(resolve(&SecretRef::Keyring("mail/john".into()), Path::new("")));
-    assert!(shown.contains("this build of rehome cannot read the keyring"), "{shown}");
-}
-
-#[test]
 fn a_delivered_file_is_private_and_its_folder_too() {
     let dir = tempfile::tempdir().unwrap();
     let delivery = Delivery::File("deep/er/john".into());

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     cli::{
@@ -16,14 +16,14 @@ use crate::{
         failure::Failure,
         runner::exit_of_findings,
     },
-    diag::{Exit, Finding},
+    diag::Exit,
     dns::{
-        self, Anchors, Client, Platform, Row, Servers, Standing, Validator,
-        audit::{Audit, Wire, compare},
-        codes, platform, platform_words,
+        self, Anchors, Client, Platform, Servers, Validator,
+        audit::{Audit, Wire, compare, join},
+        platform, platform_words,
     },
-    model::{DnsTopic, DnsView, Domain, ExpectedRecord, Question, Verdict},
-    report::{self, Checked},
+    model::{DnsTopic, DnsView, Domain},
+    report::{self, Basis, Checked},
 };
 
 /// Everything that a spec can ask to verify.
@@ -41,7 +41,9 @@ const TOPICS: [DnsTopic; 7] = [
 pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Failure> {
     let domain = Domain::parse(&args.domain).map_err(|e| Failure::new(Exit::Invalid, e.to_string()))?;
     let platform = named(args.platform.as_deref())?;
-    let leaving = named(args.from.as_deref())?.map(|p| p.questions(&domain)).unwrap_or_default();
+    let mut leaving =
+        named(args.from.as_deref())?.map(|p| p.expected(&domain, &DnsView::default())).unwrap_or_default();
+    leaving.retain(|r| !r.value.contains('*'));
     let questions = platform.as_ref().map(|p| p.questions(&domain)).unwrap_or_default();
     let client = standing(super::client(context, true), &domain, &args.server).await;
     let topics = topics(platform.is_some());
@@ -59,9 +61,10 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Fail
             dns: &world,
             web: Some(&Wire),
             selectors: &args.selector,
+            partial: !args.server.is_empty(),
         };
         let audited = audit.run().await;
-        findings.extend(audited.findings);
+        findings = join(findings, audited.findings);
         asked = audited.answers;
     }
     if !args.resolver.is_empty() {
@@ -75,23 +78,29 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Fail
         findings.extend(validator.findings(&dns::questions(&domain, &expected, &topics)).await);
     }
     let exit = exit_of_findings(&findings);
-    let title = format!("DNS of {}", domain.unicode());
-    let checked = [Checked { title, findings }];
-    let rows = dns::diff(&expected, &view);
+    let basis = Basis { rows: dns::diff(&expected, &view), view, asked };
+    let checked = [Checked::new(format!("DNS of {}", domain.unicode()), findings).with_basis(basis)];
     let text = match context.global.format {
         Format::Json => {
             let mut told = report::findings_json(&checked);
-            complete(&mut told, &checked, &rows, &view, &asked);
+            lift(&mut told);
             format!("{}\n", serde_json::to_string_pretty(&told).unwrap_or_default())
         }
-        Format::Markdown => format!("{}{}", report::findings_markdown(&checked), listed(&rows, &expected)),
-        Format::Human | Format::Html => {
-            let found = report::findings_text(&checked, &context.looks());
-            format!("{found}{}", listed(&rows, &expected))
-        }
+        Format::Markdown => report::findings_markdown(&checked),
+        Format::Human | Format::Html => report::findings_text(&checked, &context.looks()),
     };
     context.answer(&text)?;
     Ok(exit)
+}
+
+/// Of one domain, records and servers stand at the top as well, where programs look for them.
+fn lift(told: &mut Value) {
+    for key in ["records", "servers"] {
+        let value = told.pointer(&format!("/checked/0/{key}")).cloned();
+        if let (Some(object), Some(value)) = (told.as_object_mut(), value) {
+            object.insert(key.to_owned(), value);
+        }
+    }
 }
 
 /// What is asked: without a platform nobody knows which keys and proofs there should be.
@@ -146,64 +155,4 @@ fn world(context: &Context, args: &CheckArgs) -> Result<Servers, Failure> {
         return Ok(Servers::new(client, args.resolver.clone()));
     }
     Servers::system(client).map_err(|e| Failure::new(Exit::Unreachable, e).help("name one with --resolver"))
-}
-
-/// Adds to each finding where it is written and who said what, and the records beside each other.
-fn complete(told: &mut Value, checked: &[Checked], rows: &[Row], view: &DnsView, asked: &BTreeMap<Question, Verdict>) {
-    let findings = told.pointer_mut("/checked/0/findings").and_then(Value::as_array_mut);
-    let all = checked.iter().flat_map(|c| &c.findings);
-    for (value, finding) in findings.into_iter().flatten().zip(all) {
-        if let Some(object) = value.as_object_mut() {
-            let section = codes::code(&finding.code).map_or("", |c| c.section);
-            object.insert("section".to_owned(), json!(section));
-            object.insert("evidence".to_owned(), json!(evidence(finding, view, asked)));
-        }
-    }
-    if let Some(object) = told.as_object_mut() {
-        object.insert("records".to_owned(), json!(rows));
-        object.insert("servers".to_owned(), json!(view.servers.keys().collect::<Vec<_>>()));
-    }
-}
-
-/// What was answered about the name that a finding speaks of.
-fn evidence(finding: &Finding, view: &DnsView, asked: &BTreeMap<Question, Verdict>) -> Vec<Value> {
-    let mut words = finding.subject.split(' ');
-    let (name, kind) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let kind = if kind == "SPF" { "TXT" } else { kind };
-    let typed = kind.chars().any(|c| c.is_ascii_uppercase()) && kind.chars().all(|c| c.is_ascii_uppercase());
-    let meant = |q: &Question| q.name == name && (!typed || q.rtype.word() == kind);
-    let row = |server: &str, question: &Question, verdict: &Verdict| json!({ "server": server, "name": question.name, "type": question.rtype, "answer": verdict });
-    let own = view
-        .servers
-        .iter()
-        .flat_map(|(server, told)| told.answers.iter().filter(|(q, _)| meant(q)).map(move |(q, v)| row(server, q, v)));
-    let further = asked.iter().filter(|(q, _)| meant(q)).map(|(q, v)| row("resolver", q, v));
-    own.chain(further).collect()
-}
-
-/// The records of the platform beside those that are there.
-fn listed(rows: &[Row], expected: &[ExpectedRecord]) -> String {
-    if expected.is_empty() {
-        return String::new();
-    }
-    let mut out = "\nRecords of the platform (= there, + publish, - not the platform's, ? unknown)\n\n".to_owned();
-    for row in rows {
-        let sign = match row.standing {
-            Standing::Same => '=',
-            Standing::Publish => '+',
-            Standing::Foreign => '-',
-            Standing::Unknown => '?',
-        };
-        let instead = row.found.iter().filter(|f| row.wanted.is_some() && row.wanted.as_ref() != Some(*f));
-        for found in instead {
-            out.push_str(&line('-', row, found));
-        }
-        out.push_str(&line(sign, row, row.wanted.as_deref().or(row.found.first().map(String::as_str)).unwrap_or("")));
-    }
-    out
-}
-
-fn line(sign: char, row: &Row, value: &str) -> String {
-    let plain: String = value.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    format!("  {sign} {} {} {plain}\n", row.name, row.rtype)
 }

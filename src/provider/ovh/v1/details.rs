@@ -54,6 +54,7 @@ impl V1 {
             aliases: BTreeSet::new(),
             delegations: BTreeSet::new(),
             imap_enabled: None,
+            archive: false,
             detailed: true,
         };
         if detail == Detail::Everything {
@@ -84,6 +85,12 @@ impl V1 {
             match self.find(&path.join(&["protocol"])).await {
                 Ok(found) => view.imap_enabled = found.as_ref().and_then(|v| v.flag("IMAP")),
                 Err(e) => gaps.push(gap(ObjectClass::Account, format!("{address}/protocol"), &e)),
+            }
+        }
+        if self.dialect.shared {
+            match self.find(&path.join(&["archive"])).await {
+                Ok(found) => view.archive = found.is_some(),
+                Err(e) => gaps.push(gap(ObjectClass::Archive, address, &e)),
             }
         }
     }

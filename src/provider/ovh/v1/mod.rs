@@ -8,6 +8,7 @@ mod details;
 mod domain;
 mod look;
 mod parts;
+mod shared;
 mod view;
 
 pub(super) use look::compare;
@@ -45,6 +46,8 @@ pub(super) struct Dialect {
     pub(super) forward: bool,
     /// Groups live in the platform's directory.
     pub(super) groups: bool,
+    /// It has shared mailboxes, resources, public folders and archives.
+    pub(super) shared: bool,
     /// Keys that sign are objects of a domain of the service.
     pub(super) dkim: bool,
     /// Slots differ in what they are sold as, so that each must be read.

@@ -34,7 +34,7 @@ pub(in crate::provider::ovh) fn unreadable(account: &Address) -> Gap {
 }
 
 /// Every class of objects a service holds.
-const CLASSES: [ObjectClass; 8] = [
+const CLASSES: [ObjectClass; 11] = [
     ObjectClass::Domain,
     ObjectClass::Account,
     ObjectClass::Alias,
@@ -43,6 +43,9 @@ const CLASSES: [ObjectClass; 8] = [
     ObjectClass::Group,
     ObjectClass::Contact,
     ObjectClass::Footer,
+    ObjectClass::Shared,
+    ObjectClass::PublicFolder,
+    ObjectClass::Archive,
 ];
 
 /// A dedicated Exchange makes accounts on demand; every other service fills slots.
@@ -67,6 +70,10 @@ impl V1 {
         }
         if self.dialect.groups {
             self.see_groups(scope, &mut view).await;
+        }
+        // Addresses that may be taken are looked for together: groups, and whatever else is no account.
+        if self.dialect.shared && scope.groups {
+            self.see_shared(&mut view).await;
         }
         if scope.contacts {
             self.see_contacts(&mut view).await;
@@ -152,7 +159,7 @@ impl V1 {
     async fn see_slots(&self, names: Vec<String>, view: &mut PlatformView) {
         let limit = view.capabilities.mailbox_limit;
         if !self.dialect.offers {
-            let slot = |id| Slot { id: SlotId(id), offer: None, quota_octets: limit };
+            let slot = |id: String| Slot { id: SlotId::from(id), offer: None, quota_octets: limit };
             view.slots = names.into_iter().map(slot).collect();
             return;
         }
@@ -165,7 +172,7 @@ impl V1 {
         while let Some((name, read)) = reads.next().await {
             match read {
                 Ok(Some(value)) => view.slots.push(Slot {
-                    id: SlotId(name),
+                    id: SlotId::from(name),
                     offer: value.text("accountLicense").map(str::to_owned),
                     quota_octets: super::details::quota(&value).or(limit),
                 }),

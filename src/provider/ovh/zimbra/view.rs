@@ -129,7 +129,7 @@ fn slot(row: &Value) -> Option<Slot> {
     let free = now.text("accountId").is_none() && matches!(now.text("billingStatus"), None | Some("OK"));
     let offer = now.text("offer").map(str::to_owned);
     let quota_octets = (offer.as_deref() == Some("STARTER")).then_some(STARTER);
-    free.then_some(Slot { id: SlotId(row.text("id")?.to_owned()), offer, quota_octets })
+    free.then_some(Slot { id: SlotId::from(row.text("id")?), offer, quota_octets })
 }
 
 fn state(row: &Value) -> ObjectState {

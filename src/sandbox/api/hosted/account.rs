@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-use super::{At, date, rights, tasks, with_account};
+use super::{At, date, rights, shared, tasks, with_account};
 
 /// Fields of an account that a PUT may carry and that it does not set.
 const READ_ONLY: &[&str] = &[
@@ -59,6 +59,7 @@ pub(super) fn route(at: &mut At<'_>, rest: &[&str]) -> Answer {
         ("POST", [email, "changePassword"]) => change_password(at, email),
         ("GET", [email, "protocol"]) if at.family == Family::Exchange => protocol(at, email),
         ("PUT", [email, "protocol"]) if at.family == Family::Exchange => set_protocol(at, email),
+        ("GET", [email, "archive"]) if at.family == Family::Exchange => shared::archive(at, email),
         ("GET", [email, "tasks", rest @ ..]) if at.family != Family::MxPlan => account_tasks(at, email, rest),
         ("GET", [email, "task", rest @ ..]) if at.family == Family::MxPlan => account_tasks(at, email, rest),
         ("GET", [email, "capabilities"]) if at.family == Family::MxPlan => {

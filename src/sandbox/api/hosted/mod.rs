@@ -5,6 +5,7 @@ mod contact;
 mod domain;
 mod group;
 mod rights;
+mod shared;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -80,6 +81,7 @@ fn service(at: &mut At<'_>, rest: &[&str]) -> Answer {
         (_, ["account", rest @ ..]) => account::route(at, rest),
         (_, ["mailingList", rest @ ..]) if at.family == Family::Exchange => group::route(at, rest),
         (_, ["externalContact", rest @ ..]) => contact::route(at, rest),
+        ("GET", _) if at.family == Family::Exchange => shared::route(at, rest),
         _ => Err(Problem::no_route()),
     }
 }

@@ -31,6 +31,7 @@ impl Account {
             octets: 0,
             aliases: BTreeSet::new(),
             rights: BTreeSet::new(),
+            archive: false,
             protocol: Protocol::default(),
             resets: 0,
             password_set: None,
@@ -82,6 +83,9 @@ impl World {
             accounts: BTreeMap::new(),
             groups: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            resources: BTreeSet::new(),
+            public_folders: BTreeSet::new(),
         };
         self.hosted.insert(name.to_owned(), service);
         for _ in 0..slots {

@@ -45,6 +45,12 @@ pub struct Hosted {
     pub groups: BTreeMap<u64, Group>,
     /// Its external contacts.
     pub contacts: BTreeMap<u64, Contact>,
+    /// Exchange: its shared mailboxes, with their other addresses.
+    pub shared: BTreeMap<Address, BTreeSet<Address>>,
+    /// Exchange: its rooms and equipment.
+    pub resources: BTreeSet<Address>,
+    /// Exchange: the paths of its public folders.
+    pub public_folders: BTreeSet<String>,
 }
 
 impl Hosted {
@@ -64,6 +70,13 @@ impl Hosted {
     #[must_use]
     pub fn contact(&self, address: &Address) -> Option<&Contact> {
         self.contacts.values().find(|c| c.address == *address)
+    }
+
+    /// Whether something that is no account has an address.
+    #[must_use]
+    pub fn shares(&self, address: &Address) -> bool {
+        let shared = self.shared.iter().any(|(main, aliases)| main == address || aliases.contains(address));
+        shared || self.resources.contains(address)
     }
 
     /// Whether deleting an account gives a placeholder back.
@@ -113,6 +126,8 @@ pub struct Account {
     pub aliases: BTreeSet<Address>,
     /// Rights of other accounts, by their ids.
     pub rights: BTreeSet<(Right, u64)>,
+    /// Exchange: whether it has an archive beside its mailbox.
+    pub archive: bool,
     /// Ways in.
     pub protocol: Protocol,
     /// How often it was reset.

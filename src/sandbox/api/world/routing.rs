@@ -5,7 +5,7 @@ use crate::model::{Address, Domain};
 use super::World;
 
 impl World {
-    /// What holds an address: an account, alias or group of any service, or a task that will give it to one.
+    /// What holds an address: an account, alias, group or shared object of any service, or a task that will give it to one.
     ///
     /// Redirections are not holders: an account and a redirection of one address go together (API reference 2.3).
     #[must_use]
@@ -15,7 +15,7 @@ impl World {
         }
         for service in self.hosted.values() {
             let account = service.accounts.values().any(|a| a.address == *address || a.aliases.contains(address));
-            if account || service.group(address).is_some() {
+            if account || service.group(address).is_some() || service.shares(address) {
                 return Some(service.name.clone());
             }
         }

@@ -1,0 +1,110 @@
+//! What is wrong with the servers themselves, and odd about their answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Complete as _, Scene, finding};
+use crate::{
+    diag::{Finding, Severity},
+    model::{Oddity, Question, ServerView, Verdict},
+};
+
+pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut out = lame(scene);
+    out.extend(lost(scene));
+    out.extend(serials(scene));
+    out.extend(ttls(scene));
+    out.extend(oddities(scene));
+    out
+}
+
+fn lame(scene: &Scene<'_>) -> Vec<Finding> {
+    let answering = |s: &ServerView| s.serial.is_some() || s.answers.values().any(Verdict::is_known);
+    let lame = scene.view.servers.iter().filter(|(_, s)| !s.authoritative && answering(s));
+    let told = lame.map(|(name, _)| {
+        let message = format!("{name} is a name server of {} and answers without authority for it", scene.domain);
+        let fix = "remove it from the NS records or let it serve the zone";
+        finding("server-lame", Severity::Warning, name, message).fix(fix)
+    });
+    told.collect()
+}
+
+fn lost(scene: &Scene<'_>) -> Vec<Finding> {
+    let told = scene.view.lost.iter().map(|(name, why)| {
+        let message = format!("{name} is a name server of {} and has no address: nobody can ask it", scene.domain);
+        let out = finding("server-no-address", Severity::Warning, name, message);
+        out.actual(why.clone()).fix("give it an address, or remove it from the NS records")
+    });
+    told.collect()
+}
+
+fn serials(scene: &Scene<'_>) -> Option<Finding> {
+    let serials: BTreeSet<u32> = scene.view.servers.values().filter_map(|s| s.serial).collect();
+    if serials.len() < 2 {
+        return None;
+    }
+    let told = scene.view.servers.iter().filter_map(|(n, s)| Some(format!("{n}: {}", s.serial?)));
+    let message = "the servers hold different versions of the zone";
+    Some(
+        finding("serials-differ", Severity::Info, scene.domain, message)
+            .actual(told.collect::<Vec<_>>().join(", "))
+            .fix("wait until the secondary servers have caught up"),
+    )
+}
+
+/// Servers that give one set with several TTLs: a change becomes visible when the longest has run out.
+fn ttls(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut told: BTreeMap<&Question, BTreeMap<u32, Vec<&str>>> = BTreeMap::new();
+    for (server, view) in scene.view.servers.iter().filter(|(_, s)| s.authoritative) {
+        for (question, verdict) in &view.answers {
+            if let Verdict::Found { ttl, .. } = verdict {
+                told.entry(question).or_default().entry(*ttl).or_default().push(server);
+            }
+        }
+    }
+    // What a resolver counts down differs from moment to moment and says nothing.
+    let told = told.into_iter().filter(|(_, ttls)| ttls.len() > 1 && scene.view.servers.len() > 1);
+    let each = told.map(|(question, ttls)| {
+        let subject = format!("{} {}", question.name, question.rtype);
+        let list: Vec<String> = ttls.iter().map(|(ttl, who)| format!("{}: {ttl} s", who.join(", "))).collect();
+        let message = format!("the servers give {subject} different TTLs");
+        let out = finding("ttl-differs", Severity::Info, subject, message);
+        out.actual(list.join("; ")).fix("wait until all servers have the same zone, and reckon with the longest")
+    });
+    each.collect()
+}
+
+fn oddities(scene: &Scene<'_>) -> Vec<Finding> {
+    let mut told: BTreeMap<&Oddity, Vec<&str>> = BTreeMap::new();
+    for (server, view) in &scene.view.servers {
+        // Where keys lead is judged with the keys, and a platform's name is nobody's to take.
+        let key = |o: &&Oddity| matches!(o, Oddity::Dangling { name, .. } if name.contains("._domainkey."));
+        for oddity in view.oddities.iter().filter(|o| !key(o)) {
+            told.entry(oddity).or_default().push(server);
+        }
+    }
+    told.into_iter().map(|(oddity, servers)| odd(oddity, &servers.join(", "))).collect()
+}
+
+fn odd(oddity: &Oddity, servers: &str) -> Finding {
+    match oddity {
+        Oddity::MixedTtl { name, rtype, lowest, highest } => {
+            let message =
+                format!("the {rtype} records of {name} have different TTLs, which those of one name must not");
+            finding("ttl-mixed", Severity::Warning, format!("{name} {rtype}"), message)
+                .actual(format!("{lowest} s to {highest} s at {servers}"))
+                .fix(format!("give all of them the same TTL, such as {lowest}"))
+        }
+        Oddity::Dangling { name, target } => {
+            let message = format!("{name} is an alias of {target}, which does not exist");
+            finding("alias-dangling", Severity::Warning, format!("{name} CNAME"), message)
+                .actual(format!("CNAME {target}, as {servers} says"))
+                .fix(
+                    "remove the alias, or let it lead to a name that exists: whoever takes that name answers for yours",
+                )
+        }
+        Oddity::TcpOnly => {
+            let message = format!("{servers} answers over TCP and is silent over UDP: most senders wait in vain");
+            finding("server-tcp-only", Severity::Warning, servers, message).fix("let it be reached by UDP, port 53")
+        }
+    }
+}

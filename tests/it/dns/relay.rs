@@ -1,0 +1,97 @@
+//! A server in front of another that spoils what passes through it, in one way.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use hickory_proto::{
+    op::{Message, ResponseCode},
+    serialize::binary::{BinDecodable as _, BinEncodable as _},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream, UdpSocket},
+    task::JoinSet,
+};
+
+/// What becomes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// It loses its authority.
+    NoAuthority,
+    /// It is a failure.
+    Failing,
+    /// Its first record lives shorter than the others, of which there is a second one.
+    MixedTtl,
+    /// Over UDP it is lost; over TCP it comes through.
+    TcpOnly,
+}
+
+pub struct Relay {
+    pub address: SocketAddr,
+    _tasks: JoinSet<()>,
+}
+
+impl Relay {
+    pub async fn start(to: SocketAddr, manner: Manner) -> Self {
+        let (tcp, udp) = loop {
+            let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
+                break (tcp, udp);
+            }
+        };
+        let address = tcp.local_addr().unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut buffer = vec![0; 65_536];
+            loop {
+                let Ok((n, from)) = udp.recv_from(&mut buffer).await else { continue };
+                if manner != Manner::TcpOnly {
+                    let answer = spoilt(&asked(to, &buffer[..n]).await, manner);
+                    let _gone = udp.send_to(&answer, from).await;
+                }
+            }
+        });
+        tasks.spawn(async move {
+            loop {
+                let Ok((mut stream, _)) = tcp.accept().await else { continue };
+                let Ok(length) = stream.read_u16().await else { continue };
+                let mut request = vec![0; usize::from(length)];
+                if stream.read_exact(&mut request).await.is_ok() {
+                    let answer = spoilt(&asked(to, &request).await, manner);
+                    let _gone = stream.write_u16(u16::try_from(answer.len()).unwrap()).await;
+                    let _gone = stream.write_all(&answer).await;
+                }
+            }
+        });
+        Self { address, _tasks: tasks }
+    }
+}
+
+/// Asks over TCP, so that nothing is cut.
+async fn asked(to: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(to).await.unwrap();
+    stream.write_u16(u16::try_from(request.len()).unwrap()).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = vec![0; usize::from(stream.read_u16().await.unwrap())];
+    stream.read_exact(&mut answer).await.unwrap();
+    answer
+}
+
+fn spoilt(answer: &[u8], manner: Manner) -> Vec<u8> {
+    let mut message = Message::from_bytes(answer).unwrap();
+    match manner {
+        Manner::NoAuthority => message.metadata.authoritative = false,
+        Manner::Failing => {
+            message.metadata.response_code = ResponseCode::ServFail;
+            message.answers.clear();
+        }
+        Manner::MixedTtl => {
+            if let Some(first) = message.answers.first().cloned() {
+                let mut second = first.clone();
+                second.ttl = first.ttl / 2;
+                message.answers.push(second);
+            }
+        }
+        Manner::TcpOnly => {}
+    }
+    message.to_bytes().unwrap()
+}
