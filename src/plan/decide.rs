@@ -297,8 +297,9 @@ fn stage<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Resul
             return Err(both_sides(world, case, sides));
         }
         let origin = sides.at_origin.is_here().then(|| sides.standing()).flatten();
-        // Whoever has the provisional name once the mailbox was moved is somebody else.
-        let moved = world.state.mailboxes.contains_key(case.address);
+        // Whoever has the provisional name once the mailbox was moved is somebody else, unless it was moved from there.
+        let standing = Some((sides.migrate.from.clone(), sides.provisional.clone()));
+        let moved = world.state.mailboxes.get(case.address).is_some_and(|known| known.source != standing);
         case.source = origin.or_else(parked).or_else(|| sides.standing().filter(|_| !moved));
         return Ok(found_by_name(world, case, sides));
     }
