@@ -470,8 +470,11 @@ impl Builder {
             self.world.view("new").contacts.insert(address.clone(), fields(looks));
         }
         if let Some((present, looks)) = wish {
+            // A contact that a group has as a member is not to go.
+            let listed = |group: &GroupSpec| group.members.as_ref().is_some_and(|all| all.contains(address));
+            let present = *present || self.world.spec.groups.values().any(listed);
             let (state, fields) =
-                if *present { (Presence::Present, fields(*looks)) } else { (Presence::Absent, ContactView::default()) };
+                if present { (Presence::Present, fields(*looks)) } else { (Presence::Absent, ContactView::default()) };
             let spec = ContactSpec { state, fields, platform: p("new") };
             self.world.spec.contacts.insert(address.clone(), spec);
         }
