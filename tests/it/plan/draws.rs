@@ -351,8 +351,14 @@ impl Builder {
         {
             return;
         }
+        // Only `stage` moves a source past its provisional name.
+        let stage = self.world.migrate().strategy == Strategy::Stage;
         let boxes = &self.world.inventory.mailboxes;
-        let source = names[..3].iter().rev().map(|n| (p("old"), n.clone())).find(|key| boxes.contains_key(key));
+        let source = names[..if stage { 3 } else { 2 }]
+            .iter()
+            .rev()
+            .map(|n| (p("old"), n.clone()))
+            .find(|key| boxes.contains_key(key));
         let target = names[3..].iter().map(|n| (p("new"), n.clone())).find(|key| boxes.contains_key(key));
         let (Some(source), Some(target)) = (source, target) else { return };
         let seen = super::model::statuses(&self.world, &source.0, &source.1);
