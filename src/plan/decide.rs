@@ -12,6 +12,7 @@ use super::{
     domains::Gates,
     draft::{Block, Draft},
     mail::{self, Need},
+    renamed::Gone,
     slots::{self, NoSlot},
     victims,
     world::{Seen, World},
@@ -111,6 +112,7 @@ impl Cases<'_> {
 /// Decides all accounts; what cannot be planned becomes notes of the draft.
 pub(super) fn decide<'a>(world: &World<'a>, gates: &Gates<'a>, draft: &mut Draft) -> Cases<'a> {
     let mut list = Vec::new();
+    let gone = Gone::look(world);
     for (address, account) in &world.spec.accounts {
         if account.state == Presence::Absent {
             continue;
@@ -118,7 +120,8 @@ pub(super) fn decide<'a>(world: &World<'a>, gates: &Gates<'a>, draft: &mut Draft
         let Some(target) = world.spec.platform_of(address) else { continue };
         match case(world, address, account, target) {
             Ok((case, notes)) => {
-                let blocks = checks::preflight(world, gates, &case);
+                let mut blocks = checks::preflight(world, gates, &case);
+                blocks.extend(gone.block(world, &case));
                 if blocks.is_empty() {
                     notes.into_iter().for_each(|note| draft.tell(&address.key(), note));
                     victims::tell(world, &case, draft);
@@ -294,8 +297,9 @@ fn stage<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Resul
             return Err(both_sides(world, case, sides));
         }
         let origin = sides.at_origin.is_here().then(|| sides.standing()).flatten();
-        // Whoever has the provisional name once the mailbox was moved is somebody else.
-        let moved = world.state.mailboxes.contains_key(case.address);
+        // Whoever has the provisional name once the mailbox was moved is somebody else, unless it was moved from there.
+        let standing = Some((sides.migrate.from.clone(), sides.provisional.clone()));
+        let moved = world.state.mailboxes.get(case.address).is_some_and(|known| known.source != standing);
         case.source = origin.or_else(parked).or_else(|| sides.standing().filter(|_| !moved));
         return Ok(found_by_name(world, case, sides));
     }

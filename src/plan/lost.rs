@@ -9,27 +9,65 @@ use crate::{
 
 use super::{
     claims::{self, platform_change},
-    draft::{Block, Draft},
+    draft::{Block, Draft, claimed_by},
     world::World,
 };
 
-/// Leaves an account alone that still has, or may have, an address of the spec beside its own. Without it mail to that
-/// address would come back, because what should have taken it is blocked, or its platform cannot hold it.
+/// Leaves alone what still has, or may have, an address of the spec that nothing of the plan takes over. Without it mail
+/// to that address would come back, because what should have taken it is blocked, or its platform cannot hold it.
 pub(super) fn keep(world: &World<'_>, draft: &mut Draft) {
-    let mut kept: Vec<(ActionId, String, Block)> = Vec::new();
-    for action in &draft.actions {
-        if let Some((platform, Change::AccountReset { address })) = platform_change(action)
-            && let Some(block) = held(world, draft, platform, address)
-        {
-            kept.push((action.id.clone(), action.chain.to_string(), block));
-        }
-    }
+    let claimed: BTreeSet<Address> =
+        draft.actions.iter().filter_map(platform_change).filter_map(|(_, c)| claimed_by(c)).cloned().collect();
+    leave(draft, |_, platform, change| last_holder(world, &claimed, platform, change));
+    leave(draft, |draft, platform, change| match change {
+        Change::AccountReset { address } => held(world, draft, platform, address),
+        _ => None,
+    });
+}
+
+/// Drops the actions of which something says why they are not to be done.
+fn leave(draft: &mut Draft, why: impl Fn(&Draft, &PlatformId, &Change) -> Option<Block>) {
+    let kept: Vec<(ActionId, String, Block)> = draft
+        .actions
+        .iter()
+        .filter_map(|action| {
+            let (platform, change) = platform_change(action)?;
+            Some((action.id.clone(), action.chain.to_string(), why(draft, platform, change)?))
+        })
+        .collect();
     draft.drop_actions(kept.iter().map(|(id, ..)| id.clone()).collect());
     for (_, chain, block) in kept {
         draft.tell(&chain, block.told_as(NoteKind::Waiting));
     }
 }
 
+/// An alias, redirection or group that is the only one to have an address that the spec wants as something else.
+fn last_holder(
+    world: &World<'_>,
+    claimed: &BTreeSet<Address>,
+    platform: &PlatformId,
+    change: &Change,
+) -> Option<Block> {
+    let address = match change {
+        Change::AliasRemove { alias, .. } => alias,
+        Change::RedirectionRemove { from } => from,
+        Change::GroupRemove { group } => group,
+        _ => return None,
+    };
+    let alone = matches!(world.holders(address), [one] if one.platform == platform);
+    (alone && is_wanted(world, address) && !claimed.contains(address)).then(|| {
+        let message = format!(
+            "{} stays where it is on {}, because nothing can take it over yet",
+            address.unicode(),
+            world.title(platform)
+        );
+        Block::own("address-would-be-lost", message, HELP)
+    })
+}
+
+const HELP: &str = "solve what keeps that address from its new place, and plan again";
+
+/// An account with such an address beside its own.
 fn held(world: &World<'_>, draft: &Draft, platform: &PlatformId, address: &Address) -> Option<Block> {
     let changes = || draft.actions.iter().filter_map(platform_change).filter(|(on, _)| *on == platform);
     // Its name now, when the plan renames it first.
@@ -56,11 +94,7 @@ fn held(world: &World<'_>, draft: &Draft, platform: &PlatformId, address: &Addre
         world.title(platform),
         alias.unicode()
     );
-    Some(Block::own(
-        "address-would-be-lost",
-        message,
-        "solve what keeps that address from its new place, and plan again",
-    ))
+    Some(Block::own("address-would-be-lost", message, HELP))
 }
 
 /// Whether the spec wants an address, as whatever it may be.

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     model::{
         AccessMethod, ActionId, Address, Change, FolderPath, FolderStatus, FolderView, Guard, GuardOutcome,
-        MailEstimate, MailFilter, MailWork, MailboxRef, NoteKind, PasswordSource, Phase, Precondition, Text, Undo,
-        Work,
+        MailEstimate, MailFilter, MailWork, MailboxRef, NoteKind, ObjectClass, PasswordSource, Phase, Precondition,
+        Text, Undo, Work,
     },
     spec::{SourcePassword, Strategy, VerifyLevel},
 };
 
 use super::{
-    cutover,
+    claims, cutover,
     decide::{Case, Free, retires},
     draft::{Block, Draft},
     names,
@@ -346,6 +346,12 @@ pub(super) fn retire(
         let message = format!("{} cannot reset accounts, so the source stays", world.title(source.platform));
         let block = Block::of(source.platform.as_str(), "reset-not-supported", message, "say `source: keep`");
         draft.tell(chain, block.told_as(NoteKind::Unsupported));
+        return;
+    }
+    // What is not listed may be what holds an address that the source gives up.
+    let unread = [ObjectClass::Alias, ObjectClass::Group, ObjectClass::Redirection];
+    if let Some(class) = unread.into_iter().find(|c| world.gap(source.platform, *c, &address.key()).is_some()) {
+        draft.tell(chain, claims::incomplete(world, source.platform, class).told_as(NoteKind::Waiting));
         return;
     }
     let separate = source.migrate.strategy == Strategy::Parallel && !world.shares_routing(source.platform, case.target);

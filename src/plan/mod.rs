@@ -27,6 +27,7 @@ mod part;
 mod passes;
 mod reads;
 mod redirections;
+mod renamed;
 mod rollback;
 mod same;
 pub mod schema;

@@ -13,6 +13,7 @@ use crate::{
 use super::{
     Ground,
     accounts::There,
+    aliases::missing,
     claims,
     draft::{Block, Draft},
     reads, world,
@@ -81,6 +82,12 @@ fn set(
     }
     if let Some(block) = refusal(ground, (platform, view), (from, spec)) {
         draft.block(chain, vec![block]);
+        return;
+    }
+    let own_account = world.wants_account(from) && world.spec.platform_of(from) == Some(platform);
+    if own_account && ground.places.find(world, platform, from) == There::Never {
+        // Without its account it would be an owner of the address beside whoever has it now.
+        missing(ground, platform, from, from, draft);
         return;
     }
     let takes = !spec.keep_copy && !world.wants_account(from);

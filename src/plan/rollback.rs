@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
-        Action, ActionId, Address, Change, Domain, Guard, GuardOutcome, Inventory, NoteKind, ObjectClass, Phase,
-        PlatformId, Precondition, Question, RecordSet, RunId, State, Undo, Work, ZoneChange,
+        Action, ActionId, Address, Change, Domain, GroupSupport, Guard, GuardOutcome, Inventory, NoteKind, ObjectClass,
+        Phase, PlatformId, Precondition, Question, RecordSet, RunId, State, Undo, Work, ZoneChange,
     },
     spec::Spec,
 };
@@ -114,8 +114,7 @@ impl Back<'_, '_> {
                 && other.swap.as_ref() == Some(address)
         });
         // A target that was moved into place goes back to the name under which it was made.
-        let comes_back = self.changes(platform).any(|c| matches!(c, Change::AccountRename { to, .. } if to == address));
-        let here = self.world.account(platform, address).is_here() || comes_back;
+        let here = self.will_be(platform, address);
         if !in_the_way || !here {
             if here {
                 let how = match &action.undo {
@@ -140,6 +139,33 @@ impl Back<'_, '_> {
         let change = Change::AccountRename { from: address.clone(), to: aside.clone() };
         let made = self.add(action, platform, &change, before);
         made.guard = Some(mail_since(address, &aside));
+    }
+
+    /// Whether an account has an address now, or once what is planned so far is done.
+    fn will_be(&self, platform: &PlatformId, address: &Address) -> bool {
+        let comes_back = |c: &Change| matches!(c, Change::AccountRename { to, .. } if to == address);
+        self.world.account(platform, address).is_here() || self.changes(platform).any(comes_back)
+    }
+
+    /// Somebody whom a change is about, and who is gone for good.
+    fn missed<'c>(&self, platform: &PlatformId, change: &'c Change) -> Option<&'c Address> {
+        let account = |who: &&Address| !self.will_be(platform, who);
+        let view = self.world.platform(platform);
+        let listed = |who: &Address| {
+            let added = |c: &Change| matches!(c, Change::ContactAdd { contact, .. } if contact == who);
+            let any = view.is_some_and(|v| v.capabilities.groups == GroupSupport::List);
+            any || view.is_some_and(|v| v.contacts.contains_key(who)) || self.changes(platform).any(added)
+        };
+        match change {
+            Change::DelegationGrant { account: of, to, .. } => [of, to].into_iter().find(account),
+            Change::GroupMemberAdd { member, .. } => Some(member).filter(account).filter(|who| !listed(who)),
+            Change::GroupManagerAdd { manager, .. } => Some(manager).filter(account),
+            Change::AccountUpdate { address, .. }
+            | Change::AliasAdd { account: address, .. }
+            | Change::AliasRemove { account: address, .. }
+            | Change::DelegationRevoke { account: address, .. } => Some(address).filter(account),
+            _ => None,
+        }
     }
 
     /// The changes that are planned on a platform so far.
@@ -175,6 +201,11 @@ impl Back<'_, '_> {
                 self.draft.note(kind, "moved-on", action.id.as_str(), message, None);
                 return;
             }
+        }
+        if let Some(gone) = self.missed(platform, change) {
+            let message = format!("{} is not on {} any more", gone.unicode(), self.world.title(platform));
+            self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), message, None);
+            return;
         }
         let made = self.add(action, platform, change, before);
         if let Change::AccountRename { from, to } = change

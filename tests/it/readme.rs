@@ -44,3 +44,20 @@ fn the_plan_of_the_readme_is_what_the_program_prints_for_its_spec() {
     }
     assert!(readme == wanted, "the README is old: run the tests with REHOME_UPDATE_DOCS=1\n{wanted}");
 }
+
+/// Every answer of the page of questions names the tests that keep it true.
+#[test]
+fn every_answer_of_the_questions_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/faq.md")).unwrap();
+    let answers: Vec<&str> = page.split("\n\n").filter(|part| part.starts_with("**")).collect();
+    assert!(answers.len() >= 25, "{}", answers.len());
+    for answer in answers {
+        let named: Vec<(&str, &str)> = answer.split('`').filter_map(|word| word.split_once(".rs::")).collect();
+        assert!(!named.is_empty(), "no test keeps this true:\n{answer}");
+        for (file, test) in named {
+            let text = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_else(|e| panic!("{file}.rs: {e}"));
+            assert!(text.contains(&format!("fn {test}(")), "{file}.rs has no test {test}");
+        }
+    }
+}

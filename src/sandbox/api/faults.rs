@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// One fault: which calls it meets, and what it does to them.
 ///
@@ -90,6 +91,11 @@ pub enum FaultKind {
     HalfJson,
     /// 200 with JSON of another type than the documented one.
     WrongType,
+    /// The right answer; where it is a list, in another order, which an API never promised.
+    Shuffled {
+        /// Which other order.
+        turn: usize,
+    },
 }
 
 /// A fault and how often it met a call.
@@ -148,6 +154,15 @@ impl Faults {
     }
 }
 
+/// The JSON of an answer with its list in another order. What is no list stays.
+pub(super) fn shuffled(body: &str, turn: usize) -> String {
+    let Ok(Value::Array(mut list)) = serde_json::from_str::<Value>(body) else { return body.to_owned() };
+    let by = turn % list.len().max(1);
+    list.rotate_left(by);
+    list.reverse();
+    Value::Array(list).to_string()
+}
+
 /// Whether `text` is `pattern` with any run of characters, slashes included, for each `*`; access rules read the same
 /// way (API reference 1.2).
 pub(super) fn glob(pattern: &str, text: &str) -> bool {
@@ -192,6 +207,14 @@ mod tests {
         assert_eq!(met, [false, true, true, false, false]);
         assert!(faults.meet("GET", "/a/b").is_none());
         assert_eq!(faults.list()[0].seen, 5);
+    }
+
+    #[test]
+    fn a_list_comes_in_another_order_and_nothing_else_changes() {
+        assert_eq!(shuffled("[1,2,3]", 1), "[1,3,2]");
+        assert_eq!(shuffled("[1,2,3]", 3), "[3,2,1]");
+        assert_eq!(shuffled("[]", 1), "[]");
+        assert_eq!(shuffled("{\"a\":[1,2]}", 1), "{\"a\":[1,2]}");
     }
 
     #[test]

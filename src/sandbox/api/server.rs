@@ -25,7 +25,7 @@ use super::{
     auth,
     call::{Answer, Branch, Call, Problem, Reply},
     control,
-    faults::{Fault, FaultKind, Faults, When},
+    faults::{self, Fault, FaultKind, Faults, When},
     hosted, legacy,
     wire::{Cut, Door},
     world::{Task, TaskStatus, World},
@@ -169,7 +169,7 @@ async fn strike(shared: &Shared, call: &Call, fault: &Fault, cut: &Cut) -> Reply
             tokio::time::sleep(Duration::from_millis(*ms)).await;
             return shared.answer(call).await;
         }
-        (_, When::After) => shared.answer(call).await,
+        (FaultKind::Shuffled { .. }, _) | (_, When::After) => shared.answer(call).await,
         (_, When::Before) => nothing(),
     };
     match &fault.kind {
@@ -196,6 +196,7 @@ async fn strike(shared: &Shared, call: &Call, fault: &Fault, cut: &Cut) -> Reply
                 if reply.body.len() < 8 { "{\"id\":".to_owned() } else { reply.body.chars().take(half).collect() };
             Reply { status: 200, body, ..reply }
         }
+        FaultKind::Shuffled { turn } => Reply { body: faults::shuffled(&reply.body, *turn), ..reply },
         FaultKind::WrongType => Reply { status: 200, body: "\"a word where a document belongs\"".to_owned(), ..reply },
     }
 }

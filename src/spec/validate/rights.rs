@@ -72,6 +72,15 @@ fn check_delegate(world: &World<'_>, address: &Address, delegate: &Delegate, pro
 /// Members may be anybody; one of a managed domain should be an object of the spec.
 fn known_person(world: &World<'_>, what: &str, person: &At<Address>, problems: &mut Diagnostics) {
     let address = &person.value;
+    if world.spec.contacts.get(address).is_some_and(|contact| contact.state == Presence::Absent) {
+        let problem = Diagnostic::error("spec::unknown-member", format!("the {what} `{address}` should be absent"));
+        let problem = problem.locate(&person.place, format!("a {what}"));
+        problems.push(match world.written.contacts.get(address) {
+            Some((place, _)) => problem.locate(place, "and to be deleted"),
+            None => problem,
+        });
+        return;
+    }
     let other = world.spec.groups.contains_key(address)
         || world.spec.redirections.contains_key(address)
         || world.spec.contacts.contains_key(address);

@@ -3,9 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rehome::model::{
-    AccountView, Action, Address, Change, CopyCounts, Delegation, DomainView, GroupView, Inventory, MailWork,
-    ObjectState, PlatformId, PlatformKind, PlatformView, Precondition, RedirectionView, Slot, SlotId, Verified, Work,
+use rehome::{
+    model::{
+        AccountView, Action, Address, Change, ContactView, CopyCounts, Delegation, DomainView, GroupSettings,
+        GroupSupport, GroupView, Inventory, LoginView, MailWork, ObjectState, PlatformId, PlatformKind, PlatformView,
+        Precondition, RedirectSupport, RedirectionView, Slot, SlotId, Verified, Work,
+    },
+    plan::Plan,
+    spec::Presence,
 };
 
 use super::world::{World, account_view, domain_view, mailbox};
@@ -13,37 +18,64 @@ use super::world::{World, account_view, domain_view, mailbox};
 /// Applies every action of the world's plan; panics where the executor would stop.
 pub fn apply(world: &mut World) {
     let plan = world.plan();
-    let wanted: Vec<Address> = world.spec.accounts.keys().cloned().collect();
-    let owned_at_first: BTreeSet<Address> =
-        wanted.iter().filter(|w| !owners(&world.inventory, w).is_empty()).cloned().collect();
+    apply_plan(world, &plan);
+}
+
+/// Applies every action of a plan and asks after each who has the addresses of the spec.
+pub fn apply_plan(world: &mut World, plan: &Plan) {
+    let managed = managed(world);
+    let mut owned: BTreeSet<Address> = BTreeSet::new();
     for action in &plan.body.actions {
         for precondition in &action.preconditions {
             check(world, action, precondition);
         }
+        owned.extend(managed.iter().filter(|(a, _)| !owners(&world.inventory, a).is_empty()).map(|(a, _)| a.clone()));
         perform(world, action);
-        for address in &wanted {
+        for (address, stays) in &managed {
             let owners = owners(&world.inventory, address);
             assert!(owners.len() <= 1, "after {}: {address} is at {owners:?}", action.id);
+            let lost = *stays && owners.is_empty() && owned.contains(address);
+            assert!(!lost || action.swap.is_some(), "after {} nobody has {address}", action.id);
         }
-        if action.swap.is_none() {
-            for address in &owned_at_first {
-                let deleted = world.spec.accounts[address].state == rehome::spec::Presence::Absent;
-                let owned = deleted || !owners(&world.inventory, address).is_empty();
-                assert!(owned, "after {} nobody has {address}", action.id);
-            }
-        }
+    }
+    for (address, stays) in &managed {
+        let lost = *stays && owned.contains(address) && owners(&world.inventory, address).is_empty();
+        assert!(!lost, "in the end nobody has {address}");
     }
 }
 
+/// Every address that the spec says something about, with whether somebody has to have it: not what should be absent,
+/// and not an alias that the spec takes away.
+fn managed(world: &World) -> BTreeMap<Address, bool> {
+    let present = |state: Presence| state == Presence::Present;
+    let spec = &world.spec;
+    let mut out: BTreeMap<Address, bool> = BTreeMap::new();
+    out.extend(spec.groups.iter().map(|(a, g)| (a.clone(), present(g.state))));
+    out.extend(spec.redirections.iter().map(|(a, r)| (a.clone(), present(r.state))));
+    for (address, account) in &spec.accounts {
+        out.insert(address.clone(), present(account.state));
+        out.extend(account.aliases.iter().flatten().map(|alias| (alias.clone(), true)));
+    }
+    out
+}
+
+/// Who has an address on platforms that deliver by it. A forward of an account's own address is no second owner.
 fn owners(inventory: &Inventory, address: &Address) -> Vec<String> {
     let mut out = Vec::new();
     let routed = inventory.platforms.iter().filter(|(_, v)| v.kind != PlatformKind::Imap);
     for (platform, view) in routed {
-        if view.accounts.contains_key(address) {
+        let account = view.accounts.contains_key(address);
+        if account {
             out.push(format!("account of {platform}"));
         }
         if view.accounts.values().any(|v| v.aliases.contains(address)) {
             out.push(format!("alias of {platform}"));
+        }
+        if !account && view.redirections.get(address).is_some_and(|r| !r.keep_copy) {
+            out.push(format!("redirection of {platform}"));
+        }
+        if view.groups.contains_key(address) {
+            out.push(format!("group of {platform}"));
         }
     }
     out
@@ -123,7 +155,9 @@ pub fn carry(world: &mut World, work: &MailWork) {
     let to = (work.target.platform.clone(), work.target.address.clone());
     let source = world.inventory.mailboxes.get(&from).unwrap_or_else(|| panic!("no mailbox {from:?}")).clone();
     assert!(world.inventory.mailboxes.contains_key(&to), "no mailbox {to:?}");
-    world.inventory.mailboxes.insert(to, source);
+    let target = world.inventory.mailboxes.get_mut(&to).unwrap();
+    target.folders = source.folders;
+    target.used_octets = source.used_octets;
 }
 
 fn copy(world: &mut World, work: &MailWork) {
@@ -146,7 +180,7 @@ fn mailboxes(world: &mut World, platform: &PlatformId, change: &Change) {
             all.insert(key(address), mailbox(0));
         }
         Change::AccountPassword { address, .. } => {
-            all.entry(key(address)).or_insert_with(|| mailbox(0));
+            all.entry(key(address)).or_insert_with(|| mailbox(0)).login = LoginView::Accepted;
         }
         Change::AccountRename { from, to } => {
             if let Some(view) = all.remove(&key(from)) {
@@ -181,6 +215,8 @@ fn accounts(view: &mut PlatformView, change: &Change) -> bool {
         Change::AccountUpdate { address, profile } => {
             let old = &mut account(view, &address).profile;
             old.display_name = profile.display_name.or(old.display_name.take());
+            old.first_name = profile.first_name.or(old.first_name.take());
+            old.last_name = profile.last_name.or(old.last_name.take());
             old.quota_octets = profile.quota_octets.or(old.quota_octets);
             old.hidden = profile.hidden.or(old.hidden);
         }
@@ -208,6 +244,7 @@ fn accounts(view: &mut PlatformView, change: &Change) -> bool {
 fn dependents(view: &mut PlatformView, change: &Change) -> bool {
     match change.clone() {
         Change::RedirectionSet { from, to, keep_copy } => {
+            assert!(view.capabilities.redirections != RedirectSupport::None);
             view.redirections.insert(from, RedirectionView { to, keep_copy });
         }
         Change::RedirectionRemove { from } => {
@@ -218,13 +255,24 @@ fn dependents(view: &mut PlatformView, change: &Change) -> bool {
                 GroupView { settings, members: BTreeSet::new(), managers: BTreeSet::new(), state: ObjectState::Ok };
             assert!(view.groups.insert(group, made).is_none());
         }
-        Change::GroupUpdate { group, settings } => view.groups.get_mut(&group).unwrap().settings = settings,
+        Change::GroupUpdate { group, settings } => {
+            let old = &mut view.groups.get_mut(&group).unwrap().settings;
+            *old = GroupSettings {
+                display_name: settings.display_name.or(old.display_name.take()),
+                members_only: settings.members_only.or(old.members_only),
+                join: settings.join.or(old.join),
+                leave: settings.leave.or(old.leave),
+                hidden: settings.hidden.or(old.hidden),
+                max_receive_mb: settings.max_receive_mb.or(old.max_receive_mb),
+            };
+        }
         Change::GroupRemove { group } => {
             view.groups.remove(&group).unwrap();
         }
         Change::GroupMemberAdd { group, member } => {
+            let list = view.capabilities.groups == GroupSupport::List;
             let known = view.accounts.contains_key(&member) || view.contacts.contains_key(&member);
-            assert!(known, "{member} is in no directory");
+            assert!(list || known, "{member} is in no directory");
             assert!(view.groups.get_mut(&group).unwrap().members.insert(member));
         }
         Change::GroupMemberRemove { group, member } => {
@@ -240,7 +288,13 @@ fn dependents(view: &mut PlatformView, change: &Change) -> bool {
             assert!(view.contacts.insert(contact, fields).is_none());
         }
         Change::ContactUpdate { contact, fields } => {
-            view.contacts.insert(contact, fields).unwrap();
+            let old = view.contacts.get_mut(&contact).unwrap();
+            *old = ContactView {
+                display_name: fields.display_name.or(old.display_name.take()),
+                first_name: fields.first_name.or(old.first_name.take()),
+                last_name: fields.last_name.or(old.last_name.take()),
+                hidden: fields.hidden.or(old.hidden),
+            };
         }
         Change::ContactRemove { contact } => {
             view.contacts.remove(&contact).unwrap();
@@ -262,6 +316,8 @@ fn domains(view: &mut PlatformView, change: &Change) {
             seen.mx_relay = mx_relay;
         }
         Change::DomainRemove { domain } => {
+            let inside = view.accounts.keys().chain(view.groups.keys()).find(|a| *a.domain() == domain);
+            assert_eq!(inside, None, "{domain} is removed with something in it");
             view.domains.remove(&domain).unwrap();
         }
         Change::FooterSet { domain, footer } => view.domains.get_mut(&domain).unwrap().footer = Some(footer),

@@ -311,6 +311,15 @@ fn a_member_that_is_to_be_deleted_is_refused() {
     );
 }
 
+/// A directory whose contact goes while a group has it as a member would get it back with the next plan.
+#[test]
+fn a_contact_that_is_to_be_deleted_is_no_member() {
+    let said = refused_below(
+        "groups:\n  team@mydomain.ovh: { members: [kim@partner.example] }\ncontacts:\n  kim@partner.example: { platform: new, state: absent }\n",
+    );
+    assert!(said.contains("the member `kim@partner.example` should be absent"), "{said}");
+}
+
 #[test]
 fn accounts_do_not_share_a_generated_password() {
     insta::assert_snapshot!(

@@ -1,19 +1,24 @@
 //! The laws that need the executor, over random worlds and over every scenario.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::TestRunner};
 use rehome::{
     diag::Exit,
-    model::{Change, GuardOutcome, Inventory, NoteKind, PlatformKind, RunId, Undo, Work},
-    plan::{Header, Plan, plan, rollback},
+    model::{Change, Work},
+    plan::{Header, Plan, plan},
 };
 
 use super::{
+    back::{self, Back},
     live::{Crash, Live},
-    scenario,
+    reach, scenario,
 };
-use crate::plan::{laws, model, world::World};
+use crate::plan::{
+    cases, draws,
+    laws::{self, clear, refused},
+    world::World,
+};
 
 /// The changes of a plan, each as often as it is planned, but for passwords.
 fn planned(plan: &Plan) -> BTreeMap<String, u32> {
@@ -28,34 +33,28 @@ fn planned(plan: &Plan) -> BTreeMap<String, u32> {
     out
 }
 
-fn refused(plan: &Plan) -> bool {
-    plan.body.actions.iter().any(|a| a.guard.as_ref().is_some_and(|g| g.outcome == GuardOutcome::Deny))
-}
-
-/// Whether nothing of the spec was left out of a plan.
-fn clear(plan: &Plan) -> bool {
-    let blocked = |kind| matches!(kind, NoteKind::Blocked | NoteKind::Ambiguous);
-    !plan.body.notes.iter().any(|n| blocked(n.kind) || n.code == "waits-for-blocked")
-}
-
-/// Applies the plan of a world to its end, and once more for each death that `deaths` chooses.
-pub async fn killed_and_resumed(world: &World, deaths: impl Fn(&[Crash]) -> Vec<Vec<Crash>>) {
+/// Applies the plan of a world to its end, once more for each death that `deaths` chooses, and takes the first run back.
+/// `None` where there is no run to take back.
+pub async fn lived(world: &World, deaths: impl Fn(&[Crash]) -> Vec<Vec<Crash>>) -> Option<Back> {
     let first = world.plan();
     let live = Live::new(world);
     let summary = live.apply(&first, None).await.expect("nobody dies here");
     if refused(&first) {
         assert_eq!(summary.exit, Exit::Guard);
         assert_eq!(live.effects(), BTreeMap::new(), "a plan that is refused does nothing");
-        return;
+        return None;
     }
     assert_eq!(summary.exit, Exit::Ok, "{summary:#?}");
     assert_eq!(live.effects(), planned(&first), "the effects are those of the plan, each once");
     let ended = live.inventory();
-    if !first.is_empty() && clear(&first) {
-        let state = live.journal().state().unwrap();
-        let again = plan(&world.spec, &ended, &state, Header::default());
-        assert!(again.is_empty(), "a second plan is not empty: {:?}", crate::plan::world::ids(&again));
+    if first.is_empty() {
+        return None;
     }
+    let state = live.journal().state().unwrap();
+    let again = plan(&world.spec, &ended, &state, Header::default());
+    assert!(again.is_empty() || !clear(&first), "a second plan is not empty: {:?}", crate::plan::world::ids(&again));
+    let missing = reach::missing(&world.spec, &ended, &again);
+    assert!(missing.is_empty(), "the spec is not reached and nothing says why: {missing:#?}");
     for crashes in deaths(&live.points()) {
         let live = Live::new(world);
         for &crash in &crashes {
@@ -69,75 +68,53 @@ pub async fn killed_and_resumed(world: &World, deaths: impl Fn(&[Crash]) -> Vec<
         assert_eq!(live.inventory(), ended, "{crashes:?}: another world");
         assert_eq!(live.effects(), planned(&first), "{crashes:?}: an effect was lost or repeated");
     }
-}
-
-/// What a way back must bring back: who has which address, and what it redirects, groups and grants.
-fn owned(inventory: &Inventory) -> Vec<String> {
-    let mut out = Vec::new();
-    for (platform, view) in inventory.platforms.iter().filter(|(_, v)| v.kind != PlatformKind::Imap) {
-        // A mailbox that took over an address is moved aside and kept, because mail came in since.
-        let kept = view.accounts.iter().filter(|(address, _)| !address.local().contains("-move"));
-        for (address, account) in kept {
-            out.push(format!("{platform} {address} {:?} {:?}", account.aliases, account.delegations));
-        }
-        out.extend(view.redirections.iter().map(|(from, r)| format!("{platform} {from} to {:?}", r.to)));
-        out.extend(view.groups.iter().map(|(g, group)| format!("{platform} {g} {:?}", group.members)));
-    }
-    out
-}
-
-/// Applies the plan of a world and the way back of that run.
-pub fn taken_back(world: &World) {
-    let first = world.plan();
-    let whole = |undo: &Undo| matches!(undo, Undo::Nothing | Undo::Change { .. });
-    let takes_over = |change: &Change| matches!(change, Change::AccountUpdate { .. } | Change::DomainUpdate { .. });
-    let undoable = first.body.actions.iter().all(|action| {
-        let other = matches!(&action.work, Work::Platform { change, .. } if takes_over(change));
-        let created = matches!(&action.work, Work::Platform { change: Change::AccountCreate { .. }, .. });
-        (whole(&action.undo) || created) && !other
-    });
-    if first.is_empty() || refused(&first) || !undoable {
-        return;
-    }
-    let mut done = world.clone();
-    model::apply(&mut done);
-    let run = (&RunId("run-000001".to_owned()), first.body.actions.as_slice());
-    let back = rollback(&done.spec, &done.inventory, &done.state, Header::default(), run);
-    if back.body.notes.iter().any(|n| n.code == "undo-by-hand" || n.kind == NoteKind::Blocked) {
-        return;
-    }
-    for action in &back.body.actions {
-        model::perform(&mut done, action);
-    }
-    assert_eq!(owned(&done.inventory), owned(&world.inventory), "the way back leads elsewhere");
+    Some(back::taken_back(world, &live, &first).await)
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(future)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_run_reaches_the_spec_wherever_it_died_and_does_nothing_else(
-        world in laws::worlds(),
-        picks in prop::collection::vec(any::<prop::sample::Index>(), 1..3),
-    ) {
+/// The executor reaches the spec and does nothing else, wherever it died; and the way back leads to where it began.
+#[test]
+fn a_run_reaches_the_spec_wherever_it_died_and_can_be_taken_back() {
+    let (runs, whole) = (Cell::new(0), Cell::new(0));
+    let drawn = (draws::worlds(), prop::collection::vec(any::<prop::sample::Index>(), 1..3));
+    let law = |(world, picks): (World, Vec<prop::sample::Index>)| {
         let choose = |points: &[Crash]| {
             if points.is_empty() { Vec::new() } else { vec![picks.iter().map(|pick| *pick.get(points)).collect()] }
         };
-        scenario::shown(&world, || block_on(killed_and_resumed(&world, choose)));
-    }
+        scenario::shown(&world, || {
+            let back = block_on(lived(&world, choose));
+            runs.set(runs.get() + u64::from(back.is_some()));
+            whole.set(whole.get() + u64::from(back == Some(Back::Whole)));
+        });
+        Ok(())
+    };
+    let config = cases(2_000);
+    let worlds = u64::from(config.cases);
+    TestRunner::new(config).run(&drawn, law).unwrap();
+    let (runs, whole) = (runs.get(), whole.get());
+    assert!(runs * 10 >= worlds * 5, "only {runs} of {worlds} worlds had a run to take back");
+    assert!(whole * 10 >= runs * 3, "only {whole} of {runs} ways back led to everything that was there");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_way_back_of_a_run_restores_who_has_what(world in laws::worlds()) {
-        scenario::shown(&world, || taken_back(&world));
-    }
+/// What is drawn is what the reader of specs would let through, and reads back as the same.
+#[test]
+fn every_world_that_is_drawn_is_a_valid_spec() {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) };
+    let law = |world: World| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("spec.yaml"), scenario::yaml(&world)).unwrap();
+        let read = scenario::read_spec(folder.path());
+        assert_eq!(read.domains, world.spec.domains);
+        assert_eq!(read.accounts, world.spec.accounts);
+        assert_eq!(read.redirections, world.spec.redirections);
+        assert_eq!(read.groups, world.spec.groups);
+        assert_eq!(read.contacts, world.spec.contacts);
+        Ok(())
+    };
+    TestRunner::new(config).run(&draws::worlds(), law).unwrap();
 }
 
 /// Each scenario is a world that has failed once, or could: here every law is asked, and the run dies everywhere.
@@ -146,13 +123,10 @@ fn every_scenario_keeps_every_law() {
     let all = scenario::all();
     assert!(all.len() >= 5, "{}", all.len());
     for (_, world) in all {
-        laws::keeps(&world);
-        laws::keeps_its_bytes(&world, 3);
-        laws::ends_in_nothing(world.clone());
+        (0..20).for_each(|turn| laws::all_of_the_planner(&world, turn));
         for platform in ["old", "new"] {
             laws::hides_nothing(&world, platform);
         }
-        taken_back(&world);
-        block_on(killed_and_resumed(&world, |points| points.iter().map(|point| vec![*point]).collect()));
+        block_on(lived(&world, |points| points.iter().map(|point| vec![*point]).collect()));
     }
 }

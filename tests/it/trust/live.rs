@@ -2,9 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -14,7 +15,7 @@ use async_trait::async_trait;
 use rehome::{
     apply::{Context, Dns, Mail, MailError, MailVerification, Options, PasswordError, Passwords, RunSummary, run},
     diag::Finding,
-    journal::{Fact, FaultPoint, Journal},
+    journal::{FILE, Fact, FaultPoint, Journal},
     model::{
         AccountView, Address, Capabilities, Change, CopyReport, Delegation, DnsTopic, Domain, FolderPath, FolderStatus,
         GuardOutcome, ImapEndpoint, ImapSecurity, Inventory, MailWork, MailboxRef, NoEvents, ObjectState,
@@ -59,7 +60,7 @@ impl Live {
             crash: Mutex::default(),
             dead: AtomicBool::new(false),
             died: Notify::new(),
-            folder: tempfile::tempdir().unwrap(),
+            folder: scratch(),
         };
         live.remember(&world.state);
         Arc::new(live)
@@ -67,14 +68,32 @@ impl Live {
 
     /// The journal of a world in which something was done before.
     fn remember(&self, state: &State) {
-        let journal = self.journal();
-        let lease = journal.acquire_lease("earlier", Duration::from_secs(600)).unwrap();
-        let known = state
+        let folder = self.folder.path().join(".rehome");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join(FILE), blank()).unwrap();
+        let mut facts: Vec<Fact> = state
             .passwords
             .iter()
-            .map(|(platform, address)| Fact::PasswordSet { platform: platform.clone(), address: address.clone() });
-        journal.record(&lease, &known.collect::<Vec<_>>()).unwrap();
+            .map(|(platform, address)| Fact::PasswordSet { platform: platform.clone(), address: address.clone() })
+            .collect();
+        facts.extend(state.protected.iter().map(|address| Fact::Protected(address.clone())));
+        for (address, known) in &state.mailboxes {
+            let source = known.source.clone().expect("a copy has a source");
+            let total = known.counts.clone().unwrap_or_default();
+            let report = CopyReport { seen: known.copied.clone(), total, ..CopyReport::default() };
+            let copied = Fact::Copied { address: address.clone(), source, report };
+            facts.extend(std::iter::repeat_n(copied, known.passes as usize));
+            let verified = known.verified.clone();
+            facts.extend(verified.map(|verified| Fact::Verified { address: address.clone(), verified }));
+        }
+        if facts.is_empty() {
+            return;
+        }
+        let journal = self.journal();
+        let lease = journal.acquire_lease("earlier", Duration::from_secs(600)).unwrap();
+        journal.record(&lease, &facts).unwrap();
         lease.release().unwrap();
+        assert_eq!(journal.state().unwrap(), *state, "the journal says what the world says");
     }
 
     pub fn journal(&self) -> Journal {
@@ -159,7 +178,7 @@ impl Live {
             .collect();
         let acks = plan.body.actions.iter().filter_map(|a| a.guard.as_ref());
         let acks = acks.filter(|g| g.outcome == GuardOutcome::Ack).map(|g| g.code.clone()).collect();
-        let hands = Hands(Arc::clone(self));
+        let hands = Hands { live: Arc::clone(self), journal: &journal };
         let context = Context {
             plan,
             journal: &journal,
@@ -234,19 +253,31 @@ impl Provider for Side {
     }
 }
 
+/// Whether a field that a change sets is set.
+fn said<T: PartialEq>(wish: &Option<T>, seen: &Option<T>) -> bool {
+    wish.is_none() || wish == seen
+}
+
 fn is_made(view: &PlatformView, change: &Change) -> bool {
     let account = |address: &Address| view.accounts.get(address);
     let has = |address: &Address, f: &dyn Fn(&AccountView) -> bool| account(address).is_some_and(f);
     let group = |address: &Address| view.groups.get(address);
     match change {
         Change::DomainAdd { domain, .. } => view.domains.contains_key(domain),
-        Change::DomainUpdate { domain, kind, .. } => view.domains.get(domain).is_some_and(|d| d.kind == Some(*kind)),
+        Change::DomainUpdate { domain, kind, mx_relay } => {
+            view.domains.get(domain).is_some_and(|d| d.kind == Some(*kind) && d.mx_relay == *mx_relay)
+        }
         Change::DomainRemove { domain } => !view.domains.contains_key(domain),
         Change::AccountRename { from, to } => account(from).is_none() && account(to).is_some(),
         Change::AccountCreate { address, .. } => account(address).is_some(),
-        Change::AccountUpdate { address, profile } => {
-            has(address, &|a| profile.display_name.is_none() || a.profile.display_name == profile.display_name)
-        }
+        Change::AccountUpdate { address, profile } => has(address, &|a| {
+            let (wish, seen) = (profile, &a.profile);
+            said(&wish.display_name, &seen.display_name)
+                && said(&wish.first_name, &seen.first_name)
+                && said(&wish.last_name, &seen.last_name)
+                && said(&wish.quota_octets, &seen.quota_octets)
+                && said(&wish.hidden, &seen.hidden)
+        }),
         Change::AccountPassword { .. } => false,
         Change::AccountReset { address } => account(address).is_none(),
         Change::AliasAdd { account, alias } => has(account, &|a| a.aliases.contains(alias)),
@@ -262,14 +293,27 @@ fn is_made(view: &PlatformView, change: &Change) -> bool {
         }
         Change::RedirectionRemove { from } => !view.redirections.contains_key(from),
         Change::GroupCreate { group: g, .. } => group(g).is_some(),
-        Change::GroupUpdate { group: g, settings } => group(g).is_some_and(|g| g.settings == *settings),
+        Change::GroupUpdate { group: g, settings } => group(g).is_some_and(|g| {
+            let (wish, seen) = (settings, &g.settings);
+            said(&wish.display_name, &seen.display_name)
+                && said(&wish.members_only, &seen.members_only)
+                && said(&wish.join, &seen.join)
+                && said(&wish.leave, &seen.leave)
+                && said(&wish.hidden, &seen.hidden)
+                && said(&wish.max_receive_mb, &seen.max_receive_mb)
+        }),
         Change::GroupRemove { group: g } => group(g).is_none(),
         Change::GroupMemberAdd { group: g, member } => group(g).is_some_and(|g| g.members.contains(member)),
         Change::GroupMemberRemove { group: g, member } => group(g).is_some_and(|g| !g.members.contains(member)),
         Change::GroupManagerAdd { group: g, manager } => group(g).is_some_and(|g| g.managers.contains(manager)),
         Change::GroupManagerRemove { group: g, manager } => group(g).is_some_and(|g| !g.managers.contains(manager)),
         Change::ContactAdd { contact, .. } => view.contacts.contains_key(contact),
-        Change::ContactUpdate { contact, fields } => view.contacts.get(contact) == Some(fields),
+        Change::ContactUpdate { contact, fields } => view.contacts.get(contact).is_some_and(|seen| {
+            said(&fields.display_name, &seen.display_name)
+                && said(&fields.first_name, &seen.first_name)
+                && said(&fields.last_name, &seen.last_name)
+                && said(&fields.hidden, &seen.hidden)
+        }),
         Change::ContactRemove { contact } => !view.contacts.contains_key(contact),
         Change::FooterSet { domain, footer } => {
             view.domains.get(domain).is_some_and(|d| d.footer.as_ref() == Some(footer))
@@ -278,23 +322,42 @@ fn is_made(view: &PlatformView, change: &Change) -> bool {
     }
 }
 
-/// Mail, passwords and DNS.
-struct Hands(Arc<Live>);
+/// A folder in memory where the system has one: it is not the disk that is tested here.
+fn scratch() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
 
-impl Hands {
+/// A journal in which nothing was written yet. Making its tables costs more than a run of a small world.
+fn blank() -> &'static [u8] {
+    static BLANK: OnceLock<Vec<u8>> = OnceLock::new();
+    BLANK.get_or_init(|| {
+        let folder = scratch();
+        drop(Journal::open(folder.path()).unwrap());
+        fs::read(folder.path().join(FILE)).unwrap()
+    })
+}
+
+/// Mail, passwords and DNS.
+struct Hands<'j> {
+    live: Arc<Live>,
+    journal: &'j Journal,
+}
+
+impl Hands<'_> {
     fn statuses(&self, mailbox: &MailboxRef) -> BTreeMap<FolderPath, FolderStatus> {
-        model::statuses(&self.0.lock(), &mailbox.platform, &mailbox.address)
+        model::statuses(&self.live.lock(), &mailbox.platform, &mailbox.address)
     }
 }
 
 #[async_trait]
-impl Mail for Hands {
+impl Mail for Hands<'_> {
     async fn copy(&self, work: &MailWork) -> Result<CopyReport, MailError> {
-        let nth = self.0.calls.fetch_add(1, Ordering::SeqCst);
-        self.0.maybe_die(nth, false).await;
-        model::carry(&mut self.0.lock(), work);
+        let nth = self.live.calls.fetch_add(1, Ordering::SeqCst);
+        self.live.maybe_die(nth, false).await;
+        model::carry(&mut self.live.lock(), work);
         let seen = self.statuses(&work.source);
-        self.0.maybe_die(nth, true).await;
+        self.live.maybe_die(nth, true).await;
         Ok(CopyReport { seen, ..CopyReport::default() })
     }
 
@@ -306,21 +369,21 @@ impl Mail for Hands {
     }
 
     async fn source_now(&self, account: &Address) -> Result<BTreeMap<FolderPath, FolderStatus>, MailError> {
-        let known = self.0.journal().mailbox(account).unwrap().unwrap();
+        let known = self.journal.mailbox(account).unwrap().unwrap();
         let (platform, address) = known.source.unwrap();
-        Ok(model::statuses(&self.0.lock(), &platform, &address))
+        Ok(model::statuses(&self.live.lock(), &platform, &address))
     }
 }
 
 #[async_trait]
-impl Passwords for Hands {
+impl Passwords for Hands<'_> {
     async fn obtain(&self, _: &PasswordSource, _: &PlatformId, _: &Address) -> Result<Secret, PasswordError> {
         Ok(Secret::new("a password".to_owned()))
     }
 }
 
 #[async_trait]
-impl Dns for Hands {
+impl Dns for Hands<'_> {
     async fn check(&self, _: &PlatformId, _: &Domain, _: &BTreeSet<DnsTopic>) -> Vec<Finding> {
         Vec::new()
     }
