@@ -34,9 +34,6 @@ pub const FORMAT: u32 = MIGRATIONS.len() as u32;
 /// How long a statement waits for somebody else's transaction.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Files up to this size are checked page by page when they are opened; larger ones only on demand.
-const CHECKED_OCTETS: u64 = 32 << 20;
-
 /// An open journal file.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -148,7 +145,7 @@ impl Store {
 
     /// Checks the whole file, page by page.
     pub(super) fn check(&self) -> Result<(), JournalError> {
-        self.read(|conn| quick_check(&self.path, conn))
+        self.read(|conn| quick_check(&self.path, conn, "1"))
     }
 }
 
@@ -199,10 +196,17 @@ fn prepare(path: &Path, conn: &mut Connection) -> Result<(), JournalError> {
     if found < FORMAT {
         migrate(path, conn, MIGRATIONS)?;
     }
-    if fs::metadata(path).is_ok_and(|meta| meta.len() <= CHECKED_OCTETS) {
-        quick_check(path, conn)?;
+    for table in tables(conn).map_err(sql)? {
+        quick_check(path, conn, &format!("'{table}'"))?;
     }
     Ok(())
+}
+
+/// The tables that are checked whenever the journal is opened: all but the one with a row for every message, which would
+/// take longer than most runs. A damaged page of that is told when it is read.
+fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'ledger_message'";
+    conn.prepare(names)?.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Chooses the write-ahead log. That needs the file for a moment, and SQLite does not wait for it by itself.
@@ -256,9 +260,9 @@ fn migrate(path: &Path, conn: &mut Connection, migrations: &[&[&str]]) -> Result
     tx.commit().map_err(sql)
 }
 
-fn quick_check(path: &Path, conn: &Connection) -> Result<(), JournalError> {
-    let verdict: String =
-        conn.query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(|e| JournalError::sql(path, e))?;
+fn quick_check(path: &Path, conn: &Connection, what: &str) -> Result<(), JournalError> {
+    let sql = format!("PRAGMA quick_check({what})");
+    let verdict: String = conn.query_row(&sql, [], |r| r.get(0)).map_err(|e| JournalError::sql(path, e))?;
     if verdict == "ok" { Ok(()) } else { Err(JournalError::Corrupt { path: path.to_owned(), detail: verdict }) }
 }
 
