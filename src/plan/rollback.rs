@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     Header, Plan, claims,
-    draft::{Block, Draft},
+    draft::{Block, Draft, claimed_by},
     finish, reads,
     world::World,
     zone,
@@ -32,7 +32,13 @@ pub fn rollback(
     (run, done): (&RunId, &[Action]),
 ) -> Plan {
     let world = World::new(spec, inventory, state);
-    let mut back = Back { world: &world, draft: Draft::default(), undone_by: BTreeMap::new(), copies: BTreeSet::new() };
+    let mut back = Back {
+        world: &world,
+        draft: Draft::default(),
+        undone_by: BTreeMap::new(),
+        copies: BTreeSet::new(),
+        kept: BTreeMap::new(),
+    };
     for action in done.iter().rev() {
         let before: BTreeSet<ActionId> = done
             .iter()
@@ -62,6 +68,8 @@ struct Back<'w, 'a> {
     undone_by: BTreeMap<ActionId, ActionId>,
     /// The mailboxes that were copied, in however many passes.
     copies: BTreeSet<Address>,
+    /// Addresses that a target does not give up, and which one.
+    kept: BTreeMap<Address, PlatformId>,
 }
 
 impl Back<'_, '_> {
@@ -134,6 +142,7 @@ impl Back<'_, '_> {
             );
             let help = "copy back what came in since (`rehome copy`), empty the account by hand, then plan again";
             self.draft.tell(action.id.as_str(), Block::own("cannot-be-undone", message, help));
+            self.kept.insert(address.clone(), platform.clone());
             return;
         };
         let change = Change::AccountRename { from: address.clone(), to: aside.clone() };
@@ -192,7 +201,24 @@ impl Back<'_, '_> {
         unsure || view.accounts.keys().any(|a| a.domain() == domain) || lists.into_iter().any(|a| !goes(a))
     }
 
+    /// An address exists once: what would take one that a target keeps would be refused, and waits for it.
+    fn waits(&mut self, action: &Action, platform: &PlatformId, change: &Change) -> bool {
+        let Some(address) = claimed_by(change) else { return false };
+        let Some(keeper) = self.kept.get(address).filter(|keeper| self.world.shares_routing(keeper, platform)) else {
+            return false;
+        };
+        let message =
+            format!("{} stays on {}, and an address can exist only once", address.unicode(), self.world.title(keeper));
+        let help = "empty the account there by hand, then plan the way back again";
+        let block = Block::own("waits-for-blocked", message, help).told_as(NoteKind::Waiting);
+        self.draft.tell(action.id.as_str(), block);
+        true
+    }
+
     fn change(&mut self, action: &Action, platform: &PlatformId, change: &Change, before: BTreeSet<ActionId>) {
+        if self.waits(action, platform, change) {
+            return;
+        }
         if let Change::AccountRename { from, to } = change {
             let there = |address: &Address| self.world.account(platform, address).is_here();
             if !there(from) {

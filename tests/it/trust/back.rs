@@ -9,7 +9,7 @@ use std::{
 use rehome::{
     diag::Exit,
     journal::Standing,
-    model::{Action, Change, CreateBy, DomainView, Inventory, ObjectState, PlatformKind, Work},
+    model::{Action, Address, Change, CreateBy, DomainView, Inventory, ObjectState, PlatformKind, Work},
     plan::{Header, Plan, lint, rollback},
 };
 
@@ -29,10 +29,13 @@ pub enum Back {
 pub async fn taken_back(world: &World, live: &Arc<Live>, first: &Plan) -> Back {
     let back = way_back(world, live, first);
     assert_eq!(lint(&back), Vec::<String>::new());
+    let ended = live.inventory();
     let summary = live.apply(&back, None).await.expect("nobody dies here");
     assert_eq!(summary.exit, Exit::Ok, "{summary:#?}");
     let now = live.inventory();
     places(&world.inventory, &now);
+    let again: BTreeSet<Address> = &twice(&now) - &(&twice(&world.inventory) | &twice(&ended));
+    assert!(again.is_empty(), "the way back gave an address to two accounts: {again:?}");
     let aside: BTreeSet<String> = back.body.actions.iter().filter_map(moved_aside).collect();
     let named = named(&back, first);
     let (before, after) = (objects(&world.inventory), objects(&now));
@@ -55,6 +58,18 @@ fn way_back(world: &World, live: &Live, first: &Plan) -> Plan {
     let done: Vec<Action> = first.body.actions.iter().filter(is_done).cloned().collect();
     let state = journal.state().unwrap();
     rollback(&world.spec, &live.inventory(), &state, Header::default(), (&run.id, &done))
+}
+
+/// Addresses with an account on more than one platform behind the same MX.
+fn twice(inventory: &Inventory) -> BTreeSet<Address> {
+    let views = inventory.platforms.values().filter(|v| v.kind != PlatformKind::Imap);
+    let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    for address in views.flat_map(|v| v.accounts.keys()) {
+        if !seen.insert(address) {
+            twice.insert(address.clone());
+        }
+    }
+    twice
 }
 
 /// A mailbox that took over an address is moved aside and kept, because mail came in since.
