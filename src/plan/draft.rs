@@ -117,6 +117,23 @@ impl Draft {
         self.freed.get(address).is_some_and(|on| on.contains(platform))
     }
 
+    /// The action that frees an address of that platform, if one is planned.
+    pub(super) fn freeing(&self, platform: &PlatformId, address: &Address) -> Option<&ActionId> {
+        let frees = |action: &&Action| match &action.work {
+            Work::Platform { platform: on, change } => on == platform && freed_by(change) == Some(address),
+            _ => false,
+        };
+        if self.frees(platform, address) { self.actions.iter().find(frees).map(|action| &action.id) } else { None }
+    }
+
+    /// Lets an action wait for another.
+    pub(super) fn require(&mut self, id: &ActionId, before: Option<ActionId>) {
+        let action = self.actions.iter_mut().rev().find(|action| action.id == *id);
+        if let Some(action) = action {
+            action.requires.extend(before);
+        }
+    }
+
     pub(super) fn note(
         &mut self,
         kind: NoteKind,

@@ -150,10 +150,12 @@ impl Group<'_, '_> {
         if self.view.capabilities.groups == GroupSupport::List {
             return Ok(self.ground.places.ready(member));
         }
+        // A source that gives its address up takes its memberships along: who has the address then is outside.
+        let leaving = draft.freeing(self.platform, member).cloned();
         match self.ground.places.find(world, self.platform, member) {
-            There::Now => return Ok(None),
+            There::Now if leaving.is_none() => return Ok(None),
             There::After(id) => return Ok(Some(id)),
-            There::Never => {}
+            There::Now | There::Never => {}
         }
         if let Some(planned) = contacts.planned(self.platform, member) {
             return Ok(Some(planned));
@@ -173,7 +175,9 @@ impl Group<'_, '_> {
         }
         let fields = ContactView { display_name: Some(member.to_string()), ..ContactView::default() };
         let reason = format!("is a member of {} from outside", self.address.unicode());
-        Ok(Some(contacts.add(world, self.platform, member, fields, &reason, draft)))
+        let contact = contacts.add(world, self.platform, member, fields, &reason, draft);
+        draft.require(&contact, leaving);
+        Ok(Some(contact))
     }
 
     fn managers(&self, has: &BTreeSet<Address>, draft: &mut Draft) {

@@ -348,10 +348,11 @@ pub(super) fn retire(
         draft.tell(chain, block.told_as(NoteKind::Unsupported));
         return;
     }
-    // What is not listed may be what holds an address that the source gives up.
+    // What is not listed, on either side, may be what holds an address that the source gives up, or what waits for it.
     let unread = [ObjectClass::Alias, ObjectClass::Group, ObjectClass::Redirection];
-    if let Some(class) = unread.into_iter().find(|c| world.gap(source.platform, *c, &address.key()).is_some()) {
-        draft.tell(chain, claims::incomplete(world, source.platform, class).told_as(NoteKind::Waiting));
+    let sides = [source.platform, case.target].into_iter().flat_map(|side| unread.map(|class| (side, class)));
+    if let Some((side, class)) = sides.into_iter().find(|(p, c)| world.gap(p, *c, &address.key()).is_some()) {
+        draft.tell(chain, claims::incomplete(world, side, class).told_as(NoteKind::Waiting));
         return;
     }
     let separate = source.migrate.strategy == Strategy::Parallel && !world.shares_routing(source.platform, case.target);
