@@ -16,7 +16,8 @@ use super::{
     aliases::missing,
     claims,
     draft::{Block, Draft},
-    reads, world,
+    reads,
+    world::{self, Seen},
 };
 
 /// Plans all redirections.
@@ -60,6 +61,12 @@ fn remove(ground: &Ground<'_, '_>, platform: &PlatformId, view: &PlatformView, f
         return;
     }
     if !view.redirections.contains_key(from) || draft.frees(platform, from) {
+        return;
+    }
+    // A forward of an account's own address goes with what is known of the account.
+    let own_account = world.wants_account(from) && world.spec.platform_of(from) == Some(platform);
+    if own_account && matches!(world.account(platform, from), Seen::Unknown) {
+        draft.block(&chain, vec![claims::incomplete(world, platform, ObjectClass::Account)]);
         return;
     }
     draft.read(&chain, reads::object_key(platform, "redirection", &chain));
