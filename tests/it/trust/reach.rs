@@ -140,8 +140,11 @@ impl<'a> Look<'a> {
         if let Some(aliases) = &wish.aliases {
             for alias in aliases.symmetric_difference(&seen.aliases) {
                 let what = if aliases.contains(alias) { "lacks" } else { "still has" };
-                // A reason may be told of the alias or of its account.
-                let about = [alias.key(), address.key(), id.to_string(), alias.domain().to_string()].into();
+                // A reason may be told of the alias, of its account, or of whoever is to have it.
+                let heirs =
+                    self.spec.accounts.iter().filter(|(_, w)| w.aliases.as_ref().is_some_and(|a| a.contains(alias)));
+                let mut about: BTreeSet<String> = heirs.map(|(heir, _)| heir.key()).collect();
+                about.extend([alias.key(), address.key(), id.to_string(), alias.domain().to_string()]);
                 self.misses.push(Miss { about, what: format!("{address} {what} the alias {alias} on {id}") });
             }
         }
