@@ -49,6 +49,11 @@ pub(super) fn unreachable(ground: &Ground<'_, '_>, platform: &PlatformId, chain:
     }
 }
 
+/// Whether the address is that of an account which the spec wants on the platform.
+fn is_own_account(world: &world::World<'_>, platform: &PlatformId, from: &Address) -> bool {
+    world.wants_account(from) && world.spec.platform_of(from) == Some(platform)
+}
+
 fn gap(ground: &Ground<'_, '_>, platform: &PlatformId, from: &Address) -> bool {
     ground.world.gap(platform, ObjectClass::Redirection, &from.key()).is_some()
 }
@@ -64,8 +69,7 @@ fn remove(ground: &Ground<'_, '_>, platform: &PlatformId, view: &PlatformView, f
         return;
     }
     // A forward of an account's own address goes with what is known of the account.
-    let own_account = world.wants_account(from) && world.spec.platform_of(from) == Some(platform);
-    if own_account && matches!(world.account(platform, from), Seen::Unknown) {
+    if is_own_account(world, platform, from) && matches!(world.account(platform, from), Seen::Unknown) {
         draft.block(&chain, vec![claims::incomplete(world, platform, ObjectClass::Account)]);
         return;
     }
@@ -91,8 +95,7 @@ fn set(
         draft.block(chain, vec![block]);
         return;
     }
-    let own_account = world.wants_account(from) && world.spec.platform_of(from) == Some(platform);
-    if own_account && ground.places.find(world, platform, from) == There::Never {
+    if is_own_account(world, platform, from) && ground.places.find(world, platform, from) == There::Never {
         // Without its account it would be an owner of the address beside whoever has it now.
         missing(ground, platform, from, from, draft);
         return;
