@@ -30,10 +30,12 @@ pub(super) fn way<'a>(
     account: &Address,
 ) -> Result<Vec<Clearing<'a>>, Block> {
     let mut out = Vec::new();
-    for holder in world.holders(address) {
-        if !world.shares_routing(holder.platform, on) {
-            continue;
-        }
+    let near = |platform: &PlatformId| world.shares_routing(platform, on);
+    let mut holders = world.holders(address).iter().filter(|h| near(h.platform)).peekable();
+    if holders.peek().is_none() {
+        return may_be_held(world, address, near).map_or(Ok(out), Err);
+    }
+    for holder in holders {
         if lets_go(world, holder, address, on, account) {
             out.push(Clearing { platform: holder.platform, what: holder.what });
         } else if !goes_anyway(world, holder, address) {
@@ -41,6 +43,23 @@ pub(super) fn way<'a>(
         }
     }
     Ok(out)
+}
+
+/// Why nobody can say that an address is free: who may have it may be among those that were not listed.
+fn may_be_held(world: &World<'_>, address: &Address, near: impl Fn(&PlatformId) -> bool) -> Option<Block> {
+    let classes = [ObjectClass::Account, ObjectClass::Alias, ObjectClass::Redirection, ObjectClass::Group];
+    let subject = address.key();
+    for (platform, view) in world.inventory.platforms.iter().filter(|(p, _)| near(p)) {
+        let gap = |class| world.gap(platform, class, &subject).is_some();
+        // Where the domain is not, nobody has an address of it.
+        if !view.domains.contains_key(address.domain()) && !gap(ObjectClass::Domain) {
+            continue;
+        }
+        if let Some(class) = classes.into_iter().find(|class| gap(*class)) {
+            return Some(incomplete(world, platform, class));
+        }
+    }
+    None
 }
 
 /// Whether taking the address over implies that this holder loses it.

@@ -288,8 +288,9 @@ fn parallel<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Re
 fn stage<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Result<Vec<Block>, Block> {
     let second = sides.renames.then(|| sides.migrate.provisional_address(&sides.provisional).ok()).flatten();
     let at_second = second.as_ref().map_or(Seen::Absent, |s| world.account(&sides.migrate.from, s));
+    let second_is_its = second.as_ref().map_or(Ok(false), |s| is_parked(world, case, sides, (s, at_second)))?;
     let parked = || {
-        let name = second.as_ref().filter(|_| at_second.is_here())?;
+        let name = second.as_ref().filter(|_| second_is_its)?;
         Some(sides.source(at_second, name, Some(name.clone())))
     };
     if world.account(case.target, case.address).is_here() {
@@ -318,6 +319,31 @@ fn stage<'a>(world: &World<'a>, case: &mut Case<'a>, sides: &Sides<'a>) -> Resul
     };
     case.stage = Some(Stage { name: sides.provisional.clone(), free });
     Ok(Vec::new())
+}
+
+/// Whether the account of the second provisional name on the source is the one whose mail moves: where the first one is
+/// there too, only the journal knows which of them that is.
+fn is_parked(
+    world: &World<'_>,
+    case: &Case<'_>,
+    sides: &Sides<'_>,
+    (second, seen): (&Address, Seen<'_>),
+) -> Result<bool, Block> {
+    if sides.at_origin.is_here() {
+        return Ok(false);
+    }
+    if matches!(seen, Seen::Unknown) {
+        return Err(unreadable(world, &sides.migrate.from));
+    }
+    if !seen.is_here() || !sides.at_provisional.is_here() {
+        return Ok(seen.is_here());
+    }
+    let copied_from = world.state.mailboxes.get(case.address).and_then(|known| known.source.as_ref());
+    match copied_from.filter(|(platform, _)| *platform == sides.migrate.from) {
+        Some((_, name)) if name == second => Ok(true),
+        Some((_, name)) if *name == sides.provisional => Ok(false),
+        Some(_) | None => Err(both_provisional_names(world, case, sides, second)),
+    }
 }
 
 /// Whether the target's provisional name is free, or is an account that this migration made.
@@ -404,6 +430,20 @@ fn both_names(world: &World<'_>, sides: &Sides<'_>) -> Block {
             sides.provisional.unicode()
         ),
         "choose another `provisional:` pattern for the domain, or remove the account that is in the way",
+    )
+}
+
+fn both_provisional_names(world: &World<'_>, case: &Case<'_>, sides: &Sides<'_>, second: &Address) -> Block {
+    Block::own(
+        "provisional-taken",
+        format!(
+            "{} has both {} and {}, and nothing says which of them has the mail of {}",
+            world.title(&sides.migrate.from),
+            sides.provisional.unicode(),
+            second.unicode(),
+            case.address.unicode()
+        ),
+        "name the one that has it: `mail: { source_address: ... }`",
     )
 }
 

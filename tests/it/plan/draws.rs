@@ -246,8 +246,7 @@ impl Builder {
         let named = |tail: &str| a(&format!("{}{tail}@{}", address.local(), address.domain()));
         let names = [address.clone(), named("01"), named("0101"), address.clone(), named("01")];
         for (n, name) in names.iter().enumerate().filter(|(n, _)| draw.exists[*n]) {
-            // With both provisional names on the source nobody could say whose the first one is.
-            if n < 3 && imap || n == 2 && draw.exists[1] {
+            if n < 3 && imap {
                 continue;
             }
             let side = if n < 3 { "old" } else { "new" };

@@ -110,7 +110,7 @@ pub fn reaches_its_end(mut world: World) {
         // What was blocked may be free by now, such as a slot that was given back.
         assert!(plan.is_empty() || rounds < limit, "still: {:?}", ids(&plan));
     }
-    let missing = reach::missing(&world.spec, &world.inventory, &plan);
+    let missing = reach::missing(&world.spec, (&world.inventory, &world.state), &plan);
     assert!(missing.is_empty(), "the spec is not reached and nothing says why: {missing:#?}");
 }
 

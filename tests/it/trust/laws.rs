@@ -53,7 +53,7 @@ pub async fn lived(world: &World, deaths: impl Fn(&[Crash]) -> Vec<Vec<Crash>>) 
     let state = live.journal().state().unwrap();
     let again = plan(&world.spec, &ended, &state, Header::default());
     assert!(again.is_empty() || !clear(&first), "a second plan is not empty: {:?}", crate::plan::world::ids(&again));
-    let missing = reach::missing(&world.spec, &ended, &again);
+    let missing = reach::missing(&world.spec, (&ended, &world.state), &again);
     assert!(missing.is_empty(), "the spec is not reached and nothing says why: {missing:#?}");
     for crashes in deaths(&live.points()) {
         let live = Live::new(world);

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rehome::{
-    model::{Address, DomainType, FolderStatus, Inventory, NoteKind, PlatformId, PlatformKind, PlatformView, Profile},
+    model::{
+        Address, DomainType, FolderStatus, Inventory, NoteKind, PlatformId, PlatformKind, PlatformView, Profile, State,
+    },
     plan::Plan,
     spec::{AccountSpec, DomainSpec, FooterSpec, GroupSpec, MigrateSpec, Presence, SourceFate, Spec, Strategy},
 };
@@ -18,13 +20,13 @@ struct Miss {
 
 /// The wishes that are not fulfilled and of which the plan says nothing: neither a note about the object, its domain or
 /// its platform, nor an action that is still to be done.
-pub fn missing(spec: &Spec, inventory: &Inventory, plan: &Plan) -> Vec<String> {
+pub fn missing(spec: &Spec, (inventory, known): (&Inventory, &State), plan: &Plan) -> Vec<String> {
     let kinds = [NoteKind::Blocked, NoteKind::Ambiguous, NoteKind::Waiting, NoteKind::Unsupported];
     let told = plan.body.notes.iter().filter(|n| kinds.contains(&n.kind) || TOLD_ANYWAY.contains(&n.code.as_str()));
     let told: BTreeSet<&str> = told.map(|n| n.subject.as_str()).collect();
     let still: BTreeSet<&str> = plan.body.actions.iter().map(|a| a.chain.as_str()).collect();
     let explained = |miss: &Miss| miss.about.iter().any(|a| told.contains(a.as_str()) || still.contains(a.as_str()));
-    let mut look = Look { spec, inventory, misses: Vec::new() };
+    let mut look = Look { spec, inventory, known, misses: Vec::new() };
     look.all();
     look.misses.into_iter().filter(|miss| !explained(miss)).map(|miss| miss.what).collect()
 }
@@ -35,6 +37,8 @@ const TOLD_ANYWAY: [&str; 1] = ["protected"];
 struct Look<'a> {
     spec: &'a Spec,
     inventory: &'a Inventory,
+    /// What the journal knew before the plan.
+    known: &'a State,
     misses: Vec<Miss>,
 }
 
@@ -170,6 +174,10 @@ impl<'a> Look<'a> {
         }
     }
 
+    fn copied_from(&self, address: &Address) -> Option<&Address> {
+        self.known.mailboxes.get(address)?.source.as_ref().map(|(_, name)| name)
+    }
+
     /// What the source has is at the target, and a source that should go has gone.
     fn mail(&mut self, id: &PlatformId, address: &Address, wish: &AccountSpec, migrate: &MigrateSpec) {
         let at = |tail: &str| Address::parse(&format!("{}{tail}@{}", address.local(), address.domain())).unwrap();
@@ -177,6 +185,8 @@ impl<'a> Look<'a> {
         let renames = self.inventory.platforms.get(&migrate.from).is_some_and(|v| v.capabilities.rename);
         let names = match migrate.strategy {
             _ if !renames => vec![at("")],
+            // A mailbox that was moved twice left its first provisional name to whoever has it now.
+            Strategy::Stage if self.copied_from(address) == Some(&at("0101")) => vec![at(""), at("0101")],
             Strategy::Stage => vec![at(""), at("0101"), at("01")],
             Strategy::Swap | Strategy::Parallel => vec![at(""), at("01")],
         };
@@ -235,14 +245,17 @@ mod tests {
     fn a_wish_that_nobody_fulfils_is_seen() {
         let world = World::swap().has("new", "ann", 1).wants("ann");
         let empty = World::swap().plan();
-        assert_eq!(missing(&world.spec, &world.inventory, &empty), Vec::<String>::new());
+        assert_eq!(missing(&world.spec, (&world.inventory, &world.state), &empty), Vec::<String>::new());
         let mut other = world.clone();
         other.account("ann").aliases = Some([crate::plan::world::a("info")].into());
-        assert_eq!(missing(&other.spec, &other.inventory, &empty).len(), 1);
+        assert_eq!(missing(&other.spec, (&other.inventory, &other.state), &empty).len(), 1);
         let gone = World::swap().wants("ann");
-        assert_eq!(missing(&gone.spec, &gone.inventory, &empty), ["ann@mydomain.ovh is no account on new"]);
+        assert_eq!(
+            missing(&gone.spec, (&gone.inventory, &gone.state), &empty),
+            ["ann@mydomain.ovh is no account on new"]
+        );
         let twice = world.has("old", "ann", 2);
-        let all = missing(&twice.spec, &twice.inventory, &empty);
+        let all = missing(&twice.spec, (&twice.inventory, &twice.state), &empty);
         assert_eq!(all.len(), 2, "two accounts, and mail that was not copied: {all:?}");
     }
 }
