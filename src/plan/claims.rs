@@ -86,15 +86,18 @@ fn lets_go(world: &World<'_>, holder: &Holder<'_>, address: &Address, on: &Platf
 
 /// Whether the holder gives the address up by an action that is planned elsewhere.
 fn goes_anyway(world: &World<'_>, holder: &Holder<'_>, address: &Address) -> bool {
-    let absent = |p: Option<Presence>| p == Some(Presence::Absent);
+    // What should be absent is removed where it would be, and nowhere else.
+    let absent = |state: Presence, via: Option<&PlatformId>| {
+        state == Presence::Absent && via.or_else(|| world.spec.platform_of(address)) == Some(holder.platform)
+    };
     match holder.what {
         Held::Account => {
             let moves = world.source_owner(holder.platform, address).is_some();
-            moves || absent(world.spec.accounts.get(address).map(|a| a.state))
+            moves || world.spec.accounts.get(address).is_some_and(|a| absent(a.state, None))
         }
         Held::Alias(_) | Held::Shared(_) => false,
-        Held::Redirection(_) => absent(world.spec.redirections.get(address).map(|r| r.state)),
-        Held::Group => absent(world.spec.groups.get(address).map(|g| g.state)),
+        Held::Redirection(_) => world.spec.redirections.get(address).is_some_and(|r| absent(r.state, r.via.as_ref())),
+        Held::Group => world.spec.groups.get(address).is_some_and(|g| absent(g.state, g.via.as_ref())),
     }
 }
 

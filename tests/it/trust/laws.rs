@@ -1,8 +1,14 @@
 //! The laws that need the executor, over random worlds and over every scenario.
 
-use std::{cell::Cell, collections::BTreeMap};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::{
+    prelude::*,
+    test_runner::{RngSeed, TestRunner},
+};
 use rehome::{
     diag::Exit,
     model::{Change, Work},
@@ -78,25 +84,43 @@ fn block_on<F: Future>(future: F) -> F::Output {
 /// The executor reaches the spec and does nothing else, wherever it died; and the way back leads to where it began.
 #[test]
 fn a_run_reaches_the_spec_wherever_it_died_and_can_be_taken_back() {
-    let (runs, whole) = (Cell::new(0), Cell::new(0));
-    let drawn = (draws::worlds(), prop::collection::vec(any::<prop::sample::Index>(), 1..3));
+    let (runs, whole) = (AtomicU64::new(0), AtomicU64::new(0));
     let law = |(world, picks): (World, Vec<prop::sample::Index>)| {
         let choose = |points: &[Crash]| {
             if points.is_empty() { Vec::new() } else { vec![picks.iter().map(|pick| *pick.get(points)).collect()] }
         };
         scenario::shown(&world, || {
             let back = block_on(lived(&world, choose));
-            runs.set(runs.get() + u64::from(back.is_some()));
-            whole.set(whole.get() + u64::from(back == Some(Back::Whole)));
+            runs.fetch_add(u64::from(back.is_some()), Ordering::Relaxed);
+            whole.fetch_add(u64::from(back == Some(Back::Whole)), Ordering::Relaxed);
         });
         Ok(())
     };
-    let config = cases(2_000);
-    let worlds = u64::from(config.cases);
-    TestRunner::new(config).run(&drawn, law).unwrap();
-    let (runs, whole) = (runs.get(), whole.get());
+    let all = cases(10_000);
+    let worlds = u64::from(all.cases);
+    std::thread::scope(|scope| {
+        for part in 0..PARTS {
+            let config = part_of(all.clone(), part);
+            scope.spawn(|| {
+                let drawn = (draws::worlds(), prop::collection::vec(any::<prop::sample::Index>(), 1..3));
+                TestRunner::new(config).run(&drawn, law).unwrap();
+            });
+        }
+    });
+    let (runs, whole) = (runs.into_inner(), whole.into_inner());
     assert!(runs * 10 >= worlds * 5, "only {runs} of {worlds} worlds had a run to take back");
     assert!(whole * 10 >= runs * 3, "only {whole} of {runs} ways back led to everything that was there");
+}
+
+/// Side by side, each with worlds of its own.
+const PARTS: u32 = 4;
+
+fn part_of(mut config: ProptestConfig, part: u32) -> ProptestConfig {
+    config.cases = config.cases.div_ceil(PARTS);
+    if let RngSeed::Fixed(seed) = config.rng_seed {
+        config.rng_seed = RngSeed::Fixed(seed + u64::from(part));
+    }
+    config
 }
 
 /// What is drawn is what the reader of specs would let through, and reads back as the same.
