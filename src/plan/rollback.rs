@@ -158,23 +158,25 @@ impl Back<'_, '_> {
 
     /// Somebody whom a change is about, and who is gone for good.
     fn missed<'c>(&self, platform: &PlatformId, change: &'c Change) -> Option<&'c Address> {
-        let account = |who: &&Address| !self.will_be(platform, who);
+        let gone = |who: &&Address| !self.will_be(platform, who);
         let view = self.world.platform(platform);
         let listed = |who: &Address| {
             let added = |c: &Change| matches!(c, Change::ContactAdd { contact, .. } if contact == who);
             let any = view.is_some_and(|v| v.capabilities.groups == GroupSupport::List);
             any || view.is_some_and(|v| v.contacts.contains_key(who)) || self.changes(platform).any(added)
         };
-        match change {
-            Change::DelegationGrant { account: of, to, .. } => [of, to].into_iter().find(account),
-            Change::GroupMemberAdd { member, .. } => Some(member).filter(account).filter(|who| !listed(who)),
-            Change::GroupManagerAdd { manager, .. } => Some(manager).filter(account),
-            Change::AccountUpdate { address, .. }
-            | Change::AliasAdd { account: address, .. }
-            | Change::AliasRemove { account: address, .. }
-            | Change::DelegationRevoke { account: address, .. } => Some(address).filter(account),
-            _ => None,
-        }
+        let may_be_listed = matches!(change, Change::GroupMemberAdd { .. });
+        about(change).into_iter().filter(gone).find(|who| !may_be_listed || !listed(who))
+    }
+
+    /// The renames by which those come back whom a change is about.
+    fn returns(&self, platform: &PlatformId, change: &Change) -> BTreeSet<ActionId> {
+        let needed = about(change);
+        let brings = |action: &&Action| match claims::platform_change(action) {
+            Some((on, Change::AccountRename { to, .. })) => on == platform && needed.contains(&to),
+            _ => false,
+        };
+        self.draft.actions.iter().filter(brings).map(|a| a.id.clone()).collect()
     }
 
     /// The changes that are planned on a platform so far.
@@ -233,6 +235,7 @@ impl Back<'_, '_> {
             self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), message, None);
             return;
         }
+        let before = &before | &self.returns(platform, change);
         let made = self.add(action, platform, change, before);
         if let Change::AccountRename { from, to } = change
             && made.swap.as_ref() == Some(from)
@@ -339,6 +342,21 @@ fn mail_since(address: &Address, stays_as: &Address) -> Guard {
     }
 }
 
+/// Those who must be there for a change to be made.
+fn about(change: &Change) -> Vec<&Address> {
+    match change {
+        Change::DelegationGrant { account, to, .. } => vec![account, to],
+        Change::GroupMemberAdd { member: who, .. }
+        | Change::GroupManagerAdd { manager: who, .. }
+        | Change::AccountUpdate { address: who, .. }
+        | Change::AliasAdd { account: who, .. }
+        | Change::AliasRemove { account: who, .. }
+        | Change::DelegationRevoke { account: who, .. } => vec![who],
+        _ => Vec::new(),
+    }
+}
+
+/// The accounts that a change changes.
 fn accounts_of(change: &Change) -> Vec<&Address> {
     match change {
         Change::AccountRename { from, to } => vec![from, to],
