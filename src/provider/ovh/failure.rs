@@ -156,6 +156,8 @@ impl ApiError {
             401 | 403 => ErrorClass::Denied,
             404 if self.class.as_deref().is_some_and(|c| c.contains("CannotBeDeleted")) => ErrorClass::Refused,
             404 => ErrorClass::NotFound,
+            // Of an alias the API says so with 400.
+            400 if self.class.as_deref().is_some_and(|c| c.contains("AlreadyUsed")) => ErrorClass::Conflict,
             409 | 412 => ErrorClass::Conflict,
             429 => ErrorClass::Throttled,
             408 | 500.. if self.mutating() => ErrorClass::InDoubt,
