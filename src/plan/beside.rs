@@ -133,7 +133,7 @@ fn archives(ground: &Ground<'_, '_>, draft: &mut Draft) {
 /// What could not be listed may be there.
 fn unread(world: &World<'_>, platform: &PlatformId, draft: &mut Draft) {
     for (class, what) in [
-        (ObjectClass::Shared, "shared mailboxes and resources"),
+        (ObjectClass::Shared, "shared mailboxes, resources and aliases of groups"),
         (ObjectClass::PublicFolder, "public folders"),
         (ObjectClass::Archive, "archives"),
     ] {

@@ -112,17 +112,17 @@ fn hanging_on_sources(ground: &Ground<'_, '_>, draft: &mut Draft) {
             let help = format!("to move them too, write\naliases: [{}]", set(all));
             draft.note(NoteKind::Unmanaged, "alias-not-in-spec", &key, message, Some(help));
         }
-        rights(&key, &place, view, case.account.delegates.is_some(), draft);
+        rights(ground.world, (&key, &place), view, case.account.delegates.is_some(), draft);
     }
 }
 
-fn rights(key: &str, place: &str, view: &AccountView, managed: bool, draft: &mut Draft) {
+fn rights(world: &World<'_>, (key, place): (&str, &str), view: &AccountView, managed: bool, draft: &mut Draft) {
     if managed || view.delegations.is_empty() {
         return;
     }
     let mut by_delegate: BTreeMap<&Address, Vec<&str>> = BTreeMap::new();
     for delegation in &view.delegations {
-        by_delegate.entry(&delegation.to).or_default().push(delegation.right.word());
+        by_delegate.entry(real(world, &delegation.to)).or_default().push(delegation.right.word());
     }
     let line = |(to, rights): (&Address, Vec<&str>)| format!("  - {{ to: {to}, rights: [{}] }}", rights.join(", "));
     let others = match by_delegate.len() {

@@ -166,6 +166,8 @@ fn a_redirection_that_is_there_gets_other_destinations_in_place() {
     world.spec.redirections.insert(a("info"), redirection(&["mary"]));
     let plan = world.plan();
     assert_eq!(ids(&plan), ["redirection.set:new/info@mydomain.ovh"], "{:?}", codes(&plan));
+    let shown = rehome::report::plan_text(&plan, &rehome::report::Options::default());
+    assert!(shown.contains("~  redirect"), "{shown}");
     settles(world);
 }
 

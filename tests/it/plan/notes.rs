@@ -57,6 +57,15 @@ fn what_hangs_on_a_source_is_told_with_the_lines_to_write() {
 }
 
 #[test]
+fn a_delegate_that_moved_is_told_by_its_own_name() {
+    let mut world = World::swap().wants("john").wants("mary").has("old", "john", 1).has("old", "mary", 1);
+    super::model::apply(&mut world);
+    world.seen("old", "john01").delegations = [Delegation { to: a("mary01"), right: Right::SendAs }].into();
+    let help = note(&world.plan(), "delegation-not-in-spec").help.clone().unwrap();
+    assert!(help.ends_with("  - { to: mary@mydomain.ovh, rights: [send-as] }"), "{help}");
+}
+
+#[test]
 fn what_is_not_mail_is_told_while_mail_is_copied_and_not_afterwards() {
     let mut world = World::swap().wants("john").has("old", "john", 1);
     let plan = world.plan();
