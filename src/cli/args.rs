@@ -438,6 +438,9 @@ pub(super) enum JournalCommand {
     Log {
         #[command(flatten)]
         spec: SpecArg,
+        /// The same, as the two others take it
+        #[arg(long = "spec", id = "spec_option", value_name = "SPEC", hide = true)]
+        named: Option<PathBuf>,
     },
     /// Every entry of one run
     Show {

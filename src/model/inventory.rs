@@ -42,6 +42,9 @@ pub struct PlatformView {
     /// How many accounts it may have, where accounts are made on demand and their number is limited.
     #[serde(default)]
     pub account_limit: Option<u64>,
+    /// The sizes that a mailbox can have, in octets, where only some are offered.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub mailbox_sizes: BTreeSet<u64>,
     /// Its redirections.
     #[serde(with = "pairs")]
     pub redirections: BTreeMap<Address, RedirectionView>,
@@ -51,6 +54,12 @@ pub struct PlatformView {
     /// Its external contacts.
     #[serde(with = "pairs")]
     pub contacts: BTreeMap<Address, ContactView>,
+    /// The addresses that answer by themselves; `None` where the platform does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responders: Option<BTreeSet<Address>>,
+    /// Whether its mailboxes can be opened over IMAP at all; `None` where the platform does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imap_enabled: Option<bool>,
     /// What has an address and is no account: it is seen, and not moved.
     #[serde(default, with = "pairs")]
     pub shared: BTreeMap<Address, SharedView>,
@@ -78,6 +87,8 @@ pub enum SharedKind {
     Mailbox,
     /// A room or a piece of equipment that is booked.
     Resource,
+    /// Another address of a group.
+    GroupAlias,
 }
 
 impl SharedKind {
@@ -87,6 +98,7 @@ impl SharedKind {
         match self {
             Self::Mailbox => "shared mailbox",
             Self::Resource => "resource",
+            Self::GroupAlias => "alias of a group",
         }
     }
 }
@@ -103,9 +115,12 @@ impl PlatformView {
             accounts: BTreeMap::new(),
             slots: Vec::new(),
             account_limit: None,
+            mailbox_sizes: BTreeSet::new(),
             redirections: BTreeMap::new(),
             groups: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            responders: None,
+            imap_enabled: None,
             shared: BTreeMap::new(),
             public_folders: BTreeSet::new(),
             gaps: Vec::new(),
@@ -260,6 +275,9 @@ pub struct AccountView {
     /// Whether it has an archive beside its mailbox, which IMAP does not show.
     #[serde(default)]
     pub archive: bool,
+    /// The names of its filters on the server, where the platform tells: seen, and not moved.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub filters: BTreeSet<String>,
     /// Whether everything of it was read, or only that it exists.
     pub detailed: bool,
 }
@@ -277,6 +295,7 @@ impl AccountView {
             delegations: BTreeSet::new(),
             imap_enabled: None,
             archive: false,
+            filters: BTreeSet::new(),
             detailed: false,
         }
     }

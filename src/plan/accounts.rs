@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    claims,
+    checks, claims,
     decide::{Case, Cases, Free},
     domains::Gates,
     draft::{Block, Draft},
@@ -168,12 +168,8 @@ impl<'s, 'a> Steps<'s, 'a> {
         };
         let swap = (parked.is_some() || !cleared.is_empty()).then(|| address.clone());
         let preconditions = vec![Precondition::AddressFree { platform: target.clone(), address: address.clone() }];
-        let change = Change::AccountCreate {
-            address,
-            slot: self.case.slot.clone(),
-            profile: Box::new(self.case.account.profile.clone()),
-            password,
-        };
+        let change =
+            Change::AccountCreate { address, slot: self.case.slot.clone(), profile: Box::new(self.wish()), password };
         let action = self.draft.change(self.world, (Phase::Account, &self.chain), target, change, reason);
         action.requires.extend(gate.into_iter().chain(parked).chain(cleared));
         action.preconditions = preconditions;
@@ -181,9 +177,19 @@ impl<'s, 'a> Steps<'s, 'a> {
         Some(action.id.clone())
     }
 
+    /// The profile with a size that the platform offers; without one where it does not offer the wished one.
+    fn wish(&self) -> Profile {
+        let mut wish = self.case.account.profile.clone();
+        wish.quota_octets = checks::offered(self.world, self.case);
+        wish
+    }
+
     fn update(&mut self, after: &BTreeSet<ActionId>) {
         let Some(seen) = self.case.seen.filter(|s| s.detailed) else { return };
-        let changed = profile_changes(&self.case.account.profile, &seen.profile);
+        if let Some(block) = checks::size_not_offered(self.world, self.case) {
+            self.draft.tell(&self.chain, block);
+        }
+        let changed = profile_changes(&self.wish(), &seen.profile);
         if changed == Profile::default() {
             return;
         }

@@ -20,7 +20,7 @@ pub(super) fn emit(ground: &Ground<'_, '_>, draft: &mut Draft) {
     for (domain, migrate, target) in world.migrations().filter(|(_, migrate, target)| &migrate.from != *target) {
         let Some(view) = world.platform(&migrate.from) else { continue };
         left.entry(&migrate.from).or_insert(target);
-        for kind in [SharedKind::Mailbox, SharedKind::Resource] {
+        for kind in [SharedKind::Mailbox, SharedKind::Resource, SharedKind::GroupAlias] {
             shared(world, (domain, target), (&migrate.from, view), kind, draft);
         }
     }
@@ -49,7 +49,9 @@ fn shared(
     if all.is_empty() {
         return;
     }
-    let n = plural(all.len(), kind.word()).replace("mailboxs", "mailboxes");
+    let n = plural(all.len(), kind.word())
+        .replace("mailboxs", "mailboxes")
+        .replace("alias of a groups", "aliases of groups");
     let verb = if all.len() == 1 { "does" } else { "do" };
     let place = world.title(platform);
     let message = format!("{n} of {place} {verb} not move: {}", names(all.into_iter()));
@@ -67,6 +69,13 @@ fn shared(
         (SharedKind::Resource, false) => (
             "resource-not-moved",
             "the target books no rooms: use a shared calendar instead, and delete it there when its address is wanted",
+        ),
+        (SharedKind::GroupAlias, true) => {
+            ("group-alias-not-moved", "delete it there and make it anew on the target, in its console")
+        }
+        (SharedKind::GroupAlias, false) => (
+            "group-alias-not-moved",
+            "delete it there: then its address is free for a redirection to whoever gets the group's mail",
         ),
     };
     draft.note(NoteKind::Unsupported, code, domain.as_str(), message, Some(help.to_owned()));
@@ -124,7 +133,7 @@ fn archives(ground: &Ground<'_, '_>, draft: &mut Draft) {
 /// What could not be listed may be there.
 fn unread(world: &World<'_>, platform: &PlatformId, draft: &mut Draft) {
     for (class, what) in [
-        (ObjectClass::Shared, "shared mailboxes and resources"),
+        (ObjectClass::Shared, "shared mailboxes, resources and aliases of groups"),
         (ObjectClass::PublicFolder, "public folders"),
         (ObjectClass::Archive, "archives"),
     ] {

@@ -72,12 +72,41 @@ fn can_create(world: &World<'_>, case: &Case<'_>, name: &crate::model::Address) 
         ));
     }
     out.extend(too_long(world, case.target, name));
+    out.extend(size_not_offered(world, case));
     // In `stage` the real address is taken later; what stands in its way is looked at all the same.
     let stage = case.stage.is_some().then_some(case.address);
     for wanted in [name].into_iter().chain(stage) {
         out.extend(claims::way(world, wanted, case.target, case.address).err());
     }
     out
+}
+
+/// The size that a platform gives for the wished one. Where only some are offered, `5 GB` is the one that the platform
+/// calls so, in whichever way it counts.
+pub(super) fn offered(world: &World<'_>, case: &Case<'_>) -> Option<u64> {
+    const UNITS: [(u128, u128); 3] = [(1 << 30, 1_000_000_000), (1 << 20, 1_000_000), (1 << 10, 1_000)];
+    let wished = case.account.profile.quota_octets?;
+    let Some(sizes) = world.platform(case.target).map(|v| &v.mailbox_sizes).filter(|all| !all.is_empty()) else {
+        return Some(wished);
+    };
+    let in_decimal = UNITS.iter().filter_map(|(binary, decimal)| {
+        let scaled = u128::from(wished) * decimal;
+        (scaled % binary == 0).then(|| u64::try_from(scaled / binary).ok()).flatten()
+    });
+    std::iter::once(wished).chain(in_decimal).find(|octets| sizes.contains(octets))
+}
+
+pub(super) fn size_not_offered(world: &World<'_>, case: &Case<'_>) -> Option<Block> {
+    let wished = case.account.profile.quota_octets?;
+    let sizes = &world.platform(case.target)?.mailbox_sizes;
+    offered(world, case).is_none().then(|| {
+        let offered = sizes.iter().map(|octets| size(*octets)).collect::<Vec<_>>().join(", ");
+        Block::own(
+            "mailbox-size-not-offered",
+            format!("{} gives no mailbox of {}: it has {offered}", world.title(case.target), size(wished)),
+            "write one of these as `quota:`, or leave it out for the usual one",
+        )
+    })
 }
 
 fn too_long(world: &World<'_>, platform: &PlatformId, name: &crate::model::Address) -> Option<Block> {
@@ -172,6 +201,15 @@ fn mail_side(world: &World<'_>, case: &Case<'_>) -> Vec<Block> {
     out.extend(source_way.err());
     out.extend(target_way.err());
     for (platform, address, view, new_password) in sides {
+        if world.platform(platform).is_some_and(|v| v.imap_enabled == Some(false)) {
+            out.push(Block::of(
+                platform.as_str(),
+                "imap-disabled",
+                format!("IMAP is switched off for the whole service of {}", world.title(platform)),
+                "switch IMAP on for the service on the platform",
+            ));
+            continue;
+        }
         if view.is_some_and(|v| v.imap_enabled == Some(false)) {
             out.push(Block::own(
                 "imap-disabled",

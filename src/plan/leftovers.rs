@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     diag::plural,
     model::{
-        AccountView, Address, Capabilities, Domain, GroupSupport, GroupView, NoteKind, PlatformId, PlatformView,
-        RedirectSupport,
+        AccountView, Address, Capabilities, Domain, GroupSupport, GroupView, NoteKind, PlatformId, PlatformKind,
+        PlatformView, RedirectSupport,
     },
     spec::Strategy,
 };
@@ -112,17 +112,17 @@ fn hanging_on_sources(ground: &Ground<'_, '_>, draft: &mut Draft) {
             let help = format!("to move them too, write\naliases: [{}]", set(all));
             draft.note(NoteKind::Unmanaged, "alias-not-in-spec", &key, message, Some(help));
         }
-        rights(&key, &place, view, case.account.delegates.is_some(), draft);
+        rights(ground.world, (&key, &place), view, case.account.delegates.is_some(), draft);
     }
 }
 
-fn rights(key: &str, place: &str, view: &AccountView, managed: bool, draft: &mut Draft) {
+fn rights(world: &World<'_>, (key, place): (&str, &str), view: &AccountView, managed: bool, draft: &mut Draft) {
     if managed || view.delegations.is_empty() {
         return;
     }
     let mut by_delegate: BTreeMap<&Address, Vec<&str>> = BTreeMap::new();
     for delegation in &view.delegations {
-        by_delegate.entry(&delegation.to).or_default().push(delegation.right.word());
+        by_delegate.entry(real(world, &delegation.to)).or_default().push(delegation.right.word());
     }
     let line = |(to, rights): (&Address, Vec<&str>)| format!("  - {{ to: {to}, rights: [{}] }}", rights.join(", "));
     let others = match by_delegate.len() {
@@ -284,9 +284,14 @@ fn not_mail(world: &World<'_>, draft: &mut Draft) {
             let help = Some(help.to_owned());
             draft.note(NoteKind::Unsupported, "calendar-not-copied", domain.as_str(), message, help);
         }
-        if world.is_managed(&migrate.from) {
+        if world.kind(&migrate.from) == Some(PlatformKind::OvhZimbra) {
             let message =
-                "automatic replies, inbox rules and signatures cannot be read, so they do not move".to_owned();
+                format!("mailing lists of {} cannot be read, so they do not move", world.title(&migrate.from));
+            let help = "look for them in its console, and write them as `groups:` or `redirections:`".to_owned();
+            draft.note(NoteKind::Info, "lists-not-read", domain.as_str(), message, Some(help));
+        }
+        if world.is_managed(&migrate.from) {
+            let message = answers(world, domain, &migrate.from);
             let help = match migrate.strategy {
                 Strategy::Swap | Strategy::Stage => "tell users to set them again in the new webmail",
                 Strategy::Parallel => "tell users to set them again before the MX moves",
@@ -295,6 +300,28 @@ fn not_mail(world: &World<'_>, draft: &mut Draft) {
             draft.note(NoteKind::Info, "responders-not-copied", domain.as_str(), message, help);
         }
     }
+}
+
+/// What is known of automatic replies, and what is not.
+fn answers(world: &World<'_>, domain: &Domain, source: &PlatformId) -> String {
+    let view = world.platform(source);
+    let Some(told) = view.and_then(|v| v.responders.as_ref()) else {
+        return "automatic replies, inbox rules and signatures cannot be read, so they do not move".to_owned();
+    };
+    let answering: Vec<&Address> = told.iter().filter(|a| a.domain() == domain).collect();
+    let accounts = view.into_iter().flat_map(|v| &v.accounts);
+    let filtered: Vec<&Address> =
+        accounts.filter(|(a, seen)| a.domain() == domain && !seen.filters.is_empty()).map(|(a, _)| a).collect();
+    let list = |what: &str, found: Vec<&Address>| match found.len() {
+        0 => format!("no {what}"),
+        _ => format!("{what} of {}", names(found.into_iter())),
+    };
+    format!(
+        "what {} does with mail by itself does not move: {}; {}; signatures cannot be read",
+        world.title(source),
+        list("automatic replies", answering),
+        list("filters", filtered)
+    )
 }
 
 /// Targets that say how large a message may be: larger ones are found while copying.

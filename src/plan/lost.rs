@@ -10,7 +10,7 @@ use crate::{
 use super::{
     claims::{self, platform_change},
     draft::{Block, Draft, claimed_by},
-    world::World,
+    world::{Held, World},
 };
 
 /// Leaves alone what still has, or may have, an address of the spec that nothing of the plan takes over. Without it mail
@@ -48,13 +48,14 @@ fn last_holder(
     platform: &PlatformId,
     change: &Change,
 ) -> Option<Block> {
-    let address = match change {
-        Change::AliasRemove { alias, .. } => alias,
-        Change::RedirectionRemove { from } => from,
-        Change::GroupRemove { group } => group,
+    let (address, is_it): (_, fn(&Held<'_>) -> bool) = match change {
+        Change::AliasRemove { alias, .. } => (alias, |held| matches!(held, Held::Alias(_))),
+        // A forward of an account's own address is no holder: the account keeps the address.
+        Change::RedirectionRemove { from } => (from, |held| matches!(held, Held::Redirection(_))),
+        Change::GroupRemove { group } => (group, |held| matches!(held, Held::Group)),
         _ => return None,
     };
-    let alone = matches!(world.holders(address), [one] if one.platform == platform);
+    let alone = matches!(world.holders(address), [one] if one.platform == platform && is_it(&one.what));
     (alone && is_wanted(world, address) && !claimed.contains(address)).then(|| {
         let message = format!(
             "{} stays where it is on {}, because nothing can take it over yet",

@@ -100,7 +100,9 @@ fn set(
         missing(ground, platform, from, from, draft);
         return;
     }
-    let takes = !spec.keep_copy && !world.wants_account(from);
+    // One that is there already has its address, and only its destinations change.
+    let has = view.redirections.get(from).is_some_and(|r| !r.keep_copy);
+    let takes = !spec.keep_copy && !has && !world.wants_account(from);
     let way = if takes { claims::way(world, from, platform, from) } else { Ok(Vec::new()) };
     let way = match way {
         Ok(way) => way,

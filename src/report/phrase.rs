@@ -118,6 +118,12 @@ pub(super) fn symbol(action: &Action) -> char {
     match &action.work {
         // Half of a move: nothing is lost, the other half takes the address.
         Work::Platform { change, .. } if action.swap.is_some() && freeing(change).is_some() => '>',
+        // One that is there gets other destinations: what takes it back is the one that was.
+        Work::Platform { change: Change::RedirectionSet { .. }, .. }
+            if matches!(&action.undo, Undo::Change { change: Change::RedirectionSet { .. }, .. }) =>
+        {
+            '~'
+        }
         Work::Platform { change, .. } => words(change).0,
         Work::Zone(change) => zone_symbol(change),
         Work::Cutover(work) if work.step == CutoverStep::Probe => '?',

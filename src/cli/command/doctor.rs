@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     cli::{args::LookArgs, context::Context, failure::Failure},
     diag::{self, Exit, plural},
-    model::{Inventory, LoginView, ServiceState},
+    model::{CreateBy, Inventory, LoginView, PlatformView, ServiceState},
     observe::Observation,
     spec::Spec,
 };
@@ -70,12 +70,7 @@ fn platforms(spec: &Spec, inventory: &Inventory, lines: &mut Vec<Line>) {
             ServiceState::Ok => lines.push((
                 Mark::Ok,
                 "platform",
-                format!(
-                    "{id}: {} {name}, {}, {}",
-                    view.kind.title(),
-                    plural(view.accounts.len(), "account"),
-                    plural(view.slots.len(), "free slot")
-                ),
+                format!("{id}: {} {name}, {}{}", view.kind.title(), plural(view.accounts.len(), "account"), room(view)),
             )),
             ServiceState::Unavailable(word) => {
                 lines.push((Mark::Fail, "platform", format!("{id}: {name} takes no changes: {word}")));
@@ -85,6 +80,15 @@ fn platforms(spec: &Spec, inventory: &Inventory, lines: &mut Vec<Line>) {
             let subject = if gap.subject.is_empty() { String::new() } else { format!(" of {}", gap.subject) };
             lines.push((Mark::Fail, "listing", format!("{id}: {:?}{subject}: {}", gap.class, gap.reason)));
         }
+    }
+}
+
+/// How many more accounts a platform takes, where that is known.
+fn room(view: &PlatformView) -> String {
+    match (view.capabilities.create, view.account_limit) {
+        (CreateBy::Slot, _) => format!(", {}", plural(view.slots.len(), "free slot")),
+        (CreateBy::Request, Some(limit)) => format!(" of at most {limit}"),
+        (CreateBy::Request, None) | (CreateBy::Never, _) => String::new(),
     }
 }
 

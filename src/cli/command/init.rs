@@ -10,12 +10,12 @@ use crate::{
 
 /// Writes the file; an existing one is never touched.
 pub(super) fn run(context: &Context, path: &Path) -> Result<Exit, Failure> {
-    let mut file = fs::File::options().write(true).create_new(true).open(path).map_err(|e| {
-        let failure = Failure::caused(Exit::Failed, format!("cannot write {}", path.display()), &e);
-        match e.kind() {
-            std::io::ErrorKind::AlreadyExists => failure.help("choose another name: rehome init FILE"),
-            _ => failure,
+    let mut file = fs::File::options().write(true).create_new(true).open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Failure::new(Exit::Failed, format!("{} is there already, and is left as it is", path.display()))
+                .help("choose another name: rehome init FILE")
         }
+        _ => Failure::caused(Exit::Failed, format!("cannot write {}", path.display()), &e),
     })?;
     let text = spec::template_init();
     file.write_all(text.as_bytes())

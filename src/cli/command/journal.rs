@@ -18,7 +18,7 @@ use crate::{
 /// Runs one of the journal's commands.
 pub(super) fn run(context: &Context, command: JournalCommand) -> Result<Exit, Failure> {
     match command {
-        JournalCommand::Log { spec } => log(context, &spec.spec),
+        JournalCommand::Log { spec, named } => log(context, named.as_ref().unwrap_or(&spec.spec)),
         JournalCommand::Show { run, spec } => show(context, &spec, run),
         JournalCommand::Resolve { action, outcome, spec } => resolve(context, &spec, action, outcome),
     }

@@ -156,6 +156,8 @@ impl ApiError {
             401 | 403 => ErrorClass::Denied,
             404 if self.class.as_deref().is_some_and(|c| c.contains("CannotBeDeleted")) => ErrorClass::Refused,
             404 => ErrorClass::NotFound,
+            // Of an alias the API says so with 400.
+            400 if self.class.as_deref().is_some_and(|c| c.contains("AlreadyUsed")) => ErrorClass::Conflict,
             409 | 412 => ErrorClass::Conflict,
             429 => ErrorClass::Throttled,
             408 | 500.. if self.mutating() => ErrorClass::InDoubt,
@@ -201,7 +203,9 @@ impl ApiError {
         };
         match (self.status, self.code.as_deref()) {
             (403, Some("NOT_GRANTED_CALL")) => {
-                Some(at(&format!("make a consumer key that grants `{} {}`", self.method, self.rule)))
+                let whole = self.whole_rule().map(|rule| format!("; `{rule}` covers all that rehome asks for"));
+                let whole = whole.unwrap_or_default();
+                Some(at(&format!("make a consumer key that grants `{} {}`{whole}", self.method, self.rule)))
             }
             (401 | 403, Some("INVALID_CREDENTIAL" | "NOT_CREDENTIAL")) => {
                 Some(at("the consumer key is not valid or not yet validated: make a new one"))
@@ -218,6 +222,12 @@ impl ApiError {
             (500.., _) | (408, _) => Some("the platform has trouble; running it again is safe".to_owned()),
             _ => self.typed_help().map(str::to_owned),
         }
+    }
+
+    /// The access rule that covers everything of that kind, so that keys are not made again for one path after another.
+    fn whole_rule(&self) -> Option<&'static str> {
+        let rules = [("/email/", "/email/*"), ("/domain/zone/", "/domain/zone/*"), ("/v2/zimbra/", "/v2/zimbra/*")];
+        rules.iter().find(|(start, _)| self.rule.starts_with(start)).map(|(_, rule)| *rule)
     }
 
     /// Advice on the typed errors of API v2.

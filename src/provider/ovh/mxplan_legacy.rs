@@ -1,5 +1,7 @@
 //! Legacy MX Plan: the service is the domain, and an account's name is its key.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
@@ -10,7 +12,7 @@ use super::{
     client::{PARALLEL, WriteClient},
     domain_service::DomainService,
     failure::{EXPIRED, Failure},
-    json::Lenient as _,
+    json::{Lenient as _, whole},
     path::ApiPath,
     records,
     v1::{gap, unreadable},
@@ -133,6 +135,8 @@ impl Legacy {
         let Some(value) = self.site.client.find(&path).await? else { return Ok(None) };
         // `quota` of the usage is what is in use, whatever its name.
         let usage = self.site.client.find(&path.join(&["usage"])).await.ok().flatten();
+        // They do not move, so that an answer is worth having and its lack stops nothing.
+        let filters = self.site.client.names(&path.join(&["filter"])).await.unwrap_or_default();
         let state = match value.flag("isBlocked") {
             Some(true) => ObjectState::Unavailable("blocked".to_owned()),
             _ if self.busy(address).await? => ObjectState::Busy,
@@ -145,10 +149,17 @@ impl Legacy {
                 ..Profile::default()
             },
             used_octets: usage.and_then(|u| u.whole("quota")),
+            filters: filters.into_iter().collect(),
             state,
             detailed: true,
             ..AccountView::listed()
         }))
+    }
+
+    /// Who answers by itself. It does not move, so that an answer is worth having and its lack stops nothing.
+    async fn responders(&self) -> Option<BTreeSet<Address>> {
+        let names = self.site.client.names(&self.service.base().join(&["responder"])).await.ok()?;
+        Some(names.iter().filter_map(|name| Address::new(name, self.domain.clone()).ok()).collect())
     }
 
     async fn see_domain(&self, status: &ServiceState, view: &mut PlatformView) {
@@ -214,11 +225,14 @@ impl Adapter for Legacy {
     }
 
     async fn view(&self, scope: &Scope) -> Result<PlatformView, Failure> {
-        let (state, offer, failed) = match self.read_service().await {
-            Ok(service) => (service_state(&service), service.text("offer").map(str::to_owned), None),
-            Err(e) if e.status() == Some(EXPIRED) => (ServiceState::Unavailable("expired".to_owned()), None, Some(e)),
+        let (state, found, failed) = match self.read_service().await {
+            Ok(service) => (service_state(&service), service, None),
+            Err(e) if e.status() == Some(EXPIRED) => {
+                (ServiceState::Unavailable("expired".to_owned()), Value::Null, Some(e))
+            }
             Err(e) => return Err(e),
         };
+        let offer = found.text("offer").map(str::to_owned);
         let imap = match &self.site.imap {
             Some(told) => Some(told.clone()),
             None => self.endpoint().await.ok(),
@@ -230,9 +244,14 @@ impl Adapter for Legacy {
             view.gaps.extend(classes.map(|class| gap(class, "", &e)));
             return Ok(view);
         }
+        view.mailbox_sizes = found.members("allowedAccountSize").iter().filter_map(whole).collect();
+        if let Some(largest) = view.mailbox_sizes.last() {
+            view.capabilities.mailbox_limit = Some(*largest);
+        }
         self.see_domain(&state, &mut view).await;
         self.see_accounts(scope, &mut view).await;
         self.service.observe(scope, &mut view).await;
+        view.responders = self.responders().await;
         view.gaps.sort();
         Ok(view)
     }
@@ -268,7 +287,7 @@ impl Adapter for Legacy {
             }
             Change::RedirectionRemove { from } => {
                 self.owns(from)?;
-                self.service.look_redirection(from, &std::collections::BTreeSet::new(), false).await
+                self.service.look_redirection(from, &BTreeSet::new(), false).await
             }
             _ => {
                 super::v1::group_of(change).map_or(Ok(()), |group| self.owns(group))?;
@@ -300,7 +319,7 @@ impl Adapter for Legacy {
     }
 
     async fn make(&self, write: &WriteClient, change: &Change, password: Option<&Secret>) -> Result<Made, Failure> {
-        let none = std::collections::BTreeSet::new();
+        let none = BTreeSet::new();
         let reply = match change {
             Change::AccountCreate { address, profile, .. } => {
                 let mut body = fields(profile);

@@ -45,12 +45,29 @@ where
     }
 }
 
-/// Sends a write that claims an address, and sends it again for a tenth of the longest wait while the answer is that
-/// something has the address: when it was given up elsewhere a moment ago, not every part of a platform knows yet. Such
-/// an answer says that nothing was done.
-///
-/// The wait is short because the address belongs to nobody meanwhile.
-pub(super) async fn claiming<T, F, Fut>(patience: Patience, mut claim: F) -> Result<T, Failure>
+/// How long a claim of an address is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// A tenth of the longest wait: the address belongs to nobody meanwhile, and giving up gives it back to who had it.
+    Short,
+    /// Two fifths of it, six minutes: giving up would leave the address to nobody for longer. OVHcloud asks to wait five
+    /// minutes after the deletion of an account.
+    Long,
+}
+
+impl Claim {
+    fn of(self, patience: Patience) -> Duration {
+        match self {
+            Self::Short => patience.longest / 10,
+            Self::Long => patience.longest * 2 / 5,
+        }
+    }
+}
+
+/// Sends a write that claims an address, and sends it again for a while when the answer is that something has the
+/// address: when it was given up elsewhere a moment ago, not every part of a platform knows yet. Such an answer says
+/// that nothing was done.
+pub(super) async fn claiming<T, F, Fut>(patience: Patience, how: Claim, mut claim: F) -> Result<T, Failure>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, Failure>>,
@@ -59,7 +76,7 @@ where
     let mut pause = patience.first_pause;
     loop {
         match claim().await {
-            Err(e) if e.class() == ErrorClass::Conflict && start.elapsed() + pause < patience.longest / 10 => {
+            Err(e) if e.class() == ErrorClass::Conflict && start.elapsed() + pause < how.of(patience) => {
                 tracing::debug!(error = %e, ?pause, "will be claimed again");
             }
             other => return other,

@@ -147,10 +147,12 @@ pub(in crate::spec) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &
         0..=2 => 0,
         n => (n / 3).min(3),
     };
+    // The start of a word means that word: `alias` is `aliases`.
+    let begins = |candidate: &str| lower.len() > 3 && candidate.to_lowercase().starts_with(&lower);
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter(|(distance, candidate)| *distance <= allowed || begins(candidate))
         .min()
         .map(|(_, candidate)| candidate)
 }

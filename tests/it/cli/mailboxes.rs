@@ -129,6 +129,18 @@ fn imap_that_is_switched_off_blocks_before_the_first_change() {
 }
 
 #[test]
+fn imap_that_is_off_for_the_whole_service_blocks_before_the_first_change() {
+    let world = World::demo();
+    world.edit_hosted(EXCHANGE, |service| service.protocol.imap = false);
+    assert_snapshot!(notes(&world), @r"
+    Blocked
+      imap-disabled
+        exchange: IMAP is switched off for the whole service of Exchange (stops 3 addresses)
+        > switch IMAP on for the service on the platform
+    ");
+}
+
+#[test]
 fn a_wrong_password_of_the_target_is_told_by_verify_and_doctor() {
     let world = World::demo();
     apply(&world).ends(0);

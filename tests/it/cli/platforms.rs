@@ -100,7 +100,7 @@ fn a_missing_right_is_named_as_the_rule_to_grant() {
     --- stderr
     error: reading emailpro
       GET /email/pro/emailpro-ab12345-1 answered 403 NOT_GRANTED_CALL: This call has not been granted (query [QUERY])
-    help: make a consumer key that grants `GET /email/pro/emailpro-ab12345-1`
+    help: make a consumer key that grants `GET /email/pro/emailpro-ab12345-1`; `/email/*` covers all that rehome asks for
     --- exit 11
     ");
 }

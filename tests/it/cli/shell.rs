@@ -20,8 +20,7 @@ fn init_writes_a_spec_that_is_valid_and_never_overwrites() {
     assert_snapshot!(world.run(&["init", "rehome.yaml"]).ends(1), @r"
     $ rehome init rehome.yaml
     --- stderr
-    error: cannot write rehome.yaml
-      File exists (os error 17)
+    error: rehome.yaml is there already, and is left as it is
     help: choose another name: rehome init FILE
     --- exit 1
     ");

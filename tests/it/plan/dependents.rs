@@ -158,6 +158,35 @@ fn redirections_follow_what_the_platform_can_do() {
 }
 
 #[test]
+fn a_redirection_that_is_there_gets_other_destinations_in_place() {
+    let mut world = moved().wants("mary").has("new", "mary", 1);
+    world.view("new").capabilities.redirections = rehome::model::RedirectSupport::Any;
+    let seen = RedirectionView { to: set(&["john"]), keep_copy: false };
+    world.view("new").redirections.insert(a("info"), seen);
+    world.spec.redirections.insert(a("info"), redirection(&["mary"]));
+    let plan = world.plan();
+    assert_eq!(ids(&plan), ["redirection.set:new/info@mydomain.ovh"], "{:?}", codes(&plan));
+    let shown = rehome::report::plan_text(&plan, &rehome::report::Options::default());
+    assert!(shown.contains("~  redirect"), "{shown}");
+    settles(world);
+}
+
+#[test]
+fn a_forward_of_an_account_goes_and_the_account_keeps_its_address() {
+    let mut world = moved();
+    world.view("new").capabilities.redirections = rehome::model::RedirectSupport::AccountForward;
+    for keep_copy in [true, false] {
+        let seen = RedirectionView { to: [Address::parse("desk@partner.example").unwrap()].into(), keep_copy };
+        world.view("new").redirections.insert(a("john"), seen);
+        let absent = RedirectionSpec { state: Presence::Absent, ..redirection(&[]) };
+        world.spec.redirections.insert(a("john"), absent);
+        let plan = world.plan();
+        assert_eq!(ids(&plan), ["redirection.remove:new/john@mydomain.ovh"], "{:?}", codes(&plan));
+        world = settles(world);
+    }
+}
+
+#[test]
 fn a_redirection_moves_with_its_address_and_waits_for_its_target() {
     let mut world = World::moving(PlatformKind::OvhExchange, PlatformKind::OvhZimbra, Strategy::Swap)
         .wants("john")

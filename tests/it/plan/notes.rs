@@ -1,8 +1,8 @@
 //! Notes: what stays behind is said, once.
 
 use rehome::model::{
-    Delegation, Gap, GroupSettings, GroupSupport, GroupView, GuardOutcome, NoteKind, ObjectClass, ObjectState,
-    PlatformKind, RedirectSupport, RedirectionView, Right, ServiceState, SharedKind, SharedView,
+    Change, Delegation, Gap, GroupSettings, GroupSupport, GroupView, GuardOutcome, NoteKind, ObjectClass, ObjectState,
+    PlatformKind, RedirectSupport, RedirectionView, Right, ServiceState, SharedKind, SharedView, Work,
 };
 use rehome::spec::{SourceFate, Strategy};
 
@@ -57,6 +57,15 @@ fn what_hangs_on_a_source_is_told_with_the_lines_to_write() {
 }
 
 #[test]
+fn a_delegate_that_moved_is_told_by_its_own_name() {
+    let mut world = World::swap().wants("john").wants("mary").has("old", "john", 1).has("old", "mary", 1);
+    super::model::apply(&mut world);
+    world.seen("old", "john01").delegations = [Delegation { to: a("mary01"), right: Right::SendAs }].into();
+    let help = note(&world.plan(), "delegation-not-in-spec").help.clone().unwrap();
+    assert!(help.ends_with("  - { to: mary@mydomain.ovh, rights: [send-as] }"), "{help}");
+}
+
+#[test]
 fn what_is_not_mail_is_told_while_mail_is_copied_and_not_afterwards() {
     let mut world = World::swap().wants("john").has("old", "john", 1);
     let plan = world.plan();
@@ -91,6 +100,76 @@ fn what_is_no_account_is_told_with_what_to_do_and_has_its_addresses() {
     assert!(taken.message.contains("a shared mailbox on Exchange `old`"), "{}", taken.message);
     assert_eq!(note(&plan, "provisional-taken").subject, "help@mydomain.ovh");
     assert!(ids(&plan).iter().all(|id| id.contains("john")), "{:?}", ids(&plan));
+}
+
+#[test]
+fn automatic_replies_that_a_platform_tells_are_named() {
+    let mut world = World::swap().wants("john").has("old", "john", 1);
+    let told = |world: &World| note(&world.plan(), "responders-not-copied").message.clone();
+    assert!(told(&world).contains("automatic replies, inbox rules and signatures cannot be read"));
+    world.view("old").responders = Some([a("john"), a("info")].into());
+    assert!(told(&world).contains(": automatic replies of info@mydomain.ovh, john@mydomain.ovh; no filters;"));
+    world.view("old").responders = Some([].into());
+    world.seen("old", "john").filters = ["to the desk".to_owned()].into();
+    assert!(told(&world).contains(": no automatic replies; filters of john@mydomain.ovh;"), "{}", told(&world));
+}
+
+#[test]
+fn lists_that_nobody_can_read_are_told() {
+    let mut world = World::moving(PlatformKind::OvhZimbra, PlatformKind::OvhEmailPro, Strategy::Swap);
+    world = world.wants("john").has("old", "john", 1);
+    let told = note(&world.plan(), "lists-not-read").message.clone();
+    assert_eq!(told, "mailing lists of Zimbra `old` cannot be read, so they do not move");
+}
+
+#[test]
+fn a_size_that_is_not_offered_is_told_with_those_that_are() {
+    let mut world = World::swap().wants("john").has("old", "john", 1);
+    world.view("new").mailbox_sizes = [2 << 30, 5 << 30].into();
+    world.account("john").profile.quota_octets = Some(3 << 30);
+    let told = note(&world.plan(), "mailbox-size-not-offered").message.clone();
+    assert_eq!(told, "Email Pro `new` gives no mailbox of 3.0 GiB: it has 2.0 GiB, 5.0 GiB");
+    world.account("john").profile.quota_octets = Some(5 << 30);
+    assert!(!world.plan().is_empty());
+}
+
+#[test]
+fn a_size_is_the_one_that_the_platform_calls_so() {
+    let mut world = World::swap().wants("john").has("old", "john", 1);
+    world.view("new").mailbox_sizes = [2_500_000, 25_000_000, 5_000_000_000].into();
+    for (wished, given) in [(5 << 30, 5_000_000_000), (25 << 20, 25_000_000), (2_621_440, 2_500_000)] {
+        world.account("john").profile.quota_octets = Some(wished);
+        let plan = world.plan();
+        let sizes = plan.body.actions.iter().filter_map(|a| match &a.work {
+            Work::Platform { change: Change::AccountCreate { profile, .. }, .. } => Some(profile.quota_octets),
+            _ => None,
+        });
+        assert_eq!(sizes.collect::<Vec<_>>(), [Some(given)], "{wished}");
+    }
+}
+
+#[test]
+fn another_address_of_a_group_is_told_and_taken() {
+    let mut world = World::swap().wants("john").wants("crew").has("old", "john", 1);
+    let alias = SharedView { kind: SharedKind::GroupAlias, aliases: [].into() };
+    world.view("old").shared.insert(a("crew"), alias);
+    let plan = world.plan();
+    let told = note(&plan, "group-alias-not-moved");
+    assert_eq!(told.message, "1 alias of a group of Exchange `old` does not move: crew@mydomain.ovh");
+    assert!(told.help.as_ref().unwrap().contains("free for a redirection"), "{told:?}");
+    assert_eq!(note(&plan, "address-taken").subject, "crew@mydomain.ovh");
+}
+
+#[test]
+fn imap_that_is_off_for_a_whole_service_is_one_note_and_also_stops_accounts_to_be_made_there() {
+    for side in ["old", "new"] {
+        let mut world = World::swap().wants("john").wants("mary").has("old", "john", 1).has("old", "mary", 1);
+        world.view(side).imap_enabled = Some(false);
+        let plan = world.plan();
+        assert!(plan.is_empty(), "{:?}", ids(&plan));
+        let told: Vec<_> = plan.body.notes.iter().filter(|n| n.code == "imap-disabled").collect();
+        assert_eq!((told.len(), told[0].subject.as_str()), (1, side));
+    }
 }
 
 #[test]

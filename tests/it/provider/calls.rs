@@ -356,6 +356,27 @@ async fn an_address_that_lingers_elsewhere_is_claimed_again_for_a_while() {
     assert_eq!(api.count("PUT", &at(slot)).await, 4);
 }
 
+/// An alias is freed on one platform and added on the next in one breath. Of an alias Zimbra says with 400 that it is
+/// used, everybody else with 409.
+#[tokio::test]
+async fn an_alias_that_lingers_elsewhere_is_claimed_again_for_a_while() {
+    let (account_path, alias) = (at("john.smith@mydomain.ovh"), "j.smith@mydomain.ovh");
+    let change = Change::AliasAdd { account: addr("john.smith@mydomain.ovh"), alias: addr(alias) };
+    for (status, class) in [(409, "Client::Conflict::Used"), (400, "Client::BadRequest::AliasAlreadyUsed")] {
+        let api = Api::email_pro().await;
+        api.get(&account_path, account("john.smith@mydomain.ovh")).await;
+        let list = format!("{account_path}/alias");
+        let row = format!("{list}/j.smith%40mydomain.ovh");
+        api.times("GET", &row, ResponseTemplate::new(404).set_body_json(json!({ "message": "none" })), 1).await;
+        api.get(&row, json!({ "alias": alias, "taskPendingId": 0 })).await;
+        let used = ResponseTemplate::new(status).set_body_json(json!({ "class": class, "message": "already used" }));
+        api.times("POST", &list, used, 2).await;
+        api.answer("POST", &list, 200, json!({ "id": 1, "function": "addAlias", "status": "todo" })).await;
+        open(&api.pro()).unwrap().perform(&change, None).await.map_err(|e| shown(&e)).unwrap();
+        assert_eq!(api.count("POST", &list).await, 3, "{class}");
+    }
+}
+
 #[tokio::test]
 async fn a_password_that_the_platform_quotes_is_not_shown() {
     let api = Api::email_pro().await;

@@ -32,7 +32,7 @@ async fn a_missing_grant_names_method_and_path() {
     insta::assert_snapshot!(shown(&error), @"
     account.update john.smith@mydomain.ovh on pro
     PUT /email/pro/emailpro-ab12345-1/account/john.smith%40mydomain.ovh answered 403 NOT_GRANTED_CALL: This call has not been granted (query EU.ext-1.abc)
-    help: make a consumer key that grants `PUT /email/pro/emailpro-ab12345-1/account/john.smith%40mydomain.ovh`
+    help: make a consumer key that grants `PUT /email/pro/emailpro-ab12345-1/account/john.smith%40mydomain.ovh`; `/email/*` covers all that rehome asks for
     class: Denied
     ");
 }

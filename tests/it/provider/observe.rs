@@ -82,6 +82,8 @@ async fn an_exchange_service_is_read_whole() {
     let group = json!({ "displayName": "Team", "joinRestriction": "approvalRequired", "departRestriction": "open",
         "senderAuthentification": true, "hiddenFromGAL": false, "maxReceiveSize": 20, "state": "ok", "taskPendingId": 0 });
     api.get(&team, group).await;
+    api.get(&format!("{team}/alias"), json!(["crew@mydomain.ovh"])).await;
+    api.get(&format!("{EX}/protocol"), json!({ "IMAP": false, "POP": true, "activeSyncPolicy": "allow" })).await;
     for (list, rows) in
         [("member/account", json!([1])), ("member/contact", json!([2])), ("manager/account", json!([1]))]
     {
@@ -106,6 +108,9 @@ async fn an_exchange_service_is_read_whole() {
 
     let view = observe(&config, &scope(&[JOHN])).await;
     insta::assert_json_snapshot!("exchange_service_read_whole", view);
+    assert_eq!(view.imap_enabled, Some(false), "the switch of the service, beside that of each account");
+    let alias = &view.shared[&addr("crew@mydomain.ovh")];
+    assert_eq!(alias.kind, rehome::model::SharedKind::GroupAlias, "another address of a group is an address taken");
     assert_eq!(view.capabilities.password_length.0, 12);
 }
 
@@ -203,6 +208,7 @@ async fn legacy() -> (Api, PlatformConfig) {
     .await;
     let used = json!({ "quota": 123_456, "emailCount": 7, "date": null });
     api.get(&format!("{LEGACY}/account/john.smith/usage"), used).await;
+    api.get(&format!("{LEGACY}/account/john.smith/filter"), json!(["to the desk"])).await;
     api.get(&format!("{LEGACY}/task/account"), json!([])).await;
     api.get(&format!("{LEGACY}/task/redirection"), json!([])).await;
     api.get(&format!("{LEGACY}/redirection"), json!(["398284990", "398284991", "398284992"])).await;
@@ -230,6 +236,7 @@ async fn legacy() -> (Api, PlatformConfig) {
         "selectors": [{ "selectorName": "ovhmo1-selector1", "status": "toSet", "cname": line }] }),
     )
     .await;
+    api.get(&format!("{LEGACY}/responder"), json!(["john.smith", "info"])).await;
     let config = api.config(PlatformKind::OvhMxplanLegacy, "mydomain.ovh");
     (api, config)
 }
@@ -243,6 +250,9 @@ async fn a_legacy_domain_is_read_whole() {
     assert_eq!(redirections[&addr(JOHN)].to, [addr("desk@partner.example")].into());
     assert!(!redirections[&addr("info@mydomain.ovh")].keep_copy);
     insta::assert_json_snapshot!("legacy_domain_read_whole", view);
+    assert_eq!(view.responders, Some([addr(JOHN), addr("info@mydomain.ovh")].into()));
+    assert_eq!(view.accounts[&addr(JOHN)].filters, ["to the desk".to_owned()].into());
+    assert_eq!(view.mailbox_sizes, [5_000_000_000].into());
 }
 
 #[tokio::test]

@@ -185,6 +185,14 @@ fn unknown_keys_are_all_reported_with_a_guess() {
 }
 
 #[test]
+fn the_start_of_a_key_is_known_for_that_key() {
+    let told = refused_below("redirect: {}\naccounts:\n  jo@mydomain.ovh: { alias: [j@mydomain.ovh] }\n");
+    for guess in ["did you mean `redirections`?", "did you mean `aliases`?"] {
+        assert!(told.contains(guess), "{told}");
+    }
+}
+
+#[test]
 fn values_of_the_wrong_shape_are_all_reported() {
     insta::assert_snapshot!(
         refused_below("accounts:\n  jo@mydomain.ovh: { aliases: j@mydomain.ovh, hidden: maybe, quota: 10, mail: [x] }\n"),

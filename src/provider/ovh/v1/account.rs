@@ -13,7 +13,7 @@ use crate::{
             client::WriteClient,
             failure::Failure,
             json::{Lenient as _, label},
-            wait::{Look, claiming, until},
+            wait::{Claim, Look, claiming, until},
         },
     },
 };
@@ -29,7 +29,7 @@ impl V1 {
         if self.find(&self.account(to)).await?.is_none() {
             self.rested(&self.account(from), &format!("account {from}")).await?;
             let (path, fields) = (self.account(from), name_fields(to));
-            claiming(write.patience(), || write.put(&path, &fields)).await?;
+            claiming(write.patience(), Claim::Long, || write.put(&path, &fields)).await?;
             self.arrival(from, to).await.map_err(Failure::after_sending)?;
         }
         if from != to && self.has_alias(to, from).await? {
@@ -116,7 +116,7 @@ impl V1 {
         self.rested(&path, &format!("slot {slot}")).await.map_err(taken)?;
         let mut fields = name_fields(address);
         merge(&mut fields, profile_fields(profile));
-        claiming(write.patience(), || write.put(&path, &fields)).await.map_err(taken)?;
+        claiming(write.patience(), Claim::Short, || write.put(&path, &fields)).await.map_err(taken)?;
         let slot = Address::parse(slot.as_str())
             .map_err(|e| Failure::stopped(ErrorClass::Refused, format!("slot `{slot}` has no address: {e}")))?;
         self.arrival(&slot, address).await.map_err(Failure::after_sending)

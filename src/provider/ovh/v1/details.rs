@@ -55,6 +55,7 @@ impl V1 {
             delegations: BTreeSet::new(),
             imap_enabled: None,
             archive: false,
+            filters: BTreeSet::new(),
             detailed: true,
         };
         if detail == Detail::Everything {

@@ -7,7 +7,13 @@ use crate::{
     model::{Address, Change, ContactView, Footer, GroupJoin, GroupLeave, GroupSettings, Right},
     provider::{
         ErrorClass,
-        ovh::{adapter::Made, client::WriteClient, failure::Failure, path::ApiPath},
+        ovh::{
+            adapter::Made,
+            client::WriteClient,
+            failure::Failure,
+            path::ApiPath,
+            wait::{Claim, claiming},
+        },
     },
 };
 
@@ -20,7 +26,8 @@ impl V1 {
         let reply = match change {
             Change::AliasAdd { account, alias } => {
                 let body = json!({ "alias": alias.to_string() });
-                write.post(&self.account(account).join(&["alias"]), &body).await?
+                let list = self.account(account).join(&["alias"]);
+                claiming(write.patience(), Claim::Short, || write.post(&list, &body)).await?
             }
             Change::AliasRemove { account, alias } => write.delete(&self.alias(account, alias)).await?,
             Change::RedirectionSet { .. } | Change::RedirectionRemove { .. } => {

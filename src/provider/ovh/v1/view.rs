@@ -107,7 +107,13 @@ impl V1 {
         let name = service.text("domain").map_or_else(|| self.base.to_string(), str::to_owned);
         let offer = service.text("offer").map(str::to_owned);
         let capabilities = narrowed(capabilities_of(self.site.kind), service);
-        PlatformView::new(self.site.kind, ServiceView { name, state, imap, offer }, capabilities)
+        let mut view = PlatformView::new(self.site.kind, ServiceView { name, state, imap, offer }, capabilities);
+        if self.dialect.protocols {
+            // What cannot be read shows when a mailbox is opened.
+            let switches = self.find(&self.base.join(&["protocol"])).await.ok().flatten();
+            view.imap_enabled = switches.and_then(|v| v.flag("IMAP"));
+        }
+        view
     }
 
     async fn see_domains(&self, scope: &Scope, service: &Value, view: &mut PlatformView) {

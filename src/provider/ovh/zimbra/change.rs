@@ -14,7 +14,7 @@ use crate::{
             client::WriteClient,
             failure::Failure,
             json::Lenient as _,
-            wait::claiming,
+            wait::{Claim, claiming},
         },
     },
 };
@@ -151,7 +151,8 @@ impl Zimbra {
             Change::AliasAdd { account, alias } => {
                 let row = there(self.account(account).await?, &account.to_string())?;
                 let spec = json!({ "alias": alias.to_string(), "targetId": row.text("id") });
-                write.post(&self.base.join(&["alias"]), &json!({ "targetSpec": spec })).await?;
+                let (list, body) = (self.base.join(&["alias"]), json!({ "targetSpec": spec }));
+                claiming(write.patience(), Claim::Short, || write.post(&list, &body)).await?;
             }
             Change::AliasRemove { alias, .. } => {
                 let row = there(self.alias(alias).await?, &alias.to_string())?;
@@ -213,7 +214,7 @@ impl Zimbra {
                 let row = there(self.account(from).await?, &from.to_string())?;
                 let path = self.of("account", &row)?;
                 let fields = json!({ "email": to.to_string() });
-                claiming(write.patience(), || self.put(write, &path, &fields)).await?;
+                claiming(write.patience(), Claim::Long, || self.put(write, &path, &fields)).await?;
                 self.rested(&path, &format!("giving {from} the address {to}")).await.map_err(Failure::after_sending)?;
                 row
             }
@@ -255,7 +256,7 @@ impl Zimbra {
             spec.insert("offer".to_owned(), Value::from(current(&found).text("offer").unwrap_or("STARTER")));
         }
         let (list, body) = (self.base.join(&["account"]), json!({ "targetSpec": spec }));
-        claiming(write.patience(), || write.post(&list, &body)).await?;
+        claiming(write.patience(), Claim::Short, || write.post(&list, &body)).await?;
         Ok(())
     }
 

@@ -103,13 +103,15 @@ fn render(at: &At<'_>, account: &Account) -> Value {
     ] {
         object.insert(name.to_owned(), value);
     }
-    for name in READ_ONLY.iter().filter(|n| n.ends_with("Date") || n.starts_with("SAM") || n.ends_with("uid")) {
+    for name in READ_ONLY.iter().filter(|n| n.ends_with("Date") || n.starts_with("SAM")) {
         object.entry((*name).to_owned()).or_insert(Value::Null);
     }
     if at.family == Family::Exchange {
         object.insert("numberOfAliases".to_owned(), json!(account.aliases.len()));
         object.insert("owaLimited".to_owned(), json!(false));
-        object.insert("customIsolationId".to_owned(), Value::Null);
+        for name in ["customIsolationId", "exchangeGuid", "guid"] {
+            object.insert(name.to_owned(), Value::Null);
+        }
     }
     Value::Object(object)
 }

@@ -63,6 +63,10 @@ pub(super) fn route(at: &mut At<'_>, rest: &[&str]) -> Answer {
         }
         ("POST", []) => create(at),
         ("GET", [email]) => Ok(Reply::json(&render(at, &find(at, email)?))),
+        ("GET", [email, "alias"]) => {
+            let names: Vec<String> = find(at, email)?.aliases.iter().map(ToString::to_string).collect();
+            Ok(Reply::json(&json!(names)))
+        }
         ("PUT", [email]) => set(at, email),
         ("DELETE", [email]) => remove(at, email),
         (_, [email, "member", "account", rest @ ..]) => people(at, email, Set::Accounts, rest),

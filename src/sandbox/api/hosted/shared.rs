@@ -1,4 +1,4 @@
-//! Shared mailboxes, resources, public folders and archives of Exchange: to be read. Nothing here makes or changes them.
+//! Shared mailboxes, resources, public folders, archives and switches of Exchange: to be read. Nothing here makes or changes them.
 
 use serde_json::{Value, json};
 
@@ -38,6 +38,13 @@ pub(super) fn route(at: &At<'_>, rest: &[&str]) -> Answer {
             })
         }
         ["publicFolder"] => json!(service.public_folders),
+        ["protocol"] => {
+            let p = service.protocol;
+            json!({
+                "IMAP": p.imap, "POP": p.pop, "activeSync": p.active_sync, "webMail": p.web_mail,
+                "activeSyncPolicy": "allow", "creationDate": date(EPOCH), "lastUpdate": null, "taskPendingId": 0,
+            })
+        }
         _ => return Err(Problem::no_route()),
     }))
 }

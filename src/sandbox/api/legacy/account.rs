@@ -40,6 +40,7 @@ pub(super) fn route(at: &mut At<'_>, rest: &[&str]) -> Answer {
             let octets = find(at, name)?.1.octets;
             Ok(Reply::json(&json!({ "quota": octets, "emailCount": null, "date": date(EPOCH) })))
         }
+        ("GET", [name, "filter"]) => Ok(Reply::json(&json!(find(at, name)?.1.filters))),
         _ => Err(Problem::no_route()),
     }
 }
@@ -82,7 +83,13 @@ fn create(at: &mut At<'_>) -> Answer {
     if u64::try_from(service.accounts.len()).unwrap_or(u64::MAX) >= service.account_limit {
         return Err(Problem::forbidden("The number of accounts of this offer is reached"));
     }
-    let account = LegacyAccount { description: description(at).unwrap_or_default(), size, blocked: false, octets: 0 };
+    let account = LegacyAccount {
+        description: description(at).unwrap_or_default(),
+        size,
+        blocked: false,
+        octets: 0,
+        filters: Vec::new(),
+    };
     if let Some(legacy) = at.core.world.legacy.get_mut(&at.name) {
         legacy.accounts.insert(name.clone(), account);
     }

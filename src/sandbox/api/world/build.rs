@@ -47,7 +47,16 @@ impl Group {
         fields.insert("departRestriction".to_owned(), json!("closed"));
         fields.insert("joinRestriction".to_owned(), json!("closed"));
         let none = BTreeSet::new;
-        Self { id, address, state: "ok".to_owned(), fields, accounts: none(), contacts: none(), managers: none() }
+        Self {
+            id,
+            address,
+            aliases: BTreeSet::new(),
+            state: "ok".to_owned(),
+            fields,
+            accounts: none(),
+            contacts: none(),
+            managers: none(),
+        }
     }
 }
 
@@ -74,7 +83,12 @@ impl World {
             family,
             organization: name.to_owned(),
             name: name.to_owned(),
-            offer: if family == Family::MxPlan { "mxplan" } else { "hosted" }.to_owned(),
+            offer: match family {
+                Family::Exchange => "hosted",
+                Family::EmailPro => "emailpro",
+                Family::MxPlan => "MXPLAN",
+            }
+            .to_owned(),
             state: "ok".to_owned(),
             expired: false,
             hostname: hostname.to_owned(),
@@ -83,6 +97,7 @@ impl World {
             accounts: BTreeMap::new(),
             groups: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            protocol: Protocol::default(),
             shared: BTreeMap::new(),
             resources: BTreeSet::new(),
             public_folders: BTreeSet::new(),
@@ -137,7 +152,8 @@ impl World {
     pub fn add_legacy_account(&mut self, address: &Address, description: &str) {
         if let Some(legacy) = self.legacy.get_mut(address.domain()) {
             let description = description.to_owned();
-            let account = LegacyAccount { description, size: 5_000_000_000, blocked: false, octets: 0 };
+            let account =
+                LegacyAccount { description, size: 5_000_000_000, blocked: false, octets: 0, filters: Vec::new() };
             legacy.accounts.insert(address.local().to_ascii_lowercase(), account);
         }
     }

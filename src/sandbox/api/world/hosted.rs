@@ -45,6 +45,8 @@ pub struct Hosted {
     pub groups: BTreeMap<u64, Group>,
     /// Its external contacts.
     pub contacts: BTreeMap<u64, Contact>,
+    /// Exchange: the ways into its mailboxes that it lets be switched on.
+    pub protocol: Protocol,
     /// Exchange: its shared mailboxes, with their other addresses.
     pub shared: BTreeMap<Address, BTreeSet<Address>>,
     /// Exchange: its rooms and equipment.
@@ -76,7 +78,8 @@ impl Hosted {
     #[must_use]
     pub fn shares(&self, address: &Address) -> bool {
         let shared = self.shared.iter().any(|(main, aliases)| main == address || aliases.contains(address));
-        shared || self.resources.contains(address)
+        let group = self.groups.values().any(|g| g.aliases.contains(address));
+        shared || group || self.resources.contains(address)
     }
 
     /// Whether deleting an account gives a placeholder back.
@@ -211,6 +214,8 @@ pub struct Group {
     pub id: u64,
     /// Its address.
     pub address: Address,
+    /// Its other addresses.
+    pub aliases: BTreeSet<Address>,
     /// `ok`, ...
     pub state: String,
     /// Writable fields but the address.

@@ -40,6 +40,8 @@ pub struct LegacyAccount {
     pub blocked: bool,
     /// Octets of mail, as last looked up.
     pub octets: u64,
+    /// The names of its filters.
+    pub filters: Vec<String>,
 }
 
 /// One row of a redirection.

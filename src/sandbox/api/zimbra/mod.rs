@@ -202,7 +202,12 @@ fn slots(at: &At<'_>, rest: &[&str]) -> Answer {
             "accountId": slot.account, "email": email(slot), "offer": slot.offer, "platformId": p.id,
             "billingStatus": "OK", "createdAt": routes::CREATED,
         });
-        envelope(&at.core.world, &at.key("slot", id), id, &Resource::ready(Value::Null, ()), &current)
+        let mut slot = envelope(&at.core.world, &at.key("slot", id), id, &Resource::ready(Value::Null, ()), &current);
+        // Nobody wishes anything of a slot.
+        if let Some(fields) = slot.as_object_mut() {
+            fields.remove("targetSpec");
+        }
+        slot
     };
     match rest {
         [] => page(
