@@ -21,7 +21,7 @@ fn init_writes_a_spec_that_is_valid_and_never_overwrites() {
     $ rehome init rehome.yaml
     --- stderr
     error: cannot write rehome.yaml
-      File exists (os error 17)
+      it is there already
     help: choose another name: rehome init FILE
     --- exit 1
     ");
