@@ -98,8 +98,10 @@ async fn tell(ctx: &Context<'_>, point: HookPoint, input: &Value) {
 }
 
 fn forbidden(point: HookPoint, words: &str) -> Trouble {
-    let help = "`rehome resume` asks it again; `hooks:` in the spec names it";
-    Trouble::new(None, format!("the hook {point} does not allow it: {words}"), Some(help))
+    // Before the first run of a plan there is nothing yet to resume.
+    let again = if point == HookPoint::BeforeApply { "the same command" } else { "`rehome resume`" };
+    let help = format!("{again} asks it again; `hooks:` in the spec names it");
+    Trouble::new(None, format!("the hook {point} does not allow it: {words}"), Some(&help))
 }
 
 /// A run that a hook does not allow.

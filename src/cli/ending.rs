@@ -7,6 +7,7 @@ use crate::{
     apply::RunSummary,
     diag::{self, Exit, Finding, Severity},
     model::{Address, CopyCounts, GuardOutcome},
+    plan,
     report::{self, Checked},
 };
 
@@ -35,7 +36,7 @@ fn text(context: &Context, summary: &RunSummary, told: &report::Summary) -> Stri
         return format!("Plan {} was applied{run} already. Nothing was done.\n", summary.plan.short());
     }
     if !summary.guards.is_empty() {
-        return guards(summary);
+        return guards(summary, &looks);
     }
     let mut out = String::new();
     if told.run.is_some() {
@@ -67,21 +68,14 @@ fn text(context: &Context, summary: &RunSummary, told: &report::Summary) -> Stri
     out
 }
 
-fn guards(summary: &RunSummary) -> String {
+fn guards(summary: &RunSummary, looks: &report::Options) -> String {
+    let open = plan::open_guards(summary.guards.iter().map(|(action, guard)| (action, guard)));
     let mut out = String::from("Nothing was changed. The plan needs somebody's word first:\n\n");
-    let mut codes = std::collections::BTreeSet::new();
-    for (action, guard) in &summary.guards {
-        let verb = match guard.outcome {
-            GuardOutcome::Ack => "acknowledge",
-            GuardOutcome::Deny => "refused",
-        };
-        out.push_str(&format!("  {verb} {}: {}\n      {action}\n", guard.code, guard.message));
-        if guard.outcome == GuardOutcome::Ack {
-            codes.insert(guard.code.as_str());
-        }
-    }
-    if !codes.is_empty() {
-        let acks: Vec<String> = codes.into_iter().map(|c| format!("--ack {c}")).collect();
+    out.push_str(&report::guards_text(&open, looks));
+    let acks: Vec<String> =
+        open.iter().filter(|g| g.outcome == GuardOutcome::Ack).map(|g| format!("--ack {}", g.code)).collect();
+    // Where something is refused, no word helps.
+    if acks.len() == open.len() {
         out.push_str(&format!("\nTo go on: rehome apply ... {}\n", acks.join(" ")));
     }
     out

@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,6 +23,8 @@ use crate::{
 
 /// How much of what a hook says on standard error is kept.
 const WORDS: u64 = 4096;
+/// How long a hook that has ended is listened to: what it has left running may hold its standard error open for ever.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The hooks of one spec.
 #[derive(Debug)]
@@ -55,6 +58,9 @@ impl Programs {
         let (program, arguments) = hook.run.split_first()?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        // With a group of its own it is ended with all that it has started, and Ctrl-C in a terminal reaches the run
+        // alone, which lets it end.
+        command.process_group(0);
         if !self.base.as_os_str().is_empty() {
             command.current_dir(&self.base);
         }
@@ -91,12 +97,40 @@ impl Hooks for Programs {
         let Some(mut command) = self.command(hook) else { return Ok(()) };
         let name = hook.run.first().map(String::as_str).unwrap_or_default();
         let child = command.spawn().map_err(|e| format!("{name} cannot be started: {e}"))?;
+        let mut family = Family::of(&child);
         let patience = Duration::from_secs(hook.timeout);
-        match tokio::time::timeout(patience, ends(child, format!("{input}\n"))).await {
+        let ended = tokio::time::timeout(patience, ends(child, format!("{input}\n"))).await;
+        if ended.is_ok() {
+            family.leave_alone();
+        }
+        match ended {
             Ok(Ok(())) => Ok(()),
             Ok(Err(words)) => Err(format!("{name} {words}")),
-            // The program is ended with the future that held it.
+            // It is ended with its family.
             Err(_) => Err(format!("{name} did not end within {} seconds", hook.timeout)),
+        }
+    }
+}
+
+/// A hook and all that it has started: ended together when nobody waits for the hook any more.
+struct Family(Option<Pid>);
+
+impl Family {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)))
+    }
+
+    /// The hook has ended by itself: what it has left running is its own affair.
+    fn leave_alone(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // An error means that nobody is left.
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
@@ -109,16 +143,24 @@ async fn ends(mut child: Child, input: String) -> Result<(), String> {
             let _ = stdin.write_all(input.as_bytes()).await;
         }
     };
+    let mut words = Vec::new();
     let hear = async {
-        let mut words = Vec::new();
         if let Some(mut stderr) = stderr {
             let _ = (&mut stderr).take(WORDS).read_to_end(&mut words).await;
             // The rest is read and dropped, so that nobody waits for room in the pipe.
             let _ = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await;
         }
-        words
     };
-    let ((), words, status) = tokio::join!(give, hear, child.wait());
+    let status = {
+        let mut talk = std::pin::pin!(async { tokio::join!(give, hear) });
+        tokio::select! {
+            status = child.wait() => {
+                let _ = tokio::time::timeout(LAST_WORDS, talk).await;
+                status
+            }
+            _ = &mut talk => child.wait().await,
+        }
+    };
     let status = status.map_err(|e| format!("was lost: {e}"))?;
     if status.success() {
         return Ok(());

@@ -19,6 +19,7 @@ mod mail;
 mod names;
 mod post;
 mod runner;
+mod saved;
 mod screen;
 mod zones;
 

@@ -93,6 +93,9 @@ pub fn to_bytes(plan: &Plan) -> Vec<u8> {
 /// [`PlanFileError`] says which of the ways to be unusable it is, and what to do.
 pub fn from_bytes(bytes: &[u8]) -> Result<Plan, PlanFileError> {
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(|e| refuse(bytes, e))?;
+    if envelope.format == 0 {
+        return Err(PlanFileError::NotAPlan { source: None });
+    }
     if envelope.format > FORMAT {
         return Err(PlanFileError::Newer { found: envelope.format, supported: FORMAT, tool: envelope.header.tool });
     }

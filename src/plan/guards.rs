@@ -30,9 +30,14 @@ pub struct OpenGuard {
 /// The guards of a plan by code, refusals first.
 #[must_use]
 pub fn guards(plan: &Plan) -> Vec<OpenGuard> {
+    open_guards(plan.body.actions.iter().filter_map(|action| Some((&action.id, action.guard.as_ref()?))))
+}
+
+/// Guards of actions by code, refusals first.
+#[must_use]
+pub fn open_guards<'a>(guarded: impl IntoIterator<Item = (&'a ActionId, &'a Guard)>) -> Vec<OpenGuard> {
     let mut by_code: BTreeMap<(std::cmp::Reverse<GuardOutcome>, &str), OpenGuard> = BTreeMap::new();
-    for action in &plan.body.actions {
-        let Some(guard) = &action.guard else { continue };
+    for (action, guard) in guarded {
         let open = by_code.entry((std::cmp::Reverse(guard.outcome), &guard.code)).or_insert_with(|| OpenGuard {
             code: guard.code.clone(),
             outcome: guard.outcome,
@@ -42,7 +47,7 @@ pub fn guards(plan: &Plan) -> Vec<OpenGuard> {
         if open.messages.last() != Some(&guard.message) {
             open.messages.push(guard.message.clone());
         }
-        open.actions.push(action.id.clone());
+        open.actions.push(action.clone());
     }
     by_code.into_values().collect()
 }

@@ -41,7 +41,7 @@ mod zone;
 pub use after::after;
 pub use fields::Fields;
 pub use file::PlanFileError;
-pub use guards::{OpenGuard, guards};
+pub use guards::{OpenGuard, guards, open_guards};
 pub use lint::lint;
 pub use reads::{Stale, read_value, stale};
 pub use rollback::rollback;

@@ -16,7 +16,9 @@ use crate::{
 use super::{
     markdown,
     phrase::{self, Phrase},
-    style::{Options, Paint},
+    rows::single,
+    style::{Options, readable},
+    text::Columns,
 };
 
 /// What differs between two plans.
@@ -24,6 +26,8 @@ use super::{
 pub struct PlanChanges {
     /// Whether the spec is another.
     pub spec: bool,
+    /// What of the terms of both is not the same: `gates`, `part`, `rollback_of`, `strategies`.
+    pub terms: BTreeSet<&'static str>,
     /// Actions that only the later plan has.
     pub added: Vec<ActionId>,
     /// Actions that only the earlier plan has.
@@ -59,7 +63,15 @@ impl PlanChanges {
             was.iter().filter(|(k, v)| is.get(*k) != Some(v)).map(|(k, _)| k.to_string()).collect();
         read.extend(is.keys().filter(|k| !was.contains_key(*k)).map(ToString::to_string));
         read.sort();
+        let (a, b) = (&old.body, &new.body);
+        let terms = [
+            ("gates", a.gates != b.gates),
+            ("part", a.part != b.part),
+            ("rollback_of", a.rollback_of != b.rollback_of),
+            ("strategies", a.strategies != b.strategies),
+        ];
         Self {
+            terms: terms.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect(),
             spec: old.body.spec_digest != new.body.spec_digest,
             added: only(&after, &before),
             removed: only(&before, &after),
@@ -79,9 +91,15 @@ impl PlanChanges {
     /// Whether nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.same_actions() && self.notes_added.is_empty() && self.notes_removed.is_empty() && self.read.is_empty()
+        self.same_actions()
+            && self.terms.is_empty()
+            && self.notes_added.is_empty()
+            && self.notes_removed.is_empty()
+            && self.read.is_empty()
     }
 }
+
+const ANOTHER_SPEC: &str = " The spec is another.";
 
 /// The differences for a terminal.
 #[must_use]
@@ -89,19 +107,33 @@ pub fn changes_text(old: &Plan, new: &Plan, options: &Options) -> String {
     let changes = PlanChanges::between(old, new);
     let mut out = format!("{}\n", options.heading(&format!("Plan {} to {}", old.id.short(), new.id.short())));
     if changes.is_empty() {
-        out.push_str("They do the same, and rest on the same.\n");
+        out.push_str("They do the same, and rest on the same.");
+        out.push_str(if changes.spec { ANOTHER_SPEC } else { "" });
+        out.push('\n');
         return out;
     }
-    for (mark, paint, action, now) in rows(old, new, &changes) {
-        let phrase = Phrase::of(action);
-        let line = format!("{mark} {} {}  {}", phrase.verb, phrase.object, phrase.detail);
-        out.push_str(&format!("  {}\n", options.paint(paint, line.trim_end())));
+    for (mark, line) in terms(old, new, &changes) {
+        out.push_str(&options.wrap(2, &format!("{mark} {line}")));
+    }
+    let rows: Vec<_> = rows(old, new, &changes)
+        .into_iter()
+        .map(|(mark, action, now)| {
+            let mut row = single(action);
+            row.phrase.symbol = mark;
+            (row, now)
+        })
+        .collect();
+    let columns = Columns::of(rows.iter().map(|(row, _)| row), options);
+    for (row, now) in &rows {
+        let (line, indent) = columns.line(row, options);
+        out.push_str(&line);
         if let Some(now) = now {
-            out.push_str(&options.wrap(4, &format!("now: {}", said(now))));
+            out.push_str(&options.wrap(indent, &format!("now: {}", said(now))));
         }
     }
     for (mark, note) in notes(&changes) {
-        out.push_str(&options.wrap(2, &format!("{mark} note {}: {}: {}", note.code, note.subject, note.message)));
+        let text = format!("{mark} note {}: {}: {}", note.code, note.subject, note.message);
+        out.push_str(&options.wrap(2, &readable(&text)));
     }
     tail(&changes, &mut out);
     out
@@ -113,12 +145,21 @@ pub fn changes_markdown(old: &Plan, new: &Plan) -> String {
     let changes = PlanChanges::between(old, new);
     let mut out = format!("### Mail plan `{}` to `{}`\n\n", old.id.short(), new.id.short());
     if changes.is_empty() {
-        out.push_str("They do the same, and rest on the same.\n");
+        out.push_str("They do the same, and rest on the same.");
+        out.push_str(if changes.spec { ANOTHER_SPEC } else { "" });
+        out.push('\n');
         return out;
+    }
+    let terms = terms(old, new, &changes);
+    for (mark, line) in &terms {
+        let _ = writeln!(out, "- `{mark}` {}", markdown::escape(line));
+    }
+    if !terms.is_empty() {
+        out.push('\n');
     }
     if !changes.same_actions() {
         out.push_str("| | Action | Object | Change |\n|--|--|--|--|\n");
-        for (mark, _, action, now) in rows(old, new, &changes) {
+        for (mark, action, now) in rows(old, new, &changes) {
             let phrase = Phrase::of(action);
             let now = now.map(|a| format!("<br>now: {}", markdown::escape(&said(a)))).unwrap_or_default();
             let _ = writeln!(
@@ -136,22 +177,39 @@ pub fn changes_markdown(old: &Plan, new: &Plan) -> String {
             out,
             "- `{mark}` note `{}`: {}: {}",
             note.code,
-            markdown::escape(&note.subject),
-            markdown::escape(&note.message)
+            markdown::escape(&readable(&note.subject)),
+            markdown::escape(&readable(&note.message))
         );
     }
     tail(&changes, &mut out);
     out
 }
 
-type Row<'p> = (char, Paint, &'p Action, Option<&'p Action>);
+/// What is said above the actions of only one of the plans: what it is a part of, what takes whom back, and when it may
+/// do what.
+fn terms(old: &Plan, new: &Plan, changes: &PlanChanges) -> Vec<(char, String)> {
+    if changes.terms.is_empty() {
+        return Vec::new();
+    }
+    let said = |plan: &Plan| {
+        let mut all = phrase::banner(plan);
+        let how = phrase::strategies(plan);
+        all.extend((!how.is_empty()).then(|| format!("Moves {how}.")));
+        all
+    };
+    let (before, after) = (said(old), said(new));
+    let gone = before.iter().filter(|line| !after.contains(line)).map(|line| ('-', line.clone()));
+    gone.chain(after.iter().filter(|line| !before.contains(line)).map(|line| ('+', line.clone()))).collect()
+}
+
+type Row<'p> = (char, &'p Action, Option<&'p Action>);
 
 fn rows<'p>(old: &'p Plan, new: &'p Plan, changes: &PlanChanges) -> Vec<Row<'p>> {
     let find = |plan: &'p Plan, id: &ActionId| plan.body.actions.iter().find(|a| a.id == *id);
     let mut out: Vec<Row<'p>> = Vec::new();
-    out.extend(changes.removed.iter().filter_map(|id| Some(('-', Paint::Bad, find(old, id)?, None))));
-    out.extend(changes.changed.iter().filter_map(|id| Some(('~', Paint::Change, find(old, id)?, find(new, id)))));
-    out.extend(changes.added.iter().filter_map(|id| Some(('+', Paint::Good, find(new, id)?, None))));
+    out.extend(changes.removed.iter().filter_map(|id| Some(('-', find(old, id)?, None))));
+    out.extend(changes.changed.iter().filter_map(|id| Some(('~', find(old, id)?, find(new, id)))));
+    out.extend(changes.added.iter().filter_map(|id| Some(('+', find(new, id)?, None))));
     out
 }
 
@@ -179,8 +237,12 @@ fn tail(changes: &PlanChanges, out: &mut String) {
     if !changes.read.is_empty() {
         let _ = write!(out, " {} they rest on changed.", plural(changes.read.len(), "object"));
     }
+    if !changes.terms.is_empty() {
+        let names: Vec<&str> = changes.terms.iter().copied().collect();
+        let _ = write!(out, " Not the same: {}.", names.join(", "));
+    }
     if changes.spec {
-        out.push_str(" The spec is another.");
+        out.push_str(ANOTHER_SPEC);
     }
     out.push('\n');
 }

@@ -11,7 +11,9 @@ use super::{
     findings::{Checked, findings_text},
     markdown::escape,
     phrase::Phrase,
-    style::Options,
+    rows,
+    style::{Options, readable},
+    text::Columns,
 };
 
 /// What is there and differs from the spec.
@@ -58,11 +60,11 @@ pub fn drift_text(drift: &Drift, dns: &[Checked], options: &Options) -> String {
         }
         let shown = options.shown(actions.len());
         let heading = format!("{title} ({}); {}", count(actions.len() as u64), drift.since());
-        out.push_str(&format!("{}\n", options.heading(&heading)));
-        for action in actions.iter().take(shown) {
-            let phrase = Phrase::of(action);
-            let line = format!("{} {} {}  {}", phrase.symbol, phrase.verb, phrase.object, phrase.detail);
-            out.push_str(&format!("  {}\n", options.paint(phrase.paint(), line.trim_end())));
+        out.push_str(&format!("{}\n", options.heading(options.wrap(0, &heading).trim_end())));
+        let rows: Vec<_> = actions.iter().take(shown).map(rows::single).collect();
+        let columns = Columns::of(rows.iter(), options);
+        for row in &rows {
+            out.push_str(&columns.line(row, options).0);
         }
         out.push_str(&options.rest(actions.len(), 2));
         out.push('\n');
@@ -70,12 +72,12 @@ pub fn drift_text(drift: &Drift, dns: &[Checked], options: &Options) -> String {
     if !drift.open.is_empty() {
         out.push_str(&format!("{}\n", options.heading("For you to look at")));
         for note in &drift.open {
-            out.push_str(&options.wrap(2, &format!("{}: {}", note.subject, note.message)));
+            out.push_str(&options.wrap(2, &readable(&format!("{}: {}", note.subject, note.message))));
         }
         out.push('\n');
     }
     if !drift.is_empty() {
-        out.push_str("The rows say what would put it right: rehome plan, rehome apply.\n");
+        out.push_str(&options.wrap(0, "The rows say what would put it right: rehome plan, rehome apply."));
     }
     if !dns.is_empty() {
         out.push_str(&format!("\n{}", findings_text(dns, options)));
@@ -112,7 +114,8 @@ pub fn drift_markdown(drift: &Drift, dns: &[Checked]) -> String {
         out.push('\n');
     }
     for note in &drift.open {
-        out.push_str(&format!("- **{}**: {}\n", escape(&note.subject), escape(&note.message)));
+        let (subject, message) = (readable(&note.subject), readable(&note.message));
+        out.push_str(&format!("- **{}**: {}\n", escape(&subject), escape(&message)));
     }
     for checked in dns {
         out.push_str(&format!("\n**{}**\n\n", escape(&checked.title)));

@@ -12,7 +12,7 @@ use crate::{
 use super::{
     phrase::{self, Phrase},
     records,
-    style::Paint,
+    style::{Paint, hidden, readable},
     text,
 };
 
@@ -53,16 +53,18 @@ fn head(plan: &Plan, out: &mut String) {
         title = escape(&title),
     );
     if plan.is_empty() {
-        let _ = write!(out, "{}</p>\n</header>\n", escape(phrase::nothing(plan)));
-        return;
+        let _ = writeln!(out, "{}</p>", escape(phrase::nothing(plan)));
+    } else {
+        let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();
+        let _ = writeln!(out, "{}.{}</p>", escape(&phrase::totals(plan)), escape(&mail));
     }
-    let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();
-    let _ = writeln!(out, "{}.{}</p>", escape(&phrase::totals(plan)), escape(&mail));
     for line in phrase::banner(plan) {
         let _ = writeln!(out, "<p class=\"panel\">{}</p>", escape(&line));
     }
     out.push_str("</header>\n");
-    filters(plan, out);
+    if !plan.is_empty() {
+        filters(plan, out);
+    }
 }
 
 fn filters(plan: &Plan, out: &mut String) {
@@ -120,7 +122,7 @@ fn caution(plan: &Plan, open: &[OpenGuard], out: &mut String) {
             plural(guard.actions.len(), "action")
         );
         for message in &guard.messages {
-            let _ = write!(out, "<li>{}</li>", escape(message));
+            let _ = write!(out, "<li>{}</li>", escape(&readable(message)));
         }
         out.push_str("</ul></li>\n");
     }
@@ -239,11 +241,12 @@ pub(super) fn entry(note: &Note, out: &mut String) {
     let _ = write!(
         out,
         "<li><strong>{}</strong> <code>{}</code>: {}",
-        escape(&note.subject),
+        escape(&readable(&note.subject)),
         escape(&note.code),
-        escape(&note.message)
+        escape(&readable(&note.message))
     );
-    match note.help.as_deref().map(|help| help.split_once('\n').unwrap_or((help, ""))) {
+    let help = note.help.as_deref().map(readable);
+    match help.as_deref().map(|help| help.split_once('\n').unwrap_or((help, ""))) {
         None => {}
         Some((text, "")) => {
             let _ = write!(out, "<br><span class=\"help\">{}</span>", escape(text));
@@ -286,7 +289,7 @@ pub(super) fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
+            c if hidden(c) && c != '\n' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

@@ -10,7 +10,9 @@ use crate::{
 
 use super::{
     phrase::{self, Phrase},
-    records, text,
+    records,
+    style::{clean, hidden, readable},
+    text,
 };
 
 /// How much of the foldable part is shown.
@@ -144,7 +146,7 @@ fn caution(plan: &Plan, open: &[OpenGuard], detail: Detail) -> String {
         };
         out.push_str(&format!("> - **{}** ({}), {what}\n", guard.code, plural(guard.actions.len(), "action")));
         for message in guard.messages.iter().take(shown) {
-            out.push_str(&format!(">   - {}\n", escape(message)));
+            out.push_str(&format!(">   - {}\n", escape(&readable(message))));
         }
         if guard.messages.len() > shown {
             out.push_str(&format!(">   - and {} more\n", count((guard.messages.len() - shown) as u64)));
@@ -363,13 +365,16 @@ fn notes(notes: &[Note], detail: Detail) -> String {
 }
 
 fn entry(note: &Note) -> String {
-    let mut out = format!("- **{}** `{}`: {}", escape(&note.subject), note.code, escape(&note.message));
+    let (subject, message) = (readable(&note.subject), readable(&note.message));
+    let mut out = format!("- **{}** `{}`: {}", escape(&subject), note.code, escape(&message));
     if let Some(help) = &note.help {
+        let help = readable(help);
+        // What to do begins a line of its own, as everywhere.
         match help.split_once('\n') {
-            None => out.push_str(&format!(". {}", escape(help))),
+            None => out.push_str(&format!("<br>{}", escape(&help))),
             Some((text, lines)) => {
-                let lines: String = lines.lines().map(|l| format!("  {l}\n")).collect();
-                out.push_str(&format!(". {}\n\n  ````yaml\n{lines}  ````", escape(text)));
+                let lines: String = lines.lines().map(|l| format!("  {}\n", clean(l))).collect();
+                out.push_str(&format!("<br>{}\n\n  ````yaml\n{lines}  ````", escape(text)));
             }
         }
     }
@@ -382,22 +387,26 @@ fn code(text: &str) -> String {
     if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }
 
-/// Text that Markdown and HTML leave as it is, on one line.
+/// Text that Markdown and HTML leave as it is, on one line, and that calls nobody: a name like `@jane` tells forges to
+/// send mail to whoever is called so there.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
     for c in text.chars() {
         match c {
+            '@' if !before.is_alphanumeric() => out.push_str("@<!-- -->"),
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '\n' => out.push_str("<br>"),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if hidden(c) => out.push('\u{fffd}'),
             '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' | '#' => {
                 out.push('\\');
                 out.push(c);
             }
             c => out.push(c),
         }
+        before = c;
     }
     out
 }

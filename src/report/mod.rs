@@ -39,10 +39,10 @@ pub use html::plan_html;
 pub use markdown::{Markdown, plan_markdown};
 pub use pace::{Forecast, Pace, eta, forecast_text};
 pub use spec_text::{Import, Named, import_spec};
-pub use status::{Folders, Standing, status_text};
+pub use status::{Folders, Left, Standing, status_text};
 pub use style::{Options, Style};
 pub use summary::{Failure, Summary, summary_text};
-pub use text::plan_text;
+pub use text::{guards_text, plan_text};
 pub use yaml::{inventory_yaml, scalar as yaml_scalar};
 
 /// A plan as JSON: the plan file itself, so that what a program reads is what `apply` does.

@@ -379,6 +379,10 @@ pub(super) fn nothing(plan: &Plan) -> &'static str {
         "Nothing can be done as things are; the reasons are below."
     } else if open(NoteKind::Waiting) {
         "Nothing can be done yet; what it waits for is below."
+    } else if plan.body.rollback_of.is_some() {
+        "Nothing of it is there any more that could be taken back."
+    } else if !plan.body.part.is_whole() {
+        "Nothing to do in this part."
     } else {
         "Nothing to do: what the spec describes is so."
     }

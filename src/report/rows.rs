@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    diag::plural,
+    diag::count,
     model::{Action, Address, Change, MailWork, Work},
 };
 
@@ -43,7 +43,8 @@ pub(super) fn calm(actions: &[Action]) -> Vec<Row<'_>> {
             out.push(Row { phrase, guarded: false, action: None });
         } else if comparisons > COMPARISONS && compared(&first) {
             if !std::mem::replace(&mut told, true) {
-                let boxes = plural(comparisons, "mailbox").replace("mailboxs", "mailboxes");
+                // There are several.
+                let boxes = format!("{} mailboxes", count(comparisons as u64));
                 let phrase = Phrase::new('?', "verify mail", boxes, "every message, against its source".to_owned());
                 out.push(Row { phrase, guarded: false, action: None });
             }
@@ -78,7 +79,8 @@ fn passes(actions: &[Action]) -> BTreeMap<&Address, Vec<&MailWork>> {
     out
 }
 
-fn single(action: &Action) -> Row<'_> {
+/// An action by itself.
+pub(super) fn single(action: &Action) -> Row<'_> {
     Row { phrase: Phrase::of(action), guarded: action.guard.is_some(), action: Some(action) }
 }
 

@@ -7,16 +7,20 @@ use jiff::Timestamp;
 use crate::{
     diag::{Exit, count, plural},
     journal::{Approval, Run, Unsettled},
-    model::{Address, ApprovalGate, CopyCounts, MailboxState, State},
+    model::{Action, Address, ApprovalGate, CopyCounts, MailboxState, State},
 };
 
-use super::style::{Options, Paint, clean, pad};
+use super::{
+    rows::single,
+    style::{Options, Paint, clean, columns, pad},
+    text::Columns,
+};
 
 /// The sums of each mailbox's folders, by their names at the source.
 pub type Folders = BTreeMap<Address, BTreeMap<String, CopyCounts>>;
 
 /// Where a workspace stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Standing<'a> {
     /// What is known of mailboxes and protection.
     pub state: &'a State,
@@ -28,12 +32,31 @@ pub struct Standing<'a> {
     pub approvals: &'a [(ApprovalGate, Option<Approval>)],
     /// The last pass over each folder; told with `-v`.
     pub folders: &'a Folders,
+    /// What the latest run says itself, while it is live on this host.
+    pub live: Option<&'a str>,
+    /// What of the latest run is not done.
+    pub left: Left<'a>,
+}
+
+/// What of a run is not done.
+#[derive(Clone, Debug, Default)]
+pub struct Left<'a> {
+    /// The actions for which nothing else has to be done before.
+    pub next: Vec<&'a Action>,
+    /// How many are not done.
+    pub actions: usize,
+    /// How many the plan has.
+    pub of: usize,
 }
 
 /// Where a workspace stands, for a terminal.
 #[must_use]
 pub fn status_text(standing: &Standing<'_>, options: &Options) -> String {
-    let mut out = latest(standing.latest);
+    let mut out = match standing.live {
+        Some(told) => format!("{told}\n`rehome status --watch` follows it.\n"),
+        None => latest(standing.latest),
+    };
+    out.push_str(&left(&standing.left, options));
     out.push_str(&approvals(standing.approvals, options));
     out.push_str(&undecided(standing.unsettled, options));
     let state = standing.state;
@@ -67,6 +90,20 @@ fn latest(run: Option<&Run>) -> String {
             format!("{id} of plan {plan} began {} and has not ended. `rehome resume` goes on.\n", when(run.started))
         }
     }
+}
+
+/// What comes next, or is waited for.
+fn left(left: &Left<'_>, options: &Options) -> String {
+    if left.next.is_empty() {
+        return String::new();
+    }
+    let title = format!("Not done: {} of {}", count(left.actions as u64), plural(left.of, "action"));
+    let mut out = format!("\n{}\n", options.heading(&format!("{title}; next")));
+    let rows: Vec<_> = left.next.iter().take(options.shown(left.next.len())).map(|action| single(action)).collect();
+    let columns = Columns::of(rows.iter(), options);
+    rows.iter().for_each(|row| out.push_str(&columns.line(row, options).0));
+    out.push_str(&options.rest(left.next.len(), 2));
+    out
 }
 
 fn approvals(all: &[(ApprovalGate, Option<Approval>)], options: &Options) -> String {
@@ -109,7 +146,7 @@ fn mailboxes(state: &State, folders: &Folders, options: &Options) -> String {
     let mut rows: Vec<_> = state.mailboxes.iter().collect();
     rows.sort_by_key(|(address, m)| (m.verified.is_some(), *address));
     let shown = options.shown(rows.len());
-    let width = rows.iter().take(shown).map(|(a, _)| a.unicode().chars().count()).max().unwrap_or(0);
+    let width = rows.iter().take(shown).map(|(a, _)| columns(&a.unicode())).max().unwrap_or(0);
     for (address, mailbox) in rows.into_iter().take(shown) {
         out.push_str(&format!("  {}  {}\n", pad(&address.unicode(), width), row(mailbox, options)));
         if options.verbose {
@@ -123,7 +160,7 @@ fn mailboxes(state: &State, folders: &Folders, options: &Options) -> String {
 /// A line for each folder: what became of its messages.
 fn in_folders(folders: Option<&BTreeMap<String, CopyCounts>>, options: &Options) -> String {
     let Some(folders) = folders else { return String::new() };
-    let width = folders.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    let width = folders.keys().map(|name| columns(name)).max().unwrap_or(0);
     let mut out = String::new();
     for (name, counts) in folders {
         let mut parts = vec![format!("{} of {}", count(counts.copied + counts.present), count(counts.source))];

@@ -1,6 +1,11 @@
 //! Colour, width and columns.
 
+use std::borrow::Cow;
+
 use anstyle::{AnsiColor, Color, Effects};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::model::Domain;
 
 /// Whether text has colours. Everything is legible without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +77,7 @@ impl Options {
             let own = line.len() - line.trim_start().len();
             let mut used = 0;
             for word in line.split_whitespace() {
-                let n = word.chars().count();
+                let n = columns(word);
                 if used == 0 {
                     out.push_str(&format!("{:1$}", "", indent + own));
                     used = own;
@@ -96,7 +101,40 @@ fn color(color: AnsiColor) -> anstyle::Style {
     anstyle::Style::new().fg_color(Some(Color::Ansi(color)))
 }
 
-/// Without control characters: what servers and platforms say must not move the cursor of who reads it.
+/// Whether a character is not seen where it stands, and can make a text look like another one: controls, those that turn
+/// the direction of what follows around, and those without any width. What joins letters and emoji is none of them.
+pub(super) fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// How many columns of a terminal a text takes: letters of some scripts take two, accents none.
+pub(super) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// A text that somebody reads, with its domains as they are written: notes name them as they are compared.
+pub(super) fn readable(text: &str) -> Cow<'_, str> {
+    if !text.contains("xn--") {
+        return Cow::Borrowed(text);
+    }
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let mut out = String::with_capacity(text.len());
+    for part in text.split_inclusive(|c| !in_name(c)) {
+        let word = part.trim_end_matches(|c| !in_name(c) || c == '.');
+        match Domain::parse(word) {
+            Ok(domain) if word.contains("xn--") => out.push_str(&domain.unicode()),
+            _ => out.push_str(word),
+        }
+        out.push_str(part.get(word.len()..).unwrap_or_default());
+    }
+    Cow::Owned(out)
+}
+
+/// Without hidden characters: what servers and platforms say must not move the cursor of who reads it, nor read as
+/// something else than it is.
 pub(super) fn clean(text: &str) -> String {
     cleaned(text.to_owned())
 }
@@ -106,7 +144,7 @@ pub(super) fn cleaned(text: String) -> String {
     if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n')) {
         return text;
     }
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if hidden(c) && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// What a colour means.
@@ -121,8 +159,8 @@ pub(super) enum Paint {
     Quiet,
 }
 
-/// Fills up with spaces to a number of characters.
+/// Fills up with spaces to a number of columns.
 pub(super) fn pad(text: &str, width: usize) -> String {
-    let missing = width.saturating_sub(text.chars().count());
+    let missing = width.saturating_sub(columns(text));
     format!("{text}{:missing$}", "")
 }

@@ -12,7 +12,7 @@ use super::{
     phrase::{self, Phrase},
     records,
     rows::{self, Row},
-    style::{Options, Paint, pad},
+    style::{self, Options, Paint, pad, readable},
 };
 
 /// A plan for a terminal.
@@ -39,10 +39,10 @@ fn head(plan: &Plan, options: &Options) -> String {
     let mut out = format!("{}\n", options.heading(&title));
     if plan.is_empty() {
         out.push_str(&format!("{}\n", phrase::nothing(plan)));
-        return out;
+    } else {
+        let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();
+        out.push_str(&options.wrap(0, &format!("{}.{mail}", plural(plan.body.actions.len(), "action"))));
     }
-    let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();
-    out.push_str(&options.wrap(0, &format!("{}.{mail}", plural(plan.body.actions.len(), "action"))));
     for line in phrase::banner(plan) {
         out.push_str(&format!("{}\n", options.paint(Paint::Bad, options.wrap(0, &line).trim_end())));
     }
@@ -57,14 +57,43 @@ fn phase(phase: Phase, actions: &[Action], options: &Options) -> String {
     };
     let mut out = format!("\n{}\n", options.heading(&title));
     let shown = shown(&rows, options);
-    let widest = |of: fn(&Phrase) -> usize| shown.iter().map(|r| of(&r.phrase)).max().unwrap_or(0);
-    let verb = widest(|p| p.verb.len());
-    let object = widest(|p| p.object.chars().count()).min(options.width.max(40) * 2 / 5);
+    let columns = Columns::of(shown.iter().copied(), options);
     for one in &shown {
-        out.push_str(&row(one, rows.len() == 1, (verb, object), options));
+        out.push_str(&row(one, rows.len() == 1, columns, options));
     }
     out.push_str(&options.rest(rows.len(), 2));
     out
+}
+
+/// How wide verbs and objects are in a list of rows.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    verb: usize,
+    object: usize,
+}
+
+impl Columns {
+    pub(super) fn of<'r, 'p: 'r>(rows: impl Iterator<Item = &'r Row<'p>> + Clone, options: &Options) -> Self {
+        let widest = |of: fn(&Phrase) -> usize| rows.clone().map(|r| of(&r.phrase)).max().unwrap_or(0);
+        let object = widest(|p| style::columns(&p.object)).min(options.width.max(40) * 2 / 5);
+        Self { verb: widest(|p| p.verb.len()), object }
+    }
+
+    /// A row in these columns, and where what belongs to it begins. What is long has a line of its own.
+    pub(super) fn line(self, row: &Row<'_>, options: &Options) -> (String, usize) {
+        let phrase = &row.phrase;
+        let guard = if row.guarded { '!' } else { ' ' };
+        let mark = options.paint(phrase.paint(), &format!("{}{guard}", phrase.symbol));
+        let start = format!("{}  {}", pad(phrase.verb, self.verb), pad(&phrase.object, self.object));
+        let indent = 2 + 3 + self.verb + 2;
+        let long = style::columns(&start) + 5 + 2 + style::columns(&phrase.detail) > options.width.max(40);
+        let text = if long {
+            format!("  {mark} {}\n{}", start.trim_end(), options.wrap(indent, &phrase.detail))
+        } else {
+            format!("{}\n", format!("  {mark} {start}  {}", phrase.detail).trim_end())
+        };
+        (text, indent)
+    }
 }
 
 /// The first rows, but whatever needs somebody's word before all others. The order stays.
@@ -83,18 +112,8 @@ fn shown<'r, 'p>(rows: &'r [Row<'p>], options: &Options) -> Vec<&'r Row<'p>> {
     out
 }
 
-fn row(row: &Row<'_>, alone: bool, (verb, object): (usize, usize), options: &Options) -> String {
-    let phrase = &row.phrase;
-    let guard = if row.guarded { '!' } else { ' ' };
-    let mark = options.paint(phrase.paint(), &format!("{}{guard}", phrase.symbol));
-    let start = format!("{}  {}", pad(phrase.verb, verb), pad(&phrase.object, object));
-    let indent = 2 + 3 + verb + 2;
-    let long = start.chars().count() + 5 + 2 + phrase.detail.chars().count() > options.width.max(40);
-    let mut out = if long {
-        format!("  {mark} {}\n{}", start.trim_end(), options.wrap(indent, &phrase.detail))
-    } else {
-        format!("{}\n", format!("  {mark} {start}  {}", phrase.detail).trim_end())
-    };
+fn row(row: &Row<'_>, alone: bool, columns: Columns, options: &Options) -> String {
+    let (mut out, indent) = columns.line(row, options);
     let Some(action) = row.action else { return out };
     if let Work::Zone(change) = &action.work {
         for (sign, line) in records::lines(change) {
@@ -121,9 +140,16 @@ fn row(row: &Row<'_>, alone: bool, (verb, object): (usize, usize), options: &Opt
 
 fn guard_section(open: &[OpenGuard], options: &Options) -> String {
     if open.is_empty() {
-        return String::new();
+        String::new()
+    } else {
+        format!("\n{}\n{}", options.heading("Guards"), guards_text(open, options))
     }
-    let mut out = format!("\n{}\n", options.heading("Guards"));
+}
+
+/// What needs somebody's word, or is refused, for a terminal.
+#[must_use]
+pub fn guards_text(open: &[OpenGuard], options: &Options) -> String {
+    let mut out = String::new();
     for guard in open {
         let word = match guard.outcome {
             GuardOutcome::Ack => "needs your word",
@@ -132,7 +158,7 @@ fn guard_section(open: &[OpenGuard], options: &Options) -> String {
         let title = format!("! {}: {}, {word}", guard.code, plural(guard.actions.len(), "action"));
         out.push_str(&format!("  {}\n", options.paint(Paint::Bad, &title)));
         for message in guard.messages.iter().take(options.shown(guard.messages.len())) {
-            out.push_str(&options.wrap(6, message));
+            out.push_str(&options.wrap(6, &readable(message)));
         }
         out.push_str(&options.rest(guard.messages.len(), 6));
         match guard.outcome {
@@ -179,7 +205,7 @@ fn one_code(code: &str, notes: &[&Note], options: &Options) -> String {
     let mut out = format!("  {code}{count}\n");
     let same_help = notes.windows(2).all(|pair| matches!(pair, [a, b] if a.help == b.help));
     for note in notes.iter().take(options.shown(notes.len())) {
-        out.push_str(&options.wrap(4, &format!("{}: {}", note.subject, note.message)));
+        out.push_str(&options.wrap(4, &readable(&format!("{}: {}", note.subject, note.message))));
         if !same_help {
             out.push_str(&help(note, options));
         }
@@ -193,7 +219,7 @@ fn one_code(code: &str, notes: &[&Note], options: &Options) -> String {
 
 fn help(note: &Note, options: &Options) -> String {
     let Some(help) = &note.help else { return String::new() };
-    let text = options.wrap(6, help);
+    let text = options.wrap(6, &readable(help));
     // The arrow stands in the indent of the first line.
     text.strip_prefix("      ").map_or(text.clone(), |rest| format!("    > {rest}"))
 }

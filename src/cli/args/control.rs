@@ -1,8 +1,8 @@
 //! Flags that reach a live run, or a mailbox without a spec.
 
-use std::path::PathBuf;
-
 use clap::Args as ClapArgs;
+
+use super::SpecArg;
 
 /// A mailbox that is opened without a spec.
 #[derive(Debug, Clone, Default, ClapArgs)]
@@ -30,7 +30,6 @@ pub(in crate::cli) struct LimitsArgs {
     /// Connections to each host; 0 for no limit
     #[arg(long, value_name = "N", env = "REHOME_CONNECTIONS")]
     pub(in crate::cli) connections: Option<u32>,
-    /// The spec that is applied
-    #[arg(long, default_value = ".", env = "REHOME_SPEC")]
-    pub(in crate::cli) spec: PathBuf,
+    #[command(flatten)]
+    pub(in crate::cli) spec: SpecArg,
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use crate::{
-    cli::{context::Context, failure::Failure},
+    cli::{context::Context, failure::Failure, saved},
     diag::{Diagnostics, Exit},
     report, spec,
 };
@@ -41,15 +41,7 @@ pub(super) fn run(context: &Context, path: &Path, check: bool, diff: bool) -> Re
     Ok(if check && !changed.is_empty() { Exit::Changes } else { Exit::Ok })
 }
 
-/// Replaces a file at once: whoever reads it meanwhile sees the old text or the new one.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed =
-        |e: &dyn std::error::Error| Failure::caused(Exit::Failed, format!("cannot write {}", path.display()), e);
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(&e))?;
-    fs::write(file.path(), text).map_err(|e| failed(&e))?;
-    let mode = fs::metadata(path).map_err(|e| failed(&e))?.permissions();
-    fs::set_permissions(file.path(), mode).map_err(|e| failed(&e))?;
-    file.persist(path).map_err(|e| failed(&e.error))?;
-    Ok(())
+    saved::replace(path, text.as_bytes())
+        .map_err(|e| Failure::caused(Exit::Failed, format!("cannot write {}", path.display()), &e))
 }

@@ -4,14 +4,12 @@ mod table;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
-    io::Write as _,
     path::Path,
     sync::Arc,
 };
 
 use crate::{
-    cli::{args::ImportArgs, context::Context, failure::Failure},
+    cli::{args::ImportArgs, context::Context, failure::Failure, saved},
     diag::Exit,
     model::{Domain, Inventory, ObjectClass, PlatformId, PlatformKind, PlatformView, State},
     plan::{self, Header},
@@ -46,11 +44,13 @@ pub(super) async fn run(context: &Context, args: &ImportArgs) -> Result<Exit, Fa
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |e: &std::io::Error| {
-        Failure::caused(Exit::Failed, format!("cannot write {}", path.display()), e)
-            .help("choose another name: --out FILE")
+        let failure = Failure::caused(Exit::Failed, format!("cannot write {}", path.display()), e);
+        match e.kind() {
+            std::io::ErrorKind::AlreadyExists => failure.help("choose another name: --out FILE"),
+            _ => failure,
+        }
     };
-    let mut file = fs::File::options().write(true).create_new(true).open(path).map_err(|e| failed(&e))?;
-    file.write_all(text.as_bytes()).map_err(|e| failed(&e))
+    saved::create(path, text.as_bytes()).map_err(|e| failed(&e))
 }
 
 async fn observed(context: &Context, args: &ImportArgs, what: Option<&str>) -> Result<String, Failure> {
@@ -78,6 +78,7 @@ async fn observed(context: &Context, args: &ImportArgs, what: Option<&str>) -> R
         return Err(Failure::new(Exit::Unreachable, format!("{from} could not be listed completely"))
             .help("try again: a spec of a part would look like a spec of the whole"));
     }
+    knows(&source, &domains)?;
     let text = report::import_spec(&Import { from: source, to: to.and_then(named), domains: &domains });
     check(context, &text, to.is_none().then_some(&views))?;
     Ok(text)
@@ -95,6 +96,18 @@ fn check(context: &Context, text: &str, views: Option<&BTreeMap<&PlatformId, Pla
         anstream::eprintln!("warning: {n} settings cannot be written the way they are; `rehome plan` shows them");
     }
     Ok(())
+}
+
+/// A domain that the platform does not have would give a spec of nothing.
+fn knows(source: &Named<'_>, domains: &BTreeSet<Domain>) -> Result<(), Failure> {
+    let unknown: Vec<String> =
+        domains.iter().filter(|d| !source.view.domains.contains_key(*d)).map(Domain::unicode).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<String> = source.view.domains.keys().map(Domain::unicode).collect();
+    Err(Failure::new(Exit::Invalid, format!("{} has no domain {}", source.id, unknown.join(", ")))
+        .help(format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })))
 }
 
 fn chosen<'s>(spec: &'s Spec, name: Option<&str>) -> Result<&'s PlatformId, Failure> {

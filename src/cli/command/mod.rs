@@ -53,7 +53,7 @@ pub(super) async fn run(context: Context, command: Command) -> Result<Exit, Fail
         Command::Resume { spec, apply } => apply::resume(&context, &spec.spec, &apply).await,
         Command::Approve { what, spec } => approve::run(&context, &spec, &what),
         Command::Status { spec, watch: true } => watch::run(&context, &spec.spec).await,
-        Command::Status { spec, watch: false } => status::run(&context, &spec.spec),
+        Command::Status { spec, watch: false } => status::run(&context, &spec.spec).await,
         Command::Pause { spec } => steer::pause(&context, &spec.spec).await,
         Command::Limits(args) => steer::limits(&context, &args).await,
         Command::Cutover { command } => cutover::run(&context, command),

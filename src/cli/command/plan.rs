@@ -7,7 +7,7 @@ use crate::{
         args::{Format, GraphKind, PlanArgs},
         context::Context,
         failure::Failure,
-        runner,
+        runner, saved,
     },
     diag::{Exit, Severity, plural},
     dns,
@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Fail
         save(file, &plan)?;
     }
     if args.diff {
-        context.answer(&report::plan_difference(&plan, &inventory, &context.looks()))?;
+        difference(context, &plan, &inventory)?;
     } else {
         print(context, &plan, args.out.as_deref(), args.max_bytes)?;
         if context.global.format == Format::Human && args.rollback.is_none() {
@@ -51,6 +51,16 @@ pub(super) async fn run(context: &Context, args: &PlanArgs) -> Result<Exit, Fail
         }
         Exit::Waiting => Exit::Ok,
         exit => exit,
+    })
+}
+
+/// Shows the objects before and after.
+fn difference(context: &Context, plan: &Plan, inventory: &Inventory) -> Result<(), Failure> {
+    let text = report::plan_difference(plan, inventory, &context.looks());
+    context.answer(&match (text.is_empty(), context.global.format) {
+        (true, _) => "The plan changes no object of a platform.\n".to_owned(),
+        (false, Format::Markdown) => format!("```diff\n{text}```\n"),
+        (false, _) => text,
     })
 }
 
@@ -151,7 +161,7 @@ fn header(path: &Path) -> Header {
 
 /// Writes a plan to a file.
 fn save(path: &Path, plan: &Plan) -> Result<(), Failure> {
-    fs::write(path, plan::file::to_bytes(plan))
+    saved::replace(path, &plan::file::to_bytes(plan))
         .map_err(|e| Failure::caused(Exit::Failed, format!("cannot write the plan to {}", path.display()), &e))
 }
 
@@ -191,7 +201,12 @@ fn markdown(context: &Context, plan: &Plan, max_bytes: usize) -> Result<(), Fail
     let shown = report::plan_markdown(plan, Some(max_bytes));
     context.answer(&shown.text)?;
     match shown.unnamed {
-        0 => Ok(()),
+        0 if shown.text.len() <= max_bytes => Ok(()),
+        0 => Err(Failure::new(
+            Exit::Failed,
+            format!("the shortest text of this plan has {} octets, and {max_bytes} are allowed", shown.text.len()),
+        )
+        .help("allow more with `--max-bytes`, or split the change (`plan --target`)")),
         n => Err(Failure::new(
             Exit::Failed,
             format!("{} that destroy or need your word did not fit into {max_bytes} octets", plural(n, "action")),

@@ -14,7 +14,7 @@ use crate::{
         args::{Format, ReportArgs},
         context::Context,
         failure::{Failure, exit_of},
-        runner,
+        runner, saved,
     },
     diag::{Exit, plural},
     journal::{
@@ -215,7 +215,7 @@ impl Files<'_> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|e| failed(&e))?;
         }
-        fs::write(&path, text).map_err(|e| failed(&e))?;
+        saved::replace(&path, text.as_bytes()).map_err(|e| failed(&e))?;
         self.written.push(name.to_owned());
         Ok(())
     }

@@ -56,7 +56,7 @@ pub(super) async fn resume(context: &Context, spec: &Path) -> Result<Option<Exit
 pub(super) async fn limits(context: &Context, args: &LimitsArgs) -> Result<Exit, Failure> {
     let bytes_per_second = args.bytes_per_second.as_deref().map(octets).transpose()?;
     let wanted = LiveLimits { bytes_per_second, connections: args.connections };
-    let answer = live(context, &args.spec).await?.ask(&Request::Limits(wanted)).await?;
+    let answer = live(context, &args.spec.spec).await?.ask(&Request::Limits(wanted)).await?;
     let now: LiveLimits =
         answer.get("limits").cloned().and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
     let rate = match now.bytes_per_second {

@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, spec: &Path) -> Result<Exit, Failure>
         }
         tokio::time::sleep(GLANCE).await;
     }
-    if context.global.format == Format::Json { Ok(Exit::Ok) } else { status::run(context, spec) }
+    if context.global.format == Format::Json { Ok(Exit::Ok) } else { status::run(context, spec).await }
 }
 
 async fn follow(context: &Context, mut live: Live) -> Result<(), Failure> {
@@ -60,7 +60,8 @@ async fn follow(context: &Context, mut live: Live) -> Result<(), Failure> {
     Ok(())
 }
 
-fn told(status: &Value) -> String {
+/// Where a live run stands, in lines.
+pub(super) fn told(status: &Value) -> String {
     let number = |key: &str| status.get(key).and_then(Value::as_u64).unwrap_or(0);
     let run = status.get("run").and_then(Value::as_str).unwrap_or("a run that is about to begin");
     let paused = status.get("paused_by").and_then(Value::as_str);

@@ -56,6 +56,10 @@ fn a_paused_run_begins_nothing_until_resume() {
 fn a_run_is_followed_to_its_end() {
     let world = gated();
     let run = waiting(&world);
+    let status = world.run(&["status"]);
+    assert!(status.out.starts_with("run-000001 is live: ") && !status.out.contains("has not ended"), "{status}");
+    assert!(status.out.contains("wait  copy: it waits for somebody's word"), "{status}");
+    assert!(status.out.contains("Not done: ") && status.out.contains("  =  copy  "), "{status}");
     let mut watch = world.start(&["status", "--watch"]);
     watch.until_it_says("run-000001 is live: ");
     watch.until_it_says("wait  copy: it waits for somebody's word");
@@ -78,7 +82,7 @@ fn a_run_is_followed_to_its_end() {
 fn limits_of_a_live_run_are_changed_and_shown() {
     let world = gated();
     let run = waiting(&world);
-    let shown = world.run(&["limits"]).ends(0);
+    let shown = world.run(&["limits", "rehome.yaml"]).ends(0);
     assert!(shown.out.contains("each mailbox:              as the spec says"), "{shown}");
     let set = world.run(&["limits", "--bytes-per-second", "2 MB", "--connections", "3"]).ends(0);
     assert!(set.out.contains("each mailbox:              2.0 MiB a second, each way"), "{set}");

@@ -74,6 +74,11 @@ fn exit_3_when_one_account_fails_and_the_others_go_on() {
     run-000001 of plan [ID] ended [TIME] with 3 (partly applied; can be resumed).
     `rehome resume` goes on with it, `rehome plan` looks afresh.
 
+    Not done: 5 of 30 actions; next
+      >  free alias  jane@blue.example      of jane.doe01@blue.example on exchange
+      =  copy        jane.doe@blue.example
+                     from exchange jane.doe01@blue.example, about 8 messages, 121.0 KiB
+
     2 mailboxes, 2 verified
       john.smith@blue.example  2 passes, 8 of 8 messages, verified [TIME]
       max.weber@blue.example   2 passes, 8 of 8 messages, verified [TIME]
@@ -92,6 +97,8 @@ fn exit_7_waits_for_the_validation_of_a_domain() {
     let blue = Domain::parse("blue.example").unwrap();
     let label = world.edit(|w| w.hosted[EMAIL_PRO].domains[&blue].cname.clone()).unwrap();
     assert!(ran.out.contains(&label), "it must say which record is missing: {ran}");
+    let status = world.run(&["status", "rehome.yaml"]).ends(3);
+    assert!(status.out.contains("Not done: 28 of 30 actions; next\n  |  wait for domain  blue.example"), "{status}");
     world.sandbox().zones().set(&format!("{label}.blue.example"), RecordType::Cname, &["ovh.com"], 60).unwrap();
     world.run(&["resume", "rehome.yaml"]).ends(0);
 }

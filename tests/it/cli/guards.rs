@@ -24,12 +24,11 @@ fn resetting_a_source_needs_a_word_and_then_happens() {
     assert_snapshot!(refused.out.split_once("Nothing was changed").unwrap().1, @r"
     . The plan needs somebody's word first:
 
-      acknowledge reset-mailbox: the mail of jane.doe01@blue.example on Exchange is lost
-          account.reset:exchange/jane.doe01@blue.example
-      acknowledge reset-mailbox: the mail of john.smith01@blue.example on Exchange is lost
-          account.reset:exchange/john.smith01@blue.example
-      acknowledge reset-mailbox: the mail of max.weber01@blue.example on Exchange is lost
-          account.reset:exchange/max.weber01@blue.example
+      ! reset-mailbox: 3 actions, needs your word
+          the mail of jane.doe01@blue.example on Exchange is lost
+          the mail of john.smith01@blue.example on Exchange is lost
+          the mail of max.weber01@blue.example on Exchange is lost
+        agree with: --ack reset-mailbox
 
     To go on: rehome apply ... --ack reset-mailbox
     ");

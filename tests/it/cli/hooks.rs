@@ -99,6 +99,40 @@ fn a_hook_that_does_not_end_is_ended() {
 }
 
 #[test]
+fn what_a_hook_has_started_is_ended_with_it_and_does_not_hold_it_up() {
+    // What hangs has a child of its own, which would live on.
+    let world = hooked(&["before-apply"], "sleep 601 & echo $! > hooks/child; wait");
+    world.respec("timeout: 20", "timeout: 1");
+    let ran = world.run(&["apply", "rehome.yaml", "--auto-approve"]).ends(4);
+    assert!(ran.err.contains("help: the same command asks it again"), "nothing is there to resume: {ran}");
+    let state = |pid: &str| std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let child = world.read("hooks/child");
+    let dead =
+        || matches!(state(&child).rsplit(") ").next(), None | Some("") | Some("Z")) || state(&child).contains(") Z ");
+    for _ in 0..100 {
+        if dead() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(dead(), "{}", state(&child));
+    // One that has ended well is not held up by what it has left running, and that is left alone.
+    world.write("hooks/hook.sh", "#!/bin/sh\ncat > /dev/null\nsleep 30 & echo $! > hooks/child\n");
+    world.run(&["apply", "rehome.yaml", "--auto-approve"]).ends(0);
+    let child = world.read("hooks/child");
+    assert!(state(&child).contains("(sleep)"), "{}", state(&child));
+    std::process::Command::new("kill").arg(child.trim()).status().unwrap();
+}
+
+#[test]
+fn what_a_hook_says_without_end_is_cut() {
+    let world =
+        hooked(&["before-action"], "head -c 10000000 /dev/zero | tr '\\0' x >&2; head -c 10000000 /dev/zero; exit 3");
+    let ran = world.run(&["apply", "rehome.yaml", "--auto-approve"]).ends(1);
+    assert!(ran.err.contains("sh ended with exit status: 3: xxx") && ran.err.len() < 100_000, "{}", ran.err.len());
+}
+
+#[test]
 fn what_is_owed_to_a_hook_is_paid_by_the_next_run() {
     // The run dies while the hook of the first create runs: its outcome is recorded, the call is not crossed out.
     let world = hooked(

@@ -42,6 +42,9 @@ fn what_every_platform_holds_becomes_a_spec_that_plans_to_nothing_and_is_in_good
     }
     let again = world.run(&["import", "exchange", "--spec", "rehome.yaml", "--out", "exchange.yaml"]).ends(1);
     assert!(again.err.contains("choose another name"), "{again}");
+    let nobody = world.run(&["import", "exchange", "--spec", "rehome.yaml", "--domain", "bleu.example"]).ends(10);
+    assert!(nobody.out.is_empty() && nobody.err.contains("exchange has no domain bleu.example"), "{nobody}");
+    assert!(nobody.err.contains("help: it has amber.example, blue.example"), "{nobody}");
 }
 
 #[test]

@@ -34,11 +34,10 @@ fn ctrl_c_ends_what_is_in_flight_and_resume_goes_on() {
     let before: u64 = count(&world);
     assert_eq!(before, 1, "the rename in flight was made");
     let status = world.run(&["status", "rehome.yaml"]);
-    assert_snapshot!(status, @r"
-    $ rehome status rehome.yaml
+    // Which others were done meanwhile depends on the machine.
+    assert_snapshot!(status.ends(3).out.split("\n\n").next().unwrap(), @r"
     run-000001 of plan [ID] ended [TIME] with 130 (interrupted; the journal is complete).
     `rehome resume` goes on with it, `rehome plan` looks afresh.
-    --- exit 3
     ");
     world.run(&["resume", "rehome.yaml"]).ends(0);
     assert_eq!(count(&world), before, "and not made again");
@@ -84,11 +83,10 @@ fn a_killed_run_is_resumed_without_waiting_for_its_lease() {
     let run = in_the_middle(&world, "max.weber", 60_000, &["apply", "rehome.yaml", "--auto-approve"]);
     run.signal("KILL");
     run.end();
-    assert_snapshot!(world.run(&["status", "rehome.yaml"]).ends(3), @r"
-    $ rehome status rehome.yaml
-    run-000001 of plan [ID] began [TIME] and has not ended. `rehome resume` goes on.
-    --- exit 3
-    ");
+    let status = world.run(&["status", "rehome.yaml"]).ends(3);
+    let first = status.out.lines().next().unwrap();
+    assert_snapshot!(first, @"run-000001 of plan [ID] began [TIME] and has not ended. `rehome resume` goes on.");
+    assert!(status.out.contains("of 30 actions; next\n"), "{status}");
     let other = world.run(&["apply", "rehome.yaml", "--auto-approve", "--quiet"]);
     assert_snapshot!(other.ends(3).err, @r"
     error: run-000001 of plan [ID] has not ended

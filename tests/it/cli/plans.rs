@@ -34,6 +34,31 @@ fn a_saved_plan_is_applied_once() {
 }
 
 #[test]
+fn a_comment_that_is_longer_than_it_may_be_is_a_failure() {
+    let world = World::demo();
+    saved(&world);
+    let short = world.run(&["show", "plan.json", "--format", "markdown", "--max-bytes", "300"]).ends(1);
+    assert!(short.err.contains("error: the shortest text of this plan has "), "{short}");
+    let fits = world.run(&["show", "plan.json", "--format", "markdown", "--max-bytes", "2000"]).ends(0);
+    assert!(fits.out.len() <= 2000, "{}", fits.out.len());
+    let diff = world.run(&["plan", "rehome.yaml", "--diff", "--format", "markdown"]).ends(0);
+    assert!(diff.out.starts_with("```diff\n--- observed\n") && diff.out.ends_with("```\n"), "{diff}");
+}
+
+#[test]
+fn a_plan_that_cannot_be_written_leaves_the_last_one() {
+    let world = World::demo();
+    saved(&world);
+    let before = world.read("plan.json");
+    let full = world.run(&["plan", "rehome.yaml", "--out", "/dev/full"]).ends(1);
+    assert!(full.err.contains("cannot write the plan to /dev/full"), "{full}");
+    world.run(&["plan", "rehome.yaml", "--out", "no/such/folder.json"]).ends(1);
+    assert_eq!(world.read("plan.json"), before);
+    let left: Vec<_> = std::fs::read_dir(world.dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".rehome-")), "{left:?}");
+}
+
+#[test]
 fn a_plan_that_was_edited_is_refused() {
     let world = World::demo();
     saved(&world);

@@ -40,9 +40,12 @@ fn a_part_of_a_plan_is_whole_in_itself_and_empties_nothing() {
     // A right for jane needs jane.
     assert!(!without.iter().any(|a| a.starts_with("delegation")), "{without:?}");
     let diff = world.run(&["diff", "jane.json", "rest.json", "--detailed-exitcode"]).ends(2);
-    assert!(diff.out.contains("+ create john.smith@blue.example"), "{diff}");
+    assert!(diff.out.contains("  +  create       john.smith@blue.example"), "{diff}");
+    assert!(diff.out.contains("  - Only a part: jane.doe@blue.example"), "{diff}");
     world.run(&["diff", "jane.json", "jane.json", "--detailed-exitcode"]).ends(0);
     world.run(&["plan", "rehome.yaml", "--target", "nobody@blue.example"]).ends(10);
+    let nothing = world.run(&["plan", "rehome.yaml", "--exclude", "blue.example,partner.example"]).ends(0);
+    assert!(nothing.out.contains("Nothing to do in this part.\nLeft out: blue.example"), "{nothing}");
     world.run(&["apply", "jane.json", "--quiet"]).ends(0);
     world.leaves_more_to_do();
     assert_eq!(world.mail("emailpro", "jane.doe@blue.example").len(), 8);
@@ -124,7 +127,7 @@ fn drift_is_what_changed_since_it_was_applied() {
     assert_snapshot!(world.run(&["drift", "rehome.yaml", "--detailed-exitcode"]).ends(2), @r"
     $ rehome drift rehome.yaml --detailed-exitcode
     Changed since it was applied (1); last applied by run-000001
-      + add alias sales@blue.example  for john.smith@blue.example on emailpro
+      +  add alias  sales@blue.example  for john.smith@blue.example on emailpro
 
     The rows say what would put it right: rehome plan, rehome apply.
     --- exit 2

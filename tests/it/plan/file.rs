@@ -54,6 +54,13 @@ fn what_is_no_plan_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn a_format_that_never_was_is_refused() {
+    let text = String::from_utf8(file::to_bytes(&some_plan())).unwrap();
+    let error = file::from_bytes(text.replace("\"format\": 1,", "\"format\": 0,").as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("not a plan file"), "{error}");
+}
+
+#[test]
 fn a_plan_is_stale_when_something_it_read_has_changed() {
     let mut world = World::swap().wants("john").has("old", "john", 12);
     let plan = world.plan();

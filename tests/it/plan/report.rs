@@ -4,7 +4,10 @@ use insta::assert_snapshot;
 use rehome::{
     model::{Delegation, DnsTopic, DomainType, PlatformKind, Right},
     plan::Plan,
-    report::{Options, Style, plan_json, plan_markdown, plan_text},
+    report::{
+        Drift, Graph, Options, PlanChanges, Style, changes_markdown, changes_text, drift_text, plan_graph, plan_html,
+        plan_json, plan_markdown, plan_text,
+    },
     spec::{Presence, RedirectionSpec, SourceFate, SourcePassword, Strategy},
 };
 
@@ -155,6 +158,104 @@ fn what_a_platform_says_cannot_move_the_cursor_or_the_layout() {
     assert!(!plan_text(&plan, &Options::default()).contains('\u{1b}'));
     let markdown = plan_markdown(&plan, None).text;
     assert!(!markdown.contains('\u{1b}') && !markdown.contains("<script>") && !markdown.contains("<b>"));
+}
+
+/// Everything that a plan is written as.
+fn every_form(plan: &Plan) -> Vec<String> {
+    vec![
+        plan_text(plan, &Options { verbose: true, ..Options::default() }),
+        plan_markdown(plan, None).text,
+        plan_html(plan),
+        plan_graph(plan, Graph::Mermaid),
+        plan_graph(plan, Graph::Dot),
+        changes_text(&World::swap().plan(), plan, &Options::default()),
+        changes_markdown(&World::swap().plan(), plan),
+    ]
+}
+
+#[test]
+fn a_name_cannot_read_as_another_one_nor_call_anybody() {
+    let mut world = World::swap().wants("john").has("old", "john", 3);
+    world.account("john").profile.display_name = Some("invoice \u{202e}fdp.exe\u{202c} \u{200b}x @octocat".to_owned());
+    let plan = world.plan();
+    for text in every_form(&plan) {
+        assert!(!text.contains(['\u{202e}', '\u{202c}', '\u{200b}']), "{text}");
+    }
+    let markdown = plan_markdown(&plan, None).text;
+    assert!(markdown.contains("\u{fffd}fdp.exe") && !markdown.contains("@octocat"), "{markdown}");
+    assert!(markdown.contains("john@mydomain.ovh"), "an address is left as it is");
+    // What belongs to a script or joins an emoji stays.
+    world.account("john").profile.display_name = Some("שלום 👩\u{200d}👧 می\u{200c}خواهم".to_owned());
+    let markdown = plan_markdown(&world.plan(), None).text;
+    assert!(markdown.contains("שלום 👩\u{200d}👧 می\u{200c}خواهم"), "{markdown}");
+}
+
+#[test]
+fn wide_letters_take_two_columns() {
+    let mut plan = many(3);
+    for (action, name) in plan.body.actions.iter_mut().zip(["漢字", "ab", "漢"]) {
+        action.work = rehome::model::Work::DomainReady { platform: p("new"), domain: d(&format!("{name}.example")) };
+        action.swap = None;
+    }
+    plan.body.actions.truncate(3);
+    let text = plan_text(&plan, &Options::default());
+    let rows: Vec<&str> = text.lines().filter(|l| l.contains(".example")).collect();
+    let columns = |row: &&str| row.split_once("until").unwrap().0.chars().map(|c| 1 + usize::from(!c.is_ascii())).sum();
+    let all: std::collections::BTreeSet<usize> = rows.iter().map(columns).collect();
+    assert_eq!((rows.len(), all.len()), (3, 1), "{text}");
+}
+
+#[test]
+fn notes_name_domains_as_they_are_written() {
+    let mut plan = sample();
+    plan.body.notes[0].subject = "info@xn--bcher-kva.example".to_owned();
+    plan.body.notes[0].message = "of xn--bcher-kva.example.".to_owned();
+    let guarded = plan.body.actions.iter_mut().find(|x| x.guard.is_some()).unwrap();
+    guarded.guard.as_mut().unwrap().message = "the mail of jo@xn--bcher-kva.example is lost".to_owned();
+    for text in [plan_text(&plan, &Options::default()), plan_markdown(&plan, None).text, plan_html(&plan)] {
+        assert!(text.contains("info@bücher.example") && text.contains("of bücher.example."), "{text}");
+        assert!(text.contains("jo@bücher.example is lost"), "{text}");
+    }
+}
+
+#[test]
+fn a_part_in_which_nothing_is_to_be_done_does_not_read_as_if_all_were_well() {
+    let mut plan = World::swap().plan();
+    plan.body.part.without = ["mydomain.ovh".to_owned()].into();
+    for text in [plan_text(&plan, &Options::default()), plan_markdown(&plan, None).text, plan_html(&plan)] {
+        assert!(!text.contains("what the spec describes is so"), "{text}");
+        assert!(text.contains("Nothing to do in this part.") && text.contains("Left out: mydomain.ovh"), "{text}");
+    }
+}
+
+#[test]
+fn a_gate_that_is_gone_is_a_difference() {
+    let old = World::swap().wants("john").has("old", "john", 3).plan();
+    let mut new = old.clone();
+    new.body.gates.approval = [rehome::model::ApprovalGate::Dns].into();
+    for (before, after, mark) in [(&new, &old, '-'), (&old, &new, '+')] {
+        assert!(!PlanChanges::between(before, after).is_empty());
+        let text = changes_text(before, after, &Options::default());
+        assert!(text.contains(&format!("{mark} 0 actions wait for approval: rehome approve dns.")), "{text}");
+        assert!(text.contains("Not the same: gates."), "{text}");
+        let markdown = changes_markdown(before, after);
+        assert!(markdown.contains(&format!("- `{mark}` 0 actions wait for approval")), "{markdown}");
+    }
+    let mut part = old.clone();
+    part.body.part.only = ["john@mydomain.ovh".to_owned()].into();
+    let text = changes_text(&old, &part, &Options::default());
+    assert!(text.contains("+ Only a part: john@mydomain.ovh"), "{text}");
+}
+
+#[test]
+fn rows_of_drift_and_of_differences_keep_to_the_width() {
+    let plan = sample();
+    let drift = Drift { changed: plan.body.actions.clone(), ..Drift::default() };
+    let options = Options { width: 60, ..Options::default() };
+    for text in [drift_text(&drift, &[], &options), changes_text(&World::swap().plan(), &plan, &options)] {
+        let long: Vec<&str> = text.lines().filter(|l| l.starts_with(" ") && l.chars().count() > 60).collect();
+        assert!(long.is_empty(), "{long:#?}");
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use rehome::{
     journal::{Run, Unsettled},
     model::{ActionId, CopyCounts, Event, MailboxState, PlanId, RunId, State, Verified},
     report::{
-        Checked, Folders, Options, Standing, Summary, event_line, findings_json, findings_markdown, findings_text,
-        status_text, summary_text,
+        Checked, Folders, Left, Options, Standing, Summary, event_line, findings_json, findings_markdown,
+        findings_text, status_text, summary_text,
     },
 };
 
@@ -189,7 +189,18 @@ fn status_shows_first_what_is_not_proved() {
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
     let proof = Verified { at: at("2026-01-02T03:04:05Z"), messages: 12, seen: Default::default() };
     let mut state = State::default();
-    let nothing = Standing { state: &state, latest: None, unsettled: &[], approvals: &[], folders: &Folders::new() };
+    let folders = Folders::new();
+    let standing = |state, latest, unsettled| Standing {
+        state,
+        latest,
+        unsettled,
+        approvals: &[],
+        folders: &folders,
+        live: None,
+        left: Left::default(),
+    };
+    let none = State::default();
+    let nothing = standing(&none, None, &[]);
     assert_snapshot!(status_text(&nothing, &Options::default()), @"No plan was applied from here yet.");
     let mailbox = |verified| MailboxState { passes: 2, counts: Some(counts()), verified, ..MailboxState::default() };
     state.mailboxes.insert(a("ann"), mailbox(Some(proof)));
@@ -214,9 +225,8 @@ fn status_shows_first_what_is_not_proved() {
         undo: false,
         reason: Some("an account of another name took the slot".to_owned()),
     };
-    let standing =
-        Standing { state: &state, latest: Some(&run), unsettled: &[open], approvals: &[], folders: &Folders::new() };
-    assert_snapshot!(status_text(&standing, &Options::default()), @r"
+    let open = [open];
+    assert_snapshot!(status_text(&standing(&state, Some(&run), &open), &Options::default()), @r"
     run-000004 of plan aaaaaaaaaaaa began 2026-01-02 03:04:05Z and has not ended. `rehome resume` goes on.
 
     Nobody but you can tell whether these were done
@@ -232,15 +242,8 @@ fn status_shows_first_what_is_not_proved() {
     Protected
       boss@mydomain.ovh
     ");
-    let ended = Run { ended: Some(run.started), exit: Some(3), ..run };
-    let standing = Standing {
-        state: &State::default(),
-        latest: Some(&ended),
-        unsettled: &[],
-        approvals: &[],
-        folders: &Folders::new(),
-    };
-    assert_snapshot!(status_text(&standing, &Options::default()), @r"
+    let ended = Run { ended: Some(run.started), exit: Some(3), ..run.clone() };
+    assert_snapshot!(status_text(&standing(&none, Some(&ended), &[]), &Options::default()), @r"
     run-000004 of plan aaaaaaaaaaaa ended 2026-01-02 03:04:05Z with 3 (partly applied; can be resumed).
     `rehome resume` goes on with it, `rehome plan` looks afresh.
     ");
