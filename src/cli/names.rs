@@ -132,7 +132,7 @@ impl Names<'_> {
         };
         let mut findings = dns::check(domain, topics, &expected, &view);
         let asked: Vec<ExpectedRecord> = expected.iter().filter(|r| topics.contains(&r.topic)).cloned().collect();
-        let rows = dns::diff(&asked, &view);
+        let rows = dns::diff(&asked, &view, &findings);
         let mut basis = Basis { rows, view, asked: BTreeMap::new() };
         if basis.view.failure.is_some() {
             return (findings, basis);
@@ -160,10 +160,13 @@ impl Names<'_> {
             partial,
         };
         let audited = audit.run().await;
-        let worth = |f: &Finding| f.severity >= Severity::Warning || f.code == "dmarc-inherited" || f.code == "dkim-ok";
+        let calm = ["dmarc-inherited", "dkim-ok", "spf-platform-passes"];
+        let worth = |f: &Finding| f.severity >= Severity::Warning || calm.contains(&f.code.as_str());
         let further = audited.findings.into_iter().filter(|f| worth(f) && belongs(&f.code, topics)).collect();
         basis.asked = audited.answers;
-        (join(findings, further), basis)
+        let findings = join(findings, further);
+        basis.rows = dns::diff(&asked, &basis.view, &findings);
+        (findings, basis)
     }
 
     /// Who answers questions about the names of others, and whether they serve some names only.

@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{
-    check::{is_dmarc, merge_spf},
-    platforms::{matches, shown_at},
+    audit::platform_passes,
+    check::{is_dmarc, merge_spf, rank},
+    platforms::{matches, shown_at, usable},
     spf::is_record,
 };
-use crate::model::{DnsTopic, DnsView, ExpectedRecord, Question, RecordType};
+use crate::{
+    diag::Finding,
+    model::{DnsTopic, DnsView, ExpectedRecord, Question, RecordType},
+};
 
 /// How a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,29 +48,36 @@ pub struct Row {
     pub found: Vec<String>,
 }
 
-/// Holds what a platform wants against what the servers of a domain said.
+/// Holds what a platform wants against what the servers of a domain said. Senders that were found to pass need no other
+/// SPF record.
 #[must_use]
-pub fn diff(expected: &[ExpectedRecord], view: &DnsView) -> Vec<Row> {
-    let mut out: Vec<Row> = expected.iter().map(|record| row(record, view)).collect();
+pub fn diff(expected: &[ExpectedRecord], view: &DnsView, findings: &[Finding]) -> Vec<Row> {
+    let passes = platform_passes(findings.iter());
+    let mut out: Vec<Row> = expected.iter().map(|record| row(record, view, passes)).collect();
     let exchangers = expected.iter().filter(|r| r.topic == DnsTopic::Mx);
     for name in exchangers.clone().map(|r| r.name.as_str()).collect::<BTreeSet<_>>() {
         let ours: BTreeSet<&str> = exchangers.clone().filter_map(|r| r.value.split(' ').nth(1)).collect();
         let (values, _) = said(view, name, RecordType::Mx);
         let known = |host: &str| ours.iter().any(|pattern| matches(pattern, host));
         let foreign = values.into_iter().filter(|v| v.split(' ').nth(1).is_some_and(|host| !known(host)));
-        out.extend(foreign.map(|value| Row {
+        let mut foreign: Vec<String> = foreign.collect();
+        foreign.sort_by_key(|value| rank(value));
+        let rows = foreign.into_iter().map(|value| Row {
             standing: Standing::Foreign,
             name: name.to_owned(),
             rtype: RecordType::Mx,
             wanted: None,
             shown_at: None,
             found: vec![value],
-        }));
+        });
+        // What goes stands beside what comes.
+        let at = out.iter().rposition(|r| r.rtype == RecordType::Mx && r.name == name).map_or(out.len(), |at| at + 1);
+        out.splice(at..at, rows);
     }
     out
 }
 
-fn row(record: &ExpectedRecord, view: &DnsView) -> Row {
+fn row(record: &ExpectedRecord, view: &DnsView, passes: bool) -> Row {
     let (mut found, known) = said(view, &record.name, record.rtype);
     let mut wanted = record.value.clone();
     match record.topic {
@@ -74,7 +85,7 @@ fn row(record: &ExpectedRecord, view: &DnsView) -> Row {
         DnsTopic::Spf => {
             found.retain(|v| is_record(v));
             if let [one] = found.as_slice() {
-                wanted = merge_spf(one, &wanted);
+                wanted = if passes { one.clone() } else { merge_spf(one, &wanted) };
             }
         }
         DnsTopic::Mx => {
@@ -88,8 +99,8 @@ fn row(record: &ExpectedRecord, view: &DnsView) -> Row {
         DnsTopic::Dmarc => found.retain(|v| is_dmarc(v)),
         _ => {}
     }
-    // A part that is open is as good as anything that fits it.
-    if let Some(fits) = found.iter().find(|v| wanted.contains('*') && matches(&wanted, v)) {
+    // A part that is open is as good as anything that fits it and can be used.
+    if let Some(fits) = found.iter().find(|v| wanted.contains('*') && matches(&wanted, v) && usable(record, v)) {
         wanted.clone_from(fits);
     }
     let same = found.iter().any(|v| v.eq_ignore_ascii_case(&wanted));

@@ -70,6 +70,13 @@ impl Domain {
         if self.0.contains("xn--") { idna::domain_to_unicode(&self.0).0 } else { self.0.to_string() }
     }
 
+    /// For people who have to find the name in DNS too: `b\u{fc}cher.example (xn--bcher-kva.example)`.
+    #[must_use]
+    pub fn both(&self) -> String {
+        let unicode = self.unicode();
+        if unicode == *self.0 { unicode } else { format!("{unicode} ({})", self.0) }
+    }
+
     /// Whether `self` is `other` or lies below it.
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {

@@ -8,7 +8,7 @@ use super::style::{Options, clean, pad};
 use crate::{
     diag::{self, Finding},
     dns::{Row, Standing, codes, why},
-    model::{DnsView, Question, Verdict},
+    model::{DnsView, Question, RecordType, Verdict},
 };
 
 /// Rows of evidence that one finding shows.
@@ -32,7 +32,9 @@ impl Basis {
         let (name, kind) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let kind = if kind == "SPF" { "TXT" } else { kind };
         let typed = !kind.is_empty() && kind.chars().all(|c| c.is_ascii_uppercase());
-        let meant = move |q: &Question| q.name == name && (!typed || q.rtype.word() == kind);
+        // Who may issue certificates for a host says nothing about where it leads.
+        let told = move |q: &Question| if typed { q.rtype.word() == kind } else { q.rtype != RecordType::Caa };
+        let meant = move |q: &Question| q.name == name && told(q);
         let servers = self.view.servers.iter();
         let own = servers.flat_map(|(server, told)| told.answers.iter().map(move |(q, v)| (server.as_str(), q, v)));
         let further = self.asked.iter().map(|(q, v)| ("resolver", q, v));

@@ -1,6 +1,6 @@
 //! Results of checks, by what was looked at and by how bad they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -105,7 +105,7 @@ fn is_quiet(finding: &Finding) -> bool {
 /// The findings worth showing, what to mend first at the top.
 fn sorted(checked: &Checked, verbose: bool) -> Vec<&Finding> {
     let mut out: Vec<&Finding> = checked.findings.iter().filter(|f| verbose || !is_quiet(f)).collect();
-    out.sort_by_key(|f| (place(f), &f.subject, &f.code));
+    out.sort_by_key(|f| (place(f), codes::chapter(&f.code), &f.subject, &f.code));
     out
 }
 
@@ -130,7 +130,7 @@ pub fn findings_text(checked: &[Checked], options: &Options) -> String {
             let body = options.wrap(5, &finding.message);
             out.push_str(&format!("  {} {}", options.paint(Paint::Good, "ok"), body.trim_start()));
         } else if fine > 0 && !options.verbose {
-            out.push_str(&format!("  {} {} as expected\n", options.paint(Paint::Good, "ok"), count(fine as u64)));
+            out.push_str(&format!("  {} {} as expected\n", options.paint(Paint::Good, "ok"), said_right(one, fine)));
         }
         let quiet = one.findings.iter().filter(|f| f.severity == Severity::Info && is_quiet(f)).count();
         if quiet > 0 && !options.verbose {
@@ -143,6 +143,17 @@ pub fn findings_text(checked: &[Checked], options: &Options) -> String {
     out
 }
 
+/// What is right: of DNS by name, since there it says what was looked at.
+fn said_right(checked: &Checked, fine: usize) -> String {
+    let right = checked.findings.iter().filter(|f| f.severity == Severity::Ok);
+    let families: BTreeSet<(usize, &str)> =
+        right.clone().filter_map(|f| Some((codes::chapter(&f.code), codes::family(&f.code)?))).collect();
+    if right.clone().any(|f| codes::family(&f.code).is_none()) {
+        return count(fine as u64);
+    }
+    families.into_iter().map(|(_, family)| family).collect::<Vec<_>>().join(", ")
+}
+
 /// Errors and unknowns are all shown; of the milder ones, as many as a screen holds.
 fn limit(options: &Options, shown: &[&Finding]) -> usize {
     let grave = shown.iter().filter(|f| matches!(f.severity, Severity::Error | Severity::Unknown)).count();
@@ -151,7 +162,10 @@ fn limit(options: &Options, shown: &[&Finding]) -> usize {
 
 fn text_entry(finding: &Finding, options: &Options) -> String {
     let mark = options.paint(paint(finding.severity), &pad(word(finding.severity), 7));
-    let line = format!("{}: {} ({})", finding.subject, finding.message, finding.code);
+    // A message that begins with what it is about needs no heading.
+    let named = finding.message.strip_prefix(&finding.subject).is_some_and(|rest| rest.starts_with([' ', ':']));
+    let heading = if named { String::new() } else { format!("{}: ", finding.subject) };
+    let line = format!("{heading}{} ({})", finding.message, finding.code);
     let body = options.wrap(10, &line);
     let mut out = format!("  {mark} {}", body.trim_start());
     let parts = [("expected", &finding.expected), ("found", &finding.actual), ("fix", &finding.fix)];

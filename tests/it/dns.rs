@@ -9,6 +9,7 @@ mod dnssec;
 mod moved;
 mod peers;
 mod real;
+mod realistic;
 mod relay;
 mod scripted;
 mod secure;

@@ -231,7 +231,7 @@ async fn names(
     for (domain, wish) in spec.domains.iter().filter(|(_, d)| d.state == Presence::Present) {
         if !wish.dns.verify.is_empty() {
             let (findings, basis) = names.check_thoroughly(&wish.platform, domain, &wish.dns.verify).await;
-            checked.push(Checked::new(format!("DNS of {}", domain.unicode()), findings).with_basis(basis));
+            checked.push(Checked::new(format!("DNS of {}", domain.both()), findings).with_basis(basis));
         }
     }
     Ok(checked)

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::Scene;
 use crate::{
     diag::{Finding, Severity},
-    dns::check::{Complete as _, behind_alias, finding, judge_key},
-    model::{DnsTopic, Need, RecordType},
+    dns::check::{Complete as _, behind_alias, finding, judge_key, tags},
+    model::{DnsTopic, Need, RecordType, Verdict},
 };
 
 /// How far aliases are followed.
@@ -90,14 +90,20 @@ async fn wildcard(scene: &Scene<'_>) -> Vec<Finding> {
     let name = format!("{}.{KEYS}.{}", scene.canary, scene.domain());
     let mut found = Vec::new();
     for rtype in [RecordType::Cname, RecordType::Txt] {
-        if let crate::model::Verdict::Found { values, .. } = scene.ask(&name, rtype).await {
+        if let Verdict::Found { values, .. } = scene.ask(&name, rtype).await {
             found.extend(values);
         }
     }
-    if found.is_empty() {
+    // That no key counts is what a domain says that sends nothing.
+    let revoked = |text: &String| tags(text).is_some_and(|t| t.get("p").is_some_and(String::is_empty));
+    if found.iter().all(revoked) {
         return Vec::new();
     }
-    let subject = format!("*.{KEYS}.{}", scene.domain());
+    // One that answers for all names is told with those names.
+    let everywhere = format!("{}.{}", scene.canary, scene.domain());
+    let general = matches!(scene.ask(&everywhere, RecordType::Txt).await, Verdict::Found { .. })
+        || matches!(scene.ask(&everywhere, RecordType::Cname).await, Verdict::Found { .. });
+    let subject = if general { format!("*.{}", scene.domain()) } else { format!("*.{KEYS}.{}", scene.domain()) };
     let message = "every selector seems to exist: a key that is missing is not noticed";
     vec![
         finding("dkim-wildcard", Severity::Warning, subject, message)

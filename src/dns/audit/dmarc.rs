@@ -113,6 +113,10 @@ async fn bimi(scene: &Scene<'_>, strict: bool) -> Option<Finding> {
         return (records.len() > 1).then(|| say("bimi-syntax", Severity::Warning, several).fix("keep one of them"));
     };
     let tags = tags(record).unwrap_or_default();
+    // An empty place says that the domain has no picture, which needs no policy.
+    if tags.get("l").is_some_and(String::is_empty) && tags.get("a").is_none_or(String::is_empty) {
+        return Some(say("bimi-ok", Severity::Ok, "the domain says that it has no picture"));
+    }
     let web = |tag: &str| tags.get(tag).is_none_or(|v| v.is_empty() || v.to_ascii_lowercase().starts_with("https://"));
     Some(if !tags.contains_key("l") || !web("l") || !web("a") {
         let message = "the BIMI record does not name its picture by `l=https://...`";

@@ -26,6 +26,7 @@ use std::{
 
 use tokio::time::{Instant, timeout_at};
 
+pub(super) use self::joined::platform_passes;
 pub use self::{
     joined::join,
     mta_sts::{look_at_policy, policy_page},

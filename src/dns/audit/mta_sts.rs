@@ -98,7 +98,9 @@ async fn policy(scene: &Scene<'_>) -> Vec<Finding> {
         Err(WebError::Wrong(why)) => return vec![broken("the policy cannot be fetched".to_owned()).actual(why)],
         Err(WebError::Unreachable(why)) => {
             let message = "the policy could not be fetched from here";
-            return vec![finding("mta-sts-unreachable", Severity::Unknown, &url, message).actual(why)];
+            let fix =
+                "try it again from a network that reaches it; senders that cannot fetch it go by the one they know";
+            return vec![finding("mta-sts-unreachable", Severity::Unknown, &url, message).actual(why).fix(fix)];
         }
     };
     match read(&page) {

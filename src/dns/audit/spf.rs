@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Networks of a platform that are tried out.
-const SAMPLES: usize = 24;
+const SAMPLES: usize = 64;
 /// What fits an answer without TCP, and what is wise (RFC 7208 3.4).
 const WISE: usize = 450;
 const PLAIN: usize = 512;
@@ -124,6 +124,8 @@ struct Tried {
     denied: BTreeMap<&'static str, IpAddr>,
     /// How many addresses pass.
     passed: usize,
+    /// Of how many networks addresses were tried out.
+    networks: usize,
     /// Whether every one of its networks is known.
     complete: bool,
 }
@@ -132,8 +134,9 @@ struct Tried {
 async fn tried(scene: &Scene<'_>, world: &Overlay<'_>, wanted: &str) -> Option<Tried> {
     let domain = scene.domain().as_str();
     let senders = reach(scene, domain, &parse(wanted).ok()?).await;
-    let mut out = Tried { denied: BTreeMap::new(), passed: 0, complete: senders.unknown.is_empty() };
-    for ip in senders.networks.iter().take(SAMPLES).map(|n| n.sample()) {
+    let networks = senders.networks.len().min(SAMPLES);
+    let mut out = Tried { denied: BTreeMap::new(), passed: 0, networks, complete: senders.unknown.is_empty() };
+    for ip in senders.networks.iter().take(SAMPLES).flat_map(|n| n.samples()) {
         let request = Request {
             ip,
             domain: domain.to_owned(),
@@ -159,8 +162,7 @@ async fn source(scene: &Scene<'_>, world: &Overlay<'_>, wanted: &str) -> Option<
     let (domain, text) = (scene.domain(), world.text);
     let (result, ip) = tried(scene, world, wanted).await?.denied.into_iter().next()?;
     let message = format!("{ip}, a sender of the platform that is being left, does not pass: receivers get `{result}`");
-    let publish =
-        format!("until nothing is sent from there any more, publish\n{domain}. TXT \"{}\"", merge_spf(text, wanted));
+    let publish = let_in(domain.as_str(), text, wanted, ip, "until nothing is sent from there any more, publish");
     let out = finding("spf-source-denied", Severity::Warning, format!("{domain} SPF"), message);
     Some(out.actual(text).expected(wanted).fix(publish))
 }
@@ -168,20 +170,31 @@ async fn source(scene: &Scene<'_>, world: &Overlay<'_>, wanted: &str) -> Option<
 /// Whether the platform's own senders pass, by evaluating the record for addresses of theirs.
 async fn platform(scene: &Scene<'_>, world: &Overlay<'_>, wanted: &str) -> Vec<Finding> {
     let (domain, text) = (scene.domain().as_str(), world.text);
-    let Some(Tried { denied, passed, complete }) = tried(scene, world, wanted).await else { return Vec::new() };
+    let Some(Tried { denied, passed, networks, complete }) = tried(scene, world, wanted).await else {
+        return Vec::new();
+    };
     let subject = format!("{domain} SPF");
     let mut out = Vec::new();
     for (result, ip) in &denied {
         let message = format!("the platform's sender {ip} does not pass: receivers get `{result}`");
-        let publish = format!("publish\n{domain}. TXT \"{}\"", merge_spf(text, wanted));
+        let publish = let_in(domain, text, wanted, *ip, "publish");
         let denied = finding("spf-platform-denied", Severity::Error, &subject, message).actual(text);
         out.push(denied.expected(wanted).fix(publish));
     }
     if denied.is_empty() && passed > 0 && complete {
-        let message = format!("the platform may send: addresses of {passed} of its networks were tried out and pass");
+        let message = format!("the platform may send: addresses of {networks} of its networks were tried out and pass");
         out.push(finding("spf-platform-passes", Severity::Ok, &subject, message));
     }
     out
+}
+
+/// What lets a sender in: the record with its term, or, where that stands in it already, to find out what is in its way.
+fn let_in(domain: &str, text: &str, wanted: &str, ip: IpAddr, publish: &str) -> String {
+    let merged = merge_spf(text, wanted);
+    if merged == text {
+        return format!("its term is there: see what comes before it\nrehome dns spf {domain} --ip {ip}");
+    }
+    format!("{publish}\n{domain}. TXT \"{merged}\"")
 }
 
 /// Whether the record that would be published stays inside the limits, and still lets in whom it let in before.

@@ -69,9 +69,19 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// Values for people.
-pub(super) fn shown(values: &[String]) -> String {
-    if values.is_empty() { "no record".to_owned() } else { values.join(", ") }
+/// Values for people, those with a number in front (a preference, a priority) in the order of their numbers.
+pub(in crate::dns) fn shown(values: &[String]) -> String {
+    if values.is_empty() {
+        return "no record".to_owned();
+    }
+    let mut sorted: Vec<&str> = values.iter().map(String::as_str).collect();
+    sorted.sort_by_key(|value| rank(value));
+    sorted.join(", ")
+}
+
+/// The number that a value begins with; values without one keep their place.
+pub(in crate::dns) fn rank(value: &str) -> u16 {
+    value.split_once(' ').and_then(|(number, _)| number.parse().ok()).unwrap_or(0)
 }
 
 /// What happened to a question that was not answered, as the end of a sentence.

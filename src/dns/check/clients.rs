@@ -107,9 +107,9 @@ fn doubled(domain: &str, record: &ExpectedRecord, values: &[String]) -> Option<F
 
 fn unjudged(topic: &str, name: &str, values: &[String]) -> Finding {
     let message = if values.is_empty() {
-        format!("{name} does not exist, and the platform asks for none")
+        format!("{name} does not exist, and nothing is known that asks for it")
     } else {
-        format!("{name} exists, and the platform does not say what it should be")
+        format!("{name} exists, and nothing is known to compare it with")
     };
     finding(&format!("{topic}-not-expected"), Severity::Info, name, message).actual(shown(values))
 }

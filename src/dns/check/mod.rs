@@ -17,6 +17,7 @@ mod tree;
 
 use std::collections::BTreeSet;
 
+pub(super) use answers::rank;
 pub use answers::why;
 pub(super) use dkim::{behind_alias, tags};
 pub(super) use dmarc::{inherited as inherited_policy, is_record as is_dmarc};
@@ -55,6 +56,9 @@ pub fn check(
         return vec![finding("dns-no-server", Severity::Unknown, domain, "the DNS of the domain was not looked at")];
     }
     let mut out = servers::check(&scene);
+    // What silent servers hold is told once for each of them, and not with every question.
+    let talking = servers::talking(view);
+    let scene = Scene { view: &talking, ..scene };
     for topic in topics {
         out.extend(match topic {
             DnsTopic::Mx => mx::check(&scene),

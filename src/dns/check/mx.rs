@@ -48,7 +48,7 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
             format!("publish\n{}", lines.collect::<Vec<_>>().join("\n"))
         }
     };
-    let list = || wanted.iter().map(|r| r.value.replace('*', "...")).collect::<Vec<_>>().join(", ");
+    let list = || shown(&wanted.iter().map(|r| r.value.replace('*', "...")).collect::<Vec<_>>());
     let draft = |code, severity, message: String| {
         let out = finding(code, severity, &subject, message).actual(shown(values));
         if wanted.is_empty() { out } else { out.expected(list()) }
@@ -56,8 +56,13 @@ fn judge(name: &str, wanted: &[&ExpectedRecord], values: &[String]) -> Vec<Findi
     let actual: Vec<Exchanger<'_>> = values.iter().filter_map(|v| parse(v)).collect();
     if actual.is_empty() {
         let severity = if wanted.is_empty() { Severity::Warning } else { Severity::Error };
-        let out = draft("mx-missing", severity, format!("{name} has no MX record: no mail reaches it"));
-        return vec![if wanted.is_empty() { out } else { out.fix(to_publish()) }];
+        // Without any MX record senders try the address of the domain itself (RFC 5321 5.1).
+        let message = format!("{name} has no MX record: mail goes to the address of {name} itself, or nowhere");
+        let out = draft("mx-missing", severity, message);
+        return vec![out.fix(match wanted {
+            [] => "publish its mail servers, or `0 .` when it is to take no mail (RFC 7505)".to_owned(),
+            _ => to_publish(),
+        })];
     }
     if actual.iter().any(|mx| mx.host == ".") {
         let message = if actual.len() == 1 {
@@ -112,33 +117,80 @@ fn compared(
         );
         return out;
     };
-    for foreign in actual.iter().filter(|mx| !is_ours(mx)) {
-        let (host, preference) = (foreign.host, foreign.preference);
-        let remove = format!("remove MX {preference} {host}");
-        out.push(if preference <= first {
-            let message = format!("{host} is not the platform's and is preferred: mail for {name} goes there first");
-            draft("mx-foreign-first", Severity::Error, message).fix(remove)
-        } else {
-            let message = format!("{host} is not the platform's: mail for {name} goes there when the platform is busy");
-            draft("mx-foreign-behind", Severity::Warning, message).fix(format!("{remove}, unless it is meant"))
-        });
-    }
-    for (mx, need) in &expected {
-        if *need != Need::Optional && !actual.iter().any(|a| a.host == mx.host) {
-            let message = format!("MX {} {} is missing", mx.preference, mx.host);
-            let record = wanted.iter().find(|r| parse(&r.value).is_some_and(|w| w.host == mx.host));
-            let missing = draft("mx-incomplete", severity(*need), message);
-            out.push(match record {
-                Some(record) => missing.fix(publish(record)),
-                None => missing,
-            });
-        }
-    }
+    out.extend(strangers(draft, name, actual.iter().filter(|mx| !is_ours(mx)).collect(), first));
+    out.extend(absent(draft, wanted, &expected, actual));
     if disordered(&expected, &ours) {
         let message = format!("the platform's mail servers are not tried in its order for {name}");
         out.push(draft("mx-order", Severity::Warning, message).fix(to_publish));
     }
     out
+}
+
+/// Servers that are not the platform's: those that get mail first, and those that get it when the platform is busy.
+fn strangers(
+    draft: &impl Fn(&'static str, Severity, String) -> Finding,
+    name: &str,
+    strangers: Vec<&Exchanger<'_>>,
+    first: u16,
+) -> Vec<Finding> {
+    let (mut before, mut behind): (Vec<_>, Vec<_>) = strangers.into_iter().partition(|mx| mx.preference <= first);
+    for all in [&mut before, &mut behind] {
+        all.sort_by_key(|mx| mx.preference);
+    }
+    let told = |all: &[&Exchanger<'_>]| {
+        let hosts: BTreeSet<&str> = all.iter().map(|mx| mx.host).collect();
+        let records: Vec<String> = all.iter().map(|mx| format!("MX {} {}", mx.preference, mx.host)).collect();
+        let one = hosts.len() == 1;
+        let is = if one { "is" } else { "are" };
+        let names: Vec<String> = hosts.into_iter().map(str::to_owned).collect();
+        (format!("{} {is} not the platform's", listed(&names)), is, format!("remove {}", listed(&records)))
+    };
+    let mut out = Vec::new();
+    if !before.is_empty() {
+        let (who, is, remove) = told(&before);
+        let message = format!("{who} and {is} preferred: mail for {name} goes there first");
+        out.push(draft("mx-foreign-first", Severity::Error, message).fix(remove));
+    }
+    if !behind.is_empty() {
+        let (who, _, remove) = told(&behind);
+        let message = format!("{who}: mail for {name} goes there when the platform is busy");
+        out.push(draft("mx-foreign-behind", Severity::Warning, message).fix(format!("{remove}, unless it is meant")));
+    }
+    out
+}
+
+/// Servers of the platform that no record names: those that it needs and those that it recommends.
+fn absent(
+    draft: &impl Fn(&'static str, Severity, String) -> Finding,
+    wanted: &[&ExpectedRecord],
+    expected: &[(Exchanger<'_>, Need)],
+    actual: &[Exchanger<'_>],
+) -> Vec<Finding> {
+    let missing = |need: Need| -> Vec<&Exchanger<'_>> {
+        let named = |host: &str| actual.iter().any(|a| a.host == host);
+        expected.iter().filter(|(mx, of)| *of == need && !named(mx.host)).map(|(mx, _)| mx).collect()
+    };
+    let mut out = Vec::new();
+    for need in [Need::Required, Need::Recommended] {
+        let gone = missing(need);
+        if gone.is_empty() {
+            continue;
+        }
+        let records: Vec<String> = gone.iter().map(|mx| format!("{} {}", mx.preference, mx.host)).collect();
+        let message = format!("MX {} {} missing", listed(&records), if gone.len() == 1 { "is" } else { "are" });
+        let lines = wanted.iter().filter(|r| parse(&r.value).is_some_and(|w| gone.iter().any(|mx| mx.host == w.host)));
+        let fix = format!("publish\n{}", lines.map(|r| zone_line(r)).collect::<Vec<_>>().join("\n"));
+        out.push(draft("mx-incomplete", severity(need), message).fix(fix));
+    }
+    out
+}
+
+/// `a, b and c`
+fn listed(items: &[String]) -> String {
+    match items {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        all => all.join(", "),
+    }
 }
 
 /// Whether two servers come in another order than expected. Equal order with other numbers is the same to a sender.

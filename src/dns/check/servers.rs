@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Complete as _, Scene, finding};
+use super::{Complete as _, Scene, answers::why, finding};
 use crate::{
     diag::{Finding, Severity},
-    model::{Oddity, Question, ServerView, Verdict},
+    model::{DnsView, Oddity, Question, ServerView, Verdict},
 };
 
 pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut out = lame(scene);
+    out.extend(silent(scene));
     out.extend(lost(scene));
     out.extend(serials(scene));
     out.extend(ttls(scene));
@@ -17,8 +18,41 @@ pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     out
 }
 
+/// Whether a server has answered anything.
+fn tells(server: &ServerView) -> bool {
+    server.answers.values().any(Verdict::is_known)
+}
+
+/// The view without the servers that answered nothing, as long as another one did.
+pub(super) fn talking(view: &DnsView) -> DnsView {
+    let mut out = view.clone();
+    if out.servers.values().any(tells) {
+        out.servers.retain(|_, server| tells(server));
+    }
+    out
+}
+
+/// Servers that answered nothing while others did: the domain works, and nobody knows what they hold.
+fn silent(scene: &Scene<'_>) -> Vec<Finding> {
+    let servers = &scene.view.servers;
+    if !servers.values().any(tells) {
+        return Vec::new();
+    }
+    let lame = |s: &ServerView| s.answers.values().all(|v| *v == Verdict::Lame);
+    let told = servers.iter().filter(|(_, s)| !tells(s) && !lame(s)).map(|(name, server)| {
+        let message = format!("{name} is a name server of {} and answered nothing", scene.domain);
+        let whys: BTreeSet<String> = server.answers.values().map(why).collect();
+        finding("server-silent", Severity::Unknown, name, message)
+            .actual(whys.into_iter().collect::<Vec<_>>().join("; "))
+            .fix("let it be reached by UDP and TCP, port 53, and serve the zone, or remove it from the NS records")
+    });
+    told.collect()
+}
+
 fn lame(scene: &Scene<'_>) -> Vec<Finding> {
-    let answering = |s: &ServerView| s.serial.is_some() || s.answers.values().any(Verdict::is_known);
+    let others = scene.view.servers.values().any(tells);
+    let refers = |s: &ServerView| s.answers.values().any(|v| *v == Verdict::Lame);
+    let answering = |s: &ServerView| s.serial.is_some() || tells(s) || (others && refers(s));
     let lame = scene.view.servers.iter().filter(|(_, s)| !s.authoritative && answering(s));
     let told = lame.map(|(name, _)| {
         let message = format!("{name} is a name server of {} and answers without authority for it", scene.domain);

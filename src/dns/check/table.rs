@@ -350,7 +350,7 @@ fn one_silent_server_does_not_hide_what_the_other_says() {
     };
     let talking = server(DnsTopic::Mx, &exchange(), &[]);
     let findings = check(&domain(), &BTreeSet::from([DnsTopic::Mx]), &exchange(), &view([talking, silent]));
-    assert_eq!(codes(&findings), "unknown dns-unknown, error mx-missing");
+    assert_eq!(codes(&findings), "unknown server-silent, error mx-missing");
 }
 
 #[test]

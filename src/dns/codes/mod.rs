@@ -60,6 +60,36 @@ pub fn stops_mail(word: &str) -> bool {
     route::MAIL.iter().any(|c| c.code == word) || others.contains(&word) || policy.contains(&word)
 }
 
+/// The place of a code's chapter: what is broken further down rests on what is broken before it.
+#[must_use]
+pub fn chapter(word: &str) -> usize {
+    CHAPTERS.iter().position(|(_, codes)| codes.iter().any(|c| c.code == word)).unwrap_or(CHAPTERS.len())
+}
+
+/// What a code is about, in a word; none for codes that are not of DNS.
+#[must_use]
+pub fn family(word: &str) -> Option<&'static str> {
+    code(word)?;
+    let families = [
+        ("mx-", "MX"),
+        ("ptr-", "PTR"),
+        ("spf-", "SPF"),
+        ("dkim-", "DKIM"),
+        ("dmarc-", "DMARC"),
+        ("bimi-", "BIMI"),
+        ("mta-sts-", "MTA-STS"),
+        ("tls-rpt-", "TLS-RPT"),
+        ("tlsa-", "TLSA"),
+        ("autodiscover-", "Autodiscover"),
+        ("autoconfig-", "Autoconfig"),
+        ("srv-", "services (SRV)"),
+        ("ownership-", "ownership"),
+        ("caa-", "CAA"),
+        ("dnssec-", "DNSSEC"),
+    ];
+    families.iter().find(|(prefix, _)| word.starts_with(prefix)).map(|(_, name)| *name).or(Some("servers"))
+}
+
 /// Every code, in the order of the table.
 #[must_use]
 pub fn words() -> Vec<&'static str> {

@@ -53,6 +53,14 @@ pub(super) const SERVERS: &[Code] = &[
         "Remove it from the NS records, or let it serve the zone",
     ),
     entry(
+        "server-silent",
+        Unknown,
+        "RFC 2182 4",
+        "A name server of the domain answers nothing, and others do",
+        "Whoever asks it waits, and what it holds is not known",
+        "Let it be reached by UDP and TCP, port 53, and serve the zone, or remove it from the NS records",
+    ),
+    entry(
         "server-no-address",
         Warning,
         "RFC 1034 4.2.1",

@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
 
-use crate::model::{DnsTopic, DnsView, Domain, ExpectedRecord, Need, Question, RecordType};
+use super::check::judge_key;
+use crate::{
+    diag::Severity,
+    model::{DnsTopic, DnsView, Domain, ExpectedRecord, Need, Question, RecordType},
+};
 
 const FILES: [&str; 8] = [
     include_str!("ovh.yaml"),
@@ -33,9 +37,21 @@ pub struct Platform {
     /// The sets of mail servers that are right, each `preference host`, the usual one first.
     mx: Vec<Vec<String>>,
     records: Vec<ExpectedRecord>,
+    /// Parts of the world with records of their own.
+    #[serde(default)]
+    regions: Vec<Region>,
     /// Where the parts that are open are shown, by topic.
     #[serde(default)]
     open: BTreeMap<DnsTopic, String>,
+}
+
+/// A part of the world in which a platform has other records: those of the same topics stand in for the usual ones.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Region {
+    /// The mail servers by which a domain is known to be there.
+    mx: String,
+    records: Vec<ExpectedRecord>,
 }
 
 /// The platform behind a word, such as `google` or `ovh-exchange`.
@@ -88,10 +104,14 @@ impl Platform {
     #[must_use]
     pub fn expected(&self, domain: &Domain, view: &DnsView) -> Vec<ExpectedRecord> {
         let there = values(view, domain.as_str(), RecordType::Mx);
-        let fits = |set: &&Vec<String>| set.iter().filter(|want| there.iter().any(|v| same_host(want, v))).count();
+        let fits = |set: &&Vec<String>| {
+            let found = set.iter().filter(|want| there.iter().any(|v| same_host(want, v))).count();
+            // A set that is there as a whole is right, although a longer one has as much in common.
+            (found, found == set.len())
+        };
         // The first of the best: later ones win ties with `max_by_key`.
         let set = self.mx.iter().rev().max_by_key(fits);
-        let mut out = Vec::new();
+        let mut out = self.besides(domain, &there, set);
         for (index, want) in set.into_iter().flatten().enumerate() {
             let need = if index == 0 { Need::Required } else { Need::Recommended };
             let found: Vec<&String> = there.iter().filter(|v| same_host(want, v)).collect();
@@ -111,12 +131,11 @@ impl Platform {
                 need,
             }));
         }
-        for record in &self.records {
+        for record in self.records_of(set) {
             let mut record = at(record, domain);
             if record.value.contains('*') {
                 // Keys are written in many ways, and which tags are there is judged later.
-                let is_key = record.topic == DnsTopic::Dkim && record.rtype == RecordType::Txt;
-                let fits = |v: &String| if is_key { v.contains("p=") } else { matches(&record.value, v) };
+                let fits = |v: &String| if is_key(&record) { usable(&record, v) } else { matches(&record.value, v) };
                 match values(view, &record.name, record.rtype).into_iter().find(fits) {
                     Some(found) => record.value = found,
                     None if record.need == Need::Optional => continue,
@@ -127,6 +146,41 @@ impl Platform {
         }
         out
     }
+
+    /// The records that go with a set of mail servers.
+    fn records_of<'p>(&'p self, set: Option<&Vec<String>>) -> Vec<&'p ExpectedRecord> {
+        let inside =
+            |region: &&Region| set.into_iter().flatten().any(|want| same_host(&format!("0 {}", region.mx), want));
+        let region = self.regions.iter().find(inside);
+        let own = region.map(|r| r.records.as_slice()).unwrap_or_default();
+        let usual = self.records.iter().filter(|r| own.iter().all(|o| o.topic != r.topic));
+        usual.chain(own).collect()
+    }
+
+    /// Servers of the platform that are there and belong to another of its sets: they deliver, and are no strangers.
+    fn besides(&self, domain: &Domain, there: &[String], set: Option<&Vec<String>>) -> Vec<ExpectedRecord> {
+        let in_set = |value: &str| set.is_some_and(|set| set.iter().any(|want| same_host(want, value)));
+        let other = |value: &str| self.mx.iter().flatten().any(|want| same_host(want, value));
+        let found = there.iter().filter(|value| !in_set(value) && other(value));
+        found
+            .map(|value| ExpectedRecord {
+                topic: DnsTopic::Mx,
+                name: domain.to_string(),
+                rtype: RecordType::Mx,
+                value: value.clone(),
+                need: Need::Optional,
+            })
+            .collect()
+    }
+}
+
+fn is_key(record: &ExpectedRecord) -> bool {
+    record.topic == DnsTopic::Dkim && record.rtype == RecordType::Txt
+}
+
+/// Whether what is there can be taken for what is wanted: a key has to be one that receivers can use.
+pub(super) fn usable(record: &ExpectedRecord, value: &str) -> bool {
+    !is_key(record) || judge_key(value).iter().all(|wrong| wrong.severity < Severity::Error)
 }
 
 fn at(record: &ExpectedRecord, domain: &Domain) -> ExpectedRecord {
@@ -218,6 +272,52 @@ mod tests {
         assert_eq!(mx(&[]), ["1 smtp.google.com"]);
         assert_eq!(mx(&["10 old.example"]), ["1 smtp.google.com"]);
         assert_eq!(mx(&["1 aspmx.l.google.com", "5 alt1.aspmx.l.google.com"]).len(), 5);
+    }
+
+    #[test]
+    fn a_set_that_is_there_as_a_whole_is_right_and_one_beside_it_no_stranger() {
+        let expected = |kind: &str, rows: &[&str]| {
+            let view = view(&[("example.org", RecordType::Mx, rows)]);
+            platform(kind).unwrap().expected(&domain(), &view)
+        };
+        let mx = |kind, rows: &[&str]| {
+            let all = expected(kind, rows).into_iter().filter(|r| r.topic == DnsTopic::Mx);
+            all.map(|r| format!("{:?} {}", r.need, r.value)).collect::<Vec<_>>()
+        };
+        let four = ["1 mx0.mail.ovh.net", "5 mx1.mail.ovh.net", "50 mx2.mail.ovh.net", "100 mx3.mail.ovh.net"];
+        assert_eq!(mx("ovh-mxplan", &four).len(), 4, "what the control panel writes is whole");
+        assert_eq!(mx("ovh-mxplan", &[]).len(), 5);
+        assert_eq!(mx("ovh-mxplan", &four[..1]).len(), 5);
+        let old = ["1 mx1.mail.ovh.net", "5 mx2.mail.ovh.net", "100 mx3.mail.ovh.net"];
+        assert_eq!(mx("ovh-mxplan", &old).len(), 3, "what it wrote before still takes mail");
+        let legacy = ["1 aspmx.l.google.com", "5 alt1.aspmx.l.google.com", "20 smtp.google.com"];
+        assert!(mx("google", &legacy).contains(&"Optional 20 smtp.google.com".to_owned()));
+        let spf = |rows: &[&str]| {
+            let all = expected("ovh-exchange", rows).into_iter().filter(|r| r.topic == DnsTopic::Spf);
+            all.map(|r| r.value).collect::<Vec<_>>()
+        };
+        assert_eq!(spf(&four), ["v=spf1 include:mx.ovh.com ~all"]);
+        assert_eq!(spf(&["1 mx0.mail.ovh.ca", "5 mx1.mail.ovh.ca"]), ["v=spf1 include:mx.ovh.ca ~all"]);
+    }
+
+    #[test]
+    fn a_key_that_nobody_can_use_is_not_taken_for_the_platforms() {
+        let rows: &[&str] = &["v=DKIM1; k=rsa; p=AAAA"];
+        let found = view(&[("google._domainkey.example.org", RecordType::Txt, rows)]);
+        let expected = platform("google").unwrap().expected(&domain(), &found);
+        assert!(expected.iter().any(|r| r.topic == DnsTopic::Dkim && r.value.contains('*')), "{expected:?}");
+    }
+
+    #[test]
+    fn whoever_is_asked_for_the_same_says_the_same() {
+        let mut told: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
+        for platform in platforms() {
+            let open = platform.mx.iter().flatten().filter(|value| value.contains('*'));
+            for (value, place) in open.filter_map(|v| Some((v.as_str(), platform.open.get(&DnsTopic::Mx)?.as_str()))) {
+                let (other, first) = *told.entry(value).or_insert((&platform.title, place));
+                assert_eq!(place, first, "{} and {other}: nobody knows which of the two is meant", platform.title);
+            }
+        }
     }
 
     #[test]

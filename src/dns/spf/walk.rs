@@ -205,19 +205,22 @@ impl Network {
             }
     }
 
-    /// An address that a sender of this network can have: the first behind the address of the network itself.
+    /// Addresses that senders of this network can have: the first behind that of the network itself, and one near its
+    /// end, so that a part of the network is not taken for the whole. One for a network of one or two.
     #[must_use]
-    pub fn sample(self) -> IpAddr {
+    pub fn samples(self) -> Vec<IpAddr> {
         match self.address {
             IpAddr::V4(v4) if self.bits < 31 => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
-                IpAddr::V4(Ipv4Addr::from((u32::from(v4) & mask) | 1))
+                let base = u32::from(v4) & mask;
+                [base | 1, base | (!mask & !1)].map(|a| IpAddr::V4(Ipv4Addr::from(a))).to_vec()
             }
             IpAddr::V6(v6) if self.bits < 127 => {
                 let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
-                IpAddr::V6(Ipv6Addr::from((u128::from(v6) & mask) | 1))
+                let base = u128::from(v6) & mask;
+                [base | 1, base | (!mask & !1)].map(|a| IpAddr::V6(Ipv6Addr::from(a))).to_vec()
             }
-            single => single,
+            single => vec![single],
         }
     }
 }

@@ -398,6 +398,8 @@ fn by_hand(records: &[&ExpectedRecord], after: Option<&RecordSet>) -> String {
     };
     let line = |value: &String| match first.rtype {
         RecordType::Txt => format!("{}. TXT \"{value}\"", first.name),
+        // The root has no other dot.
+        rtype if value.ends_with('.') => format!("{}. {rtype} {value}", first.name),
         rtype => format!("{}. {rtype} {value}.", first.name),
     };
     let ttl = after.map(|s| format!(" (TTL {})", s.ttl)).unwrap_or_default();

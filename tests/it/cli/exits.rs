@@ -112,22 +112,21 @@ fn exit_8_when_dns_is_not_what_the_new_platform_wants() {
     assert_snapshot!(verify, @r"
     $ rehome verify rehome.yaml --what dns
     DNS of blue.example
-      error   _autodiscover._tcp.blue.example: _autodiscover._tcp.blue.example leads elsewhere than to
-              the platform (autodiscover-wrong)
+      error   _autodiscover._tcp.blue.example leads elsewhere than to the platform (autodiscover-wrong)
                 expected SRV 0 0 443 pro1.mail.ovh.net
                 found    0 0 443 ex5.mail.ovh.net
                 fix      publish
                          _autodiscover._tcp.blue.example. SRV 0 0 443 pro1.mail.ovh.net.
                 seen     SRV with TTL 300 at 127.0.0.1:[PORT]
                 rule     RFC 2782
-      ok 3 as expected
+      ok MX, SPF, DMARC as expected
       -- 1 note (use -v)
       records (+ publish, - not the platform's, = as wanted, ? unknown)
         - _autodiscover._tcp.blue.example SRV 0 0 443 ex5.mail.ovh.net
         + _autodiscover._tcp.blue.example SRV 0 0 443 pro1.mail.ovh.net
       =  5 records as the platform wants
 
-    Total: 1 error, 1 info, 3 ok.
+    Total: 1 error, 1 info, 4 ok.
     --- exit 8
     ");
     world.autodiscover("pro1.mail.ovh.net");

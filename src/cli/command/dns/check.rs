@@ -78,8 +78,8 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Fail
         findings.extend(validator.findings(&dns::questions(&domain, &expected, &topics)).await);
     }
     let exit = exit_of_findings(&findings);
-    let basis = Basis { rows: dns::diff(&expected, &view), view, asked };
-    let checked = [Checked::new(format!("DNS of {}", domain.unicode()), findings).with_basis(basis)];
+    let basis = Basis { rows: dns::diff(&expected, &view, &findings), view, asked };
+    let checked = [Checked::new(format!("DNS of {}", domain.both()), findings).with_basis(basis)];
     let text = match context.global.format {
         Format::Json => {
             let mut told = report::findings_json(&checked);
