@@ -51,7 +51,7 @@ fn findings_are_sorted_worst_first_and_what_is_unknown_is_not_missing() {
                 fix      set MX to `1 mx0.mail.ovh.net`
       warning mydomain.ovh MX: the record is not the one that Email Pro expects
               (dmarc-none)
-      ok 1 as expected
+      ok SPF as expected
 
     mydomain.ovh at ns2.example (192.0.2.2)
       unknown mydomain.ovh MX: the record is not the one that Email Pro expects
