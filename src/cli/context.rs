@@ -40,6 +40,7 @@ pub(super) struct Ports {
 }
 
 /// The surroundings of a command.
+#[derive(Clone)]
 pub(super) struct Context {
     /// The flags of every command.
     pub(super) global: Global,
@@ -51,7 +52,7 @@ pub(super) struct Context {
     pub(super) width: usize,
     /// Whether a flag of the command lets mail cross a network without TLS.
     pub(super) insecure: bool,
-    /// Where connections to mailboxes stay between a look and a copy, for a command that renames nothing.
+    /// Where connections to mailboxes stay between a look and a copy, and from copy to copy, as long as nothing is renamed.
     pub(super) parking: Option<Parking>,
 }
 

@@ -124,7 +124,7 @@ pub(super) fn connector(
         )
     })?;
     let mut connector = observe::connector(&endpoint, &mailbox.access, &mailbox.address, secret, context.allow_plain());
-    connector.parking = context.parking.clone().unwrap_or_default();
+    connector.parking = context.parking.clone();
     connector.limits = spec.platforms.get(platform).map(|p| p.limits).unwrap_or_default();
     if matches!(connector.login.credential, Credential::Token(_)) {
         // A copy may take longer than a token lives: each login reads it anew.

@@ -6,10 +6,38 @@
 
 use std::{future::Future, pin::pin, time::Duration};
 
-use super::store::{Look, StoreError, StoreErrorKind};
+use tokio::sync::Notify;
+
+use super::{
+    link::Link,
+    store::{Look, StoreError, StoreErrorKind},
+};
 
 /// How long a connection may be silent: load balancers and routers that forget connections give them 5 minutes or more.
 pub(super) const SILENCE: Duration = Duration::from_secs(4 * 60);
+
+/// Two things that are done side by side, each over a connection of its own. The connection of the one that is through
+/// first is kept alive until the other one is through too: a server may put a single command off for longer than another
+/// one keeps a silent connection.
+#[derive(Default)]
+pub(super) struct SideBySide {
+    source: Notify,
+    target: Notify,
+}
+
+impl SideBySide {
+    /// What was asked of the source is there.
+    pub(super) async fn source_is_through(&self, source: &mut Link<'_>) {
+        self.source.notify_one();
+        source.meanwhile(self.target.notified()).await;
+    }
+
+    /// What was asked of the target is there.
+    pub(super) async fn target_is_through(&self, target: &mut Link<'_>) {
+        self.target.notify_one();
+        target.meanwhile(self.source.notified()).await;
+    }
+}
 
 /// Waits for something else and keeps a connection alive meanwhile. The error says that the connection is lost; what was
 /// waited for came all the same.

@@ -19,7 +19,7 @@ use super::{
     weak::Weak,
 };
 use crate::{
-    journal::ledger::{FolderRow, Intent, Ledger, MessageRow, Settled, Step, WindowId},
+    journal::ledger::{FolderRow, Intent, Ledger, MessageRow, MessageState, Settled, Step, WindowId},
     model::Digest,
 };
 
@@ -209,6 +209,8 @@ impl<'p, 'c> Sending<'p, 'c> {
         }
         let (outcomes, octets) = sorting::outcomes(validity, intents, &window.parcels);
         outcomes.iter().for_each(|row| self.sent.count(row));
+        let new = outcomes.iter().filter(|row| row.state == MessageState::Acked).count() as u64;
+        self.shared.tally().new += new;
         self.shared.progress(&self.sent.row.path, outcomes.len() as u64, octets);
         self.sent.over.push(Settled { window: Some(window.window), outcomes });
     }

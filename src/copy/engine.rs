@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CopyError, Resources,
+    alive::SideBySide,
     delivery::Sent,
     estranged::status_of,
     filter,
@@ -76,7 +77,20 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
     let lease = context.ledger(move |l| l.begin(&account, &id)).await?;
     let lane = |extra| Lane::new(&context, (&job.source, &job.target), extra);
     let mut first = lane(false);
-    let (listing, there) = tokio::join!(first.source.list(), first.target.list());
+    let both = SideBySide::default();
+    let (source, target) = (&mut first.source, &mut first.target);
+    let (listing, there) = tokio::join!(
+        async {
+            let listing = source.list().await;
+            both.source_is_through(source).await;
+            listing
+        },
+        async {
+            let there = target.list().await;
+            both.target_is_through(target).await;
+            there
+        }
+    );
     let (listing, mut there) = (listing?, there?);
     let (listing, views) = views::set_aside(listing, job.filter);
     let far = listing.distance.max(there.distance) > FAR;
@@ -100,12 +114,13 @@ pub(super) async fn run(job: Job<'_>) -> Result<CopyReport, CopyError> {
         once: None,
         left_alone: Mutex::default(),
     };
-    pass.load(&job.source_id.0, &mut first.target, &mut there).await?;
+    first.source.meanwhile(pass.load(&job.source_id.0, &mut first.target, &mut there)).await?;
     pass.settle_doubts(&mut first, &listing, &there).await?;
-    pass.choose_labels(&mut first.source, &listing).await?;
+    first.target.meanwhile(pass.choose_labels(&mut first.source, &listing)).await?;
     let prepared = pass.folders(&mut first, || lane(true), (patience, lanes), (&listing, &there)).await?;
     pass.views(&views)?;
     pass.subscribe(&mut first.target, (&listing, &there), &prepared, false).await?;
+    first.keep();
     pass.finish()
 }
 
@@ -408,9 +423,19 @@ impl<'c> Pass<'_, 'c> {
             }
         }
         let known = known(&row);
+        let both = SideBySide::default();
+        let (source, target) = (&mut lane.source, &mut lane.target);
         let (met, opened) = tokio::join!(
-            self.meet_target(&mut lane.target, &mut row, &pair.target, there),
-            surveyed(&mut lane.source, task, known)
+            async {
+                let met = self.meet_target(target, &mut row, &pair.target, there).await;
+                both.target_is_through(target).await;
+                met
+            },
+            async {
+                let opened = surveyed(source, task, known).await;
+                both.source_is_through(source).await;
+                opened
+            }
         );
         let unsaved = met?;
         opened?;

@@ -32,7 +32,7 @@ type Names = Arc<Mutex<BTreeMap<String, WireName>>>;
 
 /// One mailbox of an IMAP server.
 pub(super) struct ImapStore {
-    connector: Connector,
+    connector: Arc<Connector>,
     door: Door,
     names: Names,
     /// Whether what an earlier look listed will do for the first listing.
@@ -48,7 +48,7 @@ impl ImapStore {
 
     /// A mailbox whose connections are counted, and whose first listing may be that of a look that was taken just now.
     pub(super) fn behind(door: Door, connector: Connector) -> Self {
-        Self { connector, door, names: Names::default(), earlier: true }
+        Self { connector: Arc::new(connector), door, names: Names::default(), earlier: true }
     }
 
     async fn looking(&self, permit: Permit) -> Result<Box<dyn Look>, StoreError> {
@@ -56,12 +56,17 @@ impl ImapStore {
         if !self.earlier {
             client.take_earlier();
         }
-        Ok(Box::new(Session { client, names: Arc::clone(&self.names), link: self.link(), permit }))
+        Ok(Box::new(self.session(client, permit)))
     }
 
     async fn changing(&self, permit: Permit) -> Result<Box<dyn Change>, StoreError> {
         let client = self.connector.connect_writer().await.inspect_err(|e| self.notice(e))?;
-        Ok(Box::new(Session { client, names: Arc::clone(&self.names), link: self.link(), permit }))
+        Ok(Box::new(self.session(client, permit)))
+    }
+
+    fn session<C>(&self, client: C, permit: Permit) -> Session<C> {
+        let (home, names) = (Arc::clone(&self.connector), Arc::clone(&self.names));
+        Session { client, home, names, link: self.link(), permit }
     }
 
     /// What is measured of the link; a server on this machine needs no measuring.
@@ -126,6 +131,8 @@ fn wire(names: &Names, folder: &str) -> WireName {
 /// One connection: a [`Reader`], which cannot change anything, or a [`Writer`].
 struct Session<C> {
     client: C,
+    /// What made it.
+    home: Arc<Connector>,
     names: Names,
     link: Option<Compression>,
     /// Counts the connection.
@@ -137,6 +144,11 @@ struct Session<C> {
 trait Client: Send + Sync {
     /// The half that reads.
     fn reader(&mut self) -> &mut Reader;
+
+    /// The same connection, for looking.
+    fn into_reader(self) -> Reader
+    where
+        Self: Sized;
 
     /// Opens a folder for what the client is for.
     async fn open(&mut self, name: &WireName) -> Result<imap::Selected, ImapError>;
@@ -153,6 +165,10 @@ type Surveyed = (imap::Selected, Option<imap::Survey>);
 #[async_trait]
 impl Client for Reader {
     fn reader(&mut self) -> &mut Reader {
+        self
+    }
+
+    fn into_reader(self) -> Reader {
         self
     }
 
@@ -173,6 +189,10 @@ impl Client for Reader {
 impl Client for Writer {
     fn reader(&mut self) -> &mut Reader {
         self
+    }
+
+    fn into_reader(self) -> Reader {
+        Self::into_reader(self)
     }
 
     async fn open(&mut self, name: &WireName) -> Result<imap::Selected, ImapError> {
@@ -255,6 +275,11 @@ impl<C: Client> Look for Session<C> {
 
     fn is_surplus(&self) -> bool {
         self.permit.is_surplus()
+    }
+
+    fn keep(self: Box<Self>) {
+        let Self { client, home, .. } = *self;
+        home.keep(client.into_reader());
     }
 }
 

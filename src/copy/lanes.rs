@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     CopyError, CopyErrorClass, Side,
+    alive::SideBySide,
     engine::{Pass, known, lock},
     folders::Prepared,
     link::{Context, Link},
@@ -54,6 +55,12 @@ impl<'c> Lane<'c> {
     /// Whether its connections should be given to others.
     pub(super) fn gives_way(&self) -> bool {
         self.extra && (self.source.is_surplus() || self.target.is_surplus())
+    }
+
+    /// Ends its work; its connections may serve the next copy of the mailbox.
+    pub(super) fn keep(self) {
+        self.source.keep();
+        self.target.keep();
     }
 
     /// Makes the connections of an extra lane, if the servers have room for them.
@@ -124,8 +131,7 @@ impl<'c> Pass<'_, 'c> {
         (patience, lanes): (Duration, usize),
         (listing, there): (&Listing, &Listing),
     ) -> Result<Prepared, CopyError> {
-        // The first lane needs no place, but takes one.
-        let _place = if patience.is_zero() { None } else { self.shared.resources.try_lane() };
+        let _place = (!patience.is_zero()).then(|| self.shared.resources.first_lane());
         let tasks = self.tasks(&mut first.source, listing).await?;
         let lanes = lanes.min(tasks.len());
         let work: SetOnce<Work<'_>> = SetOnce::new();
@@ -201,16 +207,27 @@ impl<'c> Pass<'_, 'c> {
         work: &SetOnce<Work<'l>>,
     ) -> Result<(), CopyError> {
         let ahead = tasks.first().filter(|task| self.goes_ahead(&task.folder.path));
-        let (prepared, ahead) = tokio::join!(self.prepare(&mut lane.target, listings.0, listings.1), async {
-            // The source is not kept waiting while the target makes folders.
-            match ahead {
-                Some(task) => {
-                    let row = self.rows.get(&task.folder.path).filter(|row| self.is_known(&row.path));
-                    surveyed(&mut lane.source, task, row.map(known).unwrap_or_default()).await.map(drop)
-                }
-                None => Ok(()),
+        // The source is not kept waiting while the target makes folders.
+        let both = SideBySide::default();
+        let (source, target) = (&mut lane.source, &mut lane.target);
+        let (prepared, ahead) = tokio::join!(
+            async {
+                let prepared = self.prepare(target, listings.0, listings.1).await;
+                both.target_is_through(target).await;
+                prepared
+            },
+            async {
+                let read = match ahead {
+                    Some(task) => {
+                        let row = self.rows.get(&task.folder.path).filter(|row| self.is_known(&row.path));
+                        surveyed(source, task, row.map(known).unwrap_or_default()).await.map(drop)
+                    }
+                    None => Ok(()),
+                };
+                both.source_is_through(source).await;
+                read
             }
-        });
+        );
         let prepared = prepared?;
         ahead?;
         let (ahead, other) = tasks.into_iter().partition(|task| {

@@ -68,9 +68,7 @@ impl Context<'_> {
         &self,
         call: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, CopyError> {
-        let ledger = self.ledger.clone();
-        let out = tokio::task::spawn_blocking(move || call(&ledger)).await;
-        match out {
+        match self.ledger.off_thread(call).await {
             Ok(result) => {
                 result.map_err(|source| CopyError::Ledger { account: self.account.clone(), source: Box::new(source) })
             }
@@ -97,7 +95,7 @@ impl Context<'_> {
     }
 
     /// Obeys a server that asks for patience.
-    pub(super) async fn throttled(&self, host: &str, hint: Option<Duration>, text: &str) -> Result<(), CopyError> {
+    async fn throttled(&self, host: &str, hint: Option<Duration>, text: &str) -> Result<(), CopyError> {
         let later = |from| CopyError::Later {
             account: self.account.clone(),
             text: format!("{host} asks to be left alone until about {}: {text}", minute(from)),
@@ -211,7 +209,7 @@ impl<'a> Link<'a> {
     /// Decides whether a failed attempt is made again, and waits before it is.
     pub(super) async fn again(&mut self, tries: &mut Tries, error: StoreError) -> Result<(), CopyError> {
         if let StoreErrorKind::Refused(Why::Throttled(hint)) = error.kind {
-            return self.context.throttled(&self.place(), hint, &error.to_string()).await;
+            return self.throttled(hint, &error.to_string()).await;
         }
         let retry = matches!(error.kind, StoreErrorKind::Lost | StoreErrorKind::Refused(Why::Later));
         tries.n += 1;
@@ -229,6 +227,15 @@ impl<'a> Link<'a> {
     pub(super) fn disconnect(&mut self) {
         self.connection = None;
         self.listed = None;
+    }
+
+    /// Ends the work over the connection, which the next copy of the mailbox may go on with.
+    pub(super) fn keep(self) {
+        match self.connection {
+            Some(Connection::Look(look)) => look.keep(),
+            Some(Connection::Change(change)) => change.keep(),
+            None => {}
+        }
     }
 
     /// Makes the connection if there is none, once.
@@ -508,6 +515,12 @@ impl<'a> Link<'a> {
             }
         }
         Ok(out)
+    }
+
+    /// Obeys a server that asks for patience, and keeps the connection for when it is over.
+    pub(super) async fn throttled(&mut self, hint: Option<Duration>, text: &str) -> Result<(), CopyError> {
+        let (context, place) = (self.context, self.place());
+        self.meanwhile(context.throttled(&place, hint, text)).await
     }
 
     /// Waits for something that is not this connection's, and keeps the connection alive meanwhile.

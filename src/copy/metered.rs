@@ -189,7 +189,7 @@ impl Meter {
         call: impl FnOnce(&Ledger, (&str, &str)) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.0);
-        let out = tokio::task::spawn_blocking(move || call(&inner.ledger, (&inner.place, &inner.login))).await;
+        let out = self.0.ledger.off_thread(move |ledger| call(ledger, (&inner.place, &inner.login))).await;
         let fatal = |source| StoreError { kind: StoreErrorKind::Fatal, source };
         match out {
             Ok(result) => result.map_err(|e| fatal(Box::new(e))),
@@ -342,6 +342,10 @@ impl<C: Look + ?Sized> Look for Connection<C> {
 
     fn is_surplus(&self) -> bool {
         self.inner.is_surplus()
+    }
+
+    fn keep(self: Box<Self>) {
+        self.inner.keep();
     }
 }
 

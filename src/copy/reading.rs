@@ -37,7 +37,7 @@ pub(super) async fn read_window(link: &mut Link<'_>, folder: &str, metas: &[Meta
         match error.kind {
             StoreErrorKind::Refused(Why::Throttled(hint)) => {
                 stack.push(rest);
-                link.context.throttled(&link.place(), hint, &error.to_string()).await?;
+                link.throttled(hint, &error.to_string()).await?;
             }
             StoreErrorKind::Lost | StoreErrorKind::Refused(_) if rest.len() > 1 && !progress => {
                 let (low, high) = rest.split_at(rest.len() / 2);

@@ -1,7 +1,14 @@
 //! What all copies of a process share: how much mail may be in memory at the same time, and how many lanes keep the
 //! processors busy.
 
-use std::{num::NonZero, sync::Arc, thread};
+use std::{
+    num::NonZero,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -18,7 +25,8 @@ pub struct Resources {
     memory: Arc<Semaphore>,
     units: u32,
     /// Lanes between servers that are near: what such a lane waits for is a processor.
-    lanes: Arc<Semaphore>,
+    lanes: Arc<AtomicUsize>,
+    processors: usize,
 }
 
 impl Default for Resources {
@@ -34,6 +42,16 @@ pub(super) struct Held {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
+/// The place of a lane between servers that are near, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct LanePlace(Arc<AtomicUsize>);
+
+impl Drop for LanePlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Resources {
     /// A budget of so many octets of mail in memory.
     #[must_use]
@@ -43,14 +61,23 @@ impl Resources {
         Self {
             memory: Arc::new(Semaphore::new(units as usize)),
             units,
-            lanes: Arc::new(Semaphore::new(processors.max(2))),
+            lanes: Arc::default(),
+            processors: processors.max(2),
         }
     }
 
-    /// The place of one lane between servers that are near, if there is one: more lanes than processors only cost
-    /// connections, whether they are those of one mailbox or of several.
-    pub(super) fn try_lane(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.lanes).try_acquire_owned().ok()
+    /// The place of the lane that a mailbox cannot do without. There is one always, and it counts.
+    pub(super) fn first_lane(&self) -> LanePlace {
+        self.lanes.fetch_add(1, Ordering::Relaxed);
+        LanePlace(Arc::clone(&self.lanes))
+    }
+
+    /// The place of one more lane, if there is one: more lanes than processors only cost connections, whether they are
+    /// those of one mailbox or of several.
+    pub(super) fn try_lane(&self) -> Option<LanePlace> {
+        let more = |taken: usize| (taken < self.processors).then_some(taken + 1);
+        self.lanes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(LanePlace(Arc::clone(&self.lanes)))
     }
 
     /// Waits until messages of these sizes fit. What is larger than the whole budget gets the whole budget.
@@ -77,6 +104,19 @@ mod tests {
         drop((first, more));
         let _all = resources.hold([UNIT; 500].into_iter()).await;
         assert_eq!(resources.memory.available_permits(), 0);
+    }
+
+    #[test]
+    fn mailboxes_that_are_copied_side_by_side_leave_no_place_for_more_lanes_than_processors() {
+        let resources = Resources::default();
+        let mailboxes: Vec<LanePlace> = (0..resources.processors + 2).map(|_| resources.first_lane()).collect();
+        assert!(resources.try_lane().is_none());
+        let left: Vec<LanePlace> = mailboxes.into_iter().skip(3).collect();
+        assert_eq!(left.len(), resources.processors - 1);
+        let further = resources.try_lane();
+        assert!(further.is_some() && resources.try_lane().is_none());
+        drop(further);
+        assert!(resources.try_lane().is_some(), "a place is given back");
     }
 
     #[tokio::test]

@@ -7,8 +7,8 @@ use super::{
     store::{Meta, Opened},
 };
 
-/// How many messages a part should have.
-const PART: u32 = 10_000;
+/// How many messages a part should have. What is listed of each, and known of it, takes more than a kibibyte together.
+const PART: u32 = 4_000;
 
 /// The parts of a folder, from the lowest UID to the highest.
 pub(super) struct Parts {

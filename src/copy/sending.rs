@@ -169,7 +169,7 @@ async fn send_group(
     match batch {
         Some(Refusal { why: Why::Throttled(hint), text }) => {
             queue.push_front(group);
-            target.context.throttled(&target.place(), hint, &text).await
+            target.throttled(hint, &text).await
         }
         Some(Refusal { why: Why::Later, .. }) if group.tries < STRIKES => {
             let tries = group.tries + 1;
@@ -251,7 +251,7 @@ async fn refuse_all(
         out = match refusal.why {
             Why::Throttled(hint) => {
                 queue.push_front(group(tries));
-                target.context.throttled(&target.place(), hint, &refusal.text).await
+                target.throttled(hint, &refusal.text).await
             }
             _ => {
                 queue.push_front(group(tries + 1));

@@ -85,6 +85,9 @@ pub(super) trait Look: Send + Sync {
 
     /// Whether an extra connection should be closed when it has finished what it is at: others need its place.
     fn is_surplus(&self) -> bool;
+
+    /// Ends the work over this connection. The next copy of the mailbox may go on with it.
+    fn keep(self: Box<Self>);
 }
 
 /// A connection that changes a target. What it opens, it opens for changes.

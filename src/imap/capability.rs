@@ -41,6 +41,12 @@ impl Capabilities {
         self.0.contains("MOVE") || self.rev2()
     }
 
+    /// A folder can be left without expunging anything in it (RFC 3691).
+    #[must_use]
+    pub fn unselect(&self) -> bool {
+        self.0.contains("UNSELECT") || self.rev2()
+    }
+
     /// Rights on folders can be asked for and given (RFC 4314).
     #[must_use]
     pub fn acl(&self) -> bool {

@@ -13,6 +13,7 @@ use super::{
     compress::Compression,
     conn::{Command, Conn, Stream, refusal},
     error::{ImapError, ImapErrorKind, TlsProblem},
+    hint::Hint,
     login::{self, Login},
     parking::Parking,
     quirks::{Quirk, Quirks},
@@ -63,8 +64,8 @@ pub struct Connector {
     pub limits: MailLimits,
     /// What was measured of the way to the server.
     pub compression: Compression,
-    /// Connections that may be used instead of a new one.
-    pub parking: Parking,
+    /// Where connections are that may be used instead of a new one, and where they go when their work is done.
+    pub parking: Option<Parking>,
 }
 
 impl Connector {
@@ -80,7 +81,7 @@ impl Connector {
             quirks: Quirks::default(),
             limits: MailLimits::default(),
             compression: Compression::default(),
-            parking: Parking::default(),
+            parking: None,
         }
     }
 
@@ -96,11 +97,24 @@ impl Connector {
     /// # Errors
     /// `Unreachable`, `Tls`, `Auth`, and whatever else a server can do; see [`ImapErrorKind`].
     pub async fn connect(&self) -> Result<Reader, ImapError> {
-        if let Some(reader) = self.parking.take(self) {
+        if let Some(reader) = self.parking.as_ref().and_then(|parking| parking.take(self)) {
             return Ok(reader);
         }
-        let conn = self.open().await?;
+        let conn = match self.open().await {
+            // What waits for work takes the place of what has some.
+            Err(error) if is_crowded(&error) && self.parking.as_ref().is_some_and(|parking| parking.give_way(self)) => {
+                self.open().await?
+            }
+            opened => opened?,
+        };
         Ok(Reader::new(conn, self.quirks.clone()))
+    }
+
+    /// Keeps a connection that this connector made, for whoever wants one next. Where there is no place for it, it ends.
+    pub fn keep(&self, reader: Reader) {
+        if let Some(parking) = &self.parking {
+            let _ended = parking.park(self, reader, None);
+        }
     }
 
     /// Connects and logs in, for reading and writing.
@@ -220,6 +234,11 @@ impl Connector {
         }
         self.protect(conn.into_stream()).await
     }
+}
+
+/// Whether the server has too many connections, of this login or of everybody.
+fn is_crowded(error: &ImapError) -> bool {
+    matches!(Hint::of_error(error), Some(Hint::TooManyOfLogin | Hint::TooManyOfHost))
 }
 
 /// Reads the greeting. A server that already knows us is refused: it cannot know whose mailbox we want.

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, fmt, time::Duration};
 use super::{
     capability::Capabilities,
     code::Code,
-    conn::{Command, Conn, Done},
+    conn::{Aside, Command, Conn, Done},
     error::{ImapError, ImapErrorKind},
     list::Listed,
     name::WireName,
@@ -157,6 +157,19 @@ impl Reader {
         let selected = seen.finish().map_err(|text| self.conn.error(verb, ImapErrorKind::Protocol(text)))?;
         self.selected = Some(selected.clone());
         Ok(selected)
+    }
+
+    /// Whether [`Reader::leave`] can do what it says. CLOSE would expunge in a folder that was opened for changes.
+    pub(super) fn can_leave(&self) -> bool {
+        self.selected.is_none() || self.conn.capabilities.unselect()
+    }
+
+    /// Leaves the folder that is open, together with the next command.
+    pub(super) fn leave(&mut self) {
+        if self.selected.take().is_some() {
+            let command = Command::new(&self.conn, "UNSELECT", "");
+            self.conn.queue_aside(command, Aside::Nothing);
+        }
     }
 
     /// Does nothing, which keeps the connection alive and lets the server speak.

@@ -78,6 +78,12 @@ impl Writer {
         Self { reader, flight: Flight::default() }
     }
 
+    /// The same connection, for looking.
+    #[must_use]
+    pub fn into_reader(self) -> Reader {
+        self.reader
+    }
+
     /// Opens a folder for changing.
     ///
     /// # Errors

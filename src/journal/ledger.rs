@@ -99,6 +99,8 @@ struct FaultState {
 pub struct Ledger {
     db: Db,
     fault: Arc<Mutex<FaultState>>,
+    /// Whose turn it is of those that call from async code.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 fn db(doing: &'static str) -> impl Fn(rusqlite::Error) -> LedgerError {
@@ -114,7 +116,26 @@ impl Ledger {
     /// The ledger in a database whose tables exist ([`SCHEMA`]).
     #[must_use]
     pub fn new(db: Db) -> Self {
-        Self { db, fault: Arc::default() }
+        Self { db, fault: Arc::default(), turn: Arc::default() }
+    }
+
+    /// Makes a call where it may block, one at a time: there is one database, and each thread that waits for it keeps
+    /// memory of its own for good. A call that was begun comes to its end, also when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// When the call panicked, or the program is about to end.
+    pub async fn off_thread<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, tokio::task::JoinError> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let ledger = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let out = call(&ledger);
+            drop(turn);
+            out
+        })
+        .await
     }
 
     /// A ledger that is gone when it is dropped, for tests and rehearsals.

@@ -95,9 +95,12 @@ async fn into(connector: &Connector, parking: Option<&Parking>) -> Result<Mailbo
     if view.used_octets.is_none() {
         view.used_octets = sum_of_sizes(&view);
     }
-    match parking {
-        Some(parking) => parking.park(connector, reader, listed),
-        None => reader.logout().await,
+    let left = match parking {
+        Some(parking) => parking.park(connector, reader, Some(listed)),
+        None => Some(reader),
+    };
+    if let Some(reader) = left {
+        reader.logout().await;
     }
     Ok(view)
 }

@@ -177,7 +177,8 @@ impl Look<'_> {
         let reference = secrets::of_mailbox(&access, &door.address);
         match (self.secrets)(&reference) {
             Ok(secret) => {
-                let connector = mailbox::connector(&endpoint, &access, &door.address, secret, self.allow_plain);
+                let mut connector = mailbox::connector(&endpoint, &access, &door.address, secret, self.allow_plain);
+                connector.limits = self.spec.platforms.get(&door.platform).map(|p| p.limits).unwrap_or_default();
                 mailbox::Attempt::open(key, connector)
             }
             Err(reason) => {

@@ -15,6 +15,7 @@ mod large;
 mod line;
 mod names;
 mod network;
+mod parking;
 mod profiles;
 mod proxy;
 mod quirks;

@@ -21,8 +21,9 @@ use crate::{
         runner::{self, Ended, Job, Latest, Unfinished},
     },
     diag::Exit,
+    imap::Parking,
     journal::{Journal, Standing},
-    model::{ActionId, Inventory, PlatformId},
+    model::{ActionId, Inventory, PlatformId, Work},
     plan::{self, Plan},
     provider::{Provider, Reader},
     spec::Spec,
@@ -70,8 +71,11 @@ async fn fresh(
 ) -> Result<Exit, Failure> {
     let spec = context.load(path)?;
     let platforms = context.providers(&spec)?;
+    // Nobody holds connections while a person thinks.
+    let context = &if auto_approve { keeping(context) } else { context.clone() };
     let inventory = context.observe(&spec, &readers(&platforms), look).await?;
     let plan = make(path, &spec, &inventory, &state(context, path)?);
+    keep_only_for_copies(context, &plan);
     if context.global.format == Format::Human {
         print(context, &plan, None, MARKDOWN_LIMIT)?;
     }
@@ -85,6 +89,20 @@ async fn fresh(
     }
     let job = Job::new(context, (&spec, &plan), &inventory, &platforms, context.workspace(path), args);
     finish(context, &plan, job.run().await?)
+}
+
+/// The same surroundings, where connections to mailboxes stay from one piece of work to the next.
+fn keeping(context: &Context) -> Context {
+    Context { parking: Some(Parking::default()), ..context.clone() }
+}
+
+/// A session stays with its mailbox, whatever that is called later. So connections are kept only for a plan that changes
+/// nothing but mail.
+fn keep_only_for_copies(context: &Context, plan: &Plan) {
+    let copies = |work: &Work| matches!(work, Work::Copy(_) | Work::VerifyMail(_) | Work::VerifyDns { .. });
+    if let Some(parking) = context.parking.as_ref().filter(|_| !plan.body.actions.iter().all(|a| copies(&a.work))) {
+        parking.close();
+    }
 }
 
 /// Ends an apply whose plan has no actions. Whoever reads JSON gets the plan, which says why.
@@ -117,6 +135,8 @@ async fn saved(
         .help(format!("plan again: rehome plan {} --out {}", path.display(), file.display())));
     }
     let platforms = context.providers(&spec)?;
+    let context = &keeping(context);
+    keep_only_for_copies(context, &plan);
     let inventory = context.observe(&spec, &readers(&platforms), look).await?;
     let workspace = context.workspace(&path);
     let done = done_of(&workspace, &plan)?;

@@ -51,6 +51,36 @@ async fn a_copy_without_pauses_sends_no_noop() {
     assert_eq!((source.with(|w| w.noops), target.with(|w| w.noops)), (0, 0));
 }
 
+/// A pause that a server asks for is longer than either side keeps a silent connection.
+async fn put_off(command: &'static str, at_target: bool) {
+    let (source, target) = (filled(30), World::new(7));
+    let asks = if at_target { &target } else { &source };
+    asks.with(|w| w.puts_off.insert(command, 9 * MINUTE));
+    for side in [&source, &target] {
+        side.with(|w| w.idles = Some(5 * MINUTE));
+    }
+    let way = Arc::new(Way::new(Arc::new(source.clone()), Arc::new(target.clone()), MailLimits::default()));
+    let begun = tokio::time::Instant::now();
+    let report = way.pass().await.unwrap();
+    assert!(report.total.balances() && report.failed.is_empty(), "{report:?}");
+    assert!(begun.elapsed() >= 9 * MINUTE, "the pause was kept");
+    assert_eq!(source.mail(), target.mail());
+    for side in [&source, &target] {
+        assert!(side.with(|w| w.noops) >= 2, "{command} put off, at the target: {at_target}: no sign of life");
+        assert!(side.with(|w| w.connections) <= 2, "one for each lane, and none again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_a_server_asks_for_costs_no_connection_on_either_side() {
+    for command in ["LIST", "FETCH"] {
+        put_off(command, false).await;
+    }
+    for command in ["LIST", "APPEND"] {
+        put_off(command, true).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_lost_while_it_waits_costs_nothing_of_what_was_waited_for() {
     let world = World::new(1);

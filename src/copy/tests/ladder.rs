@@ -1,7 +1,9 @@
 //! What a target is found to be unable to do, by what it does, and how much that costs.
 
+use std::time::Duration;
+
 use super::{
-    Ledger, World, assert_same, pass, source,
+    DATE, Ledger, World, assert_same, letter, pass, source,
     world::{Batch, Inner},
 };
 use crate::imap::Quirk;
@@ -17,6 +19,21 @@ async fn copied(f: impl FnOnce(&mut Inner)) -> (World, Vec<Quirk>, u64) {
     }
     let (learned, appends) = target.with(|w| (w.learned.iter().copied().collect(), w.appends));
     (target, learned, appends)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_takes_long_for_each_message_gets_more_connections() {
+    let (source, target, ledger) = (source(), World::new(500), Ledger::in_memory().unwrap());
+    for folder in ["A", "B", "C"] {
+        source.make(folder);
+        for n in 0..9 {
+            source.put(folder, &[], DATE, &letter(n));
+        }
+    }
+    target.with(|w| (w.batch, w.slow) = (Batch::Single, Duration::from_millis(200)));
+    pass(&source, &target, &ledger).await.unwrap();
+    assert_same(&source, &target);
+    assert!(target.with(|w| w.connections) > 1);
 }
 
 /// Windows of three messages: three in the inbox, one in the other folder.

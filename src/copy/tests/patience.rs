@@ -162,6 +162,10 @@ impl<C: Look + ?Sized> Look for Connection<C> {
     fn is_surplus(&self) -> bool {
         self.0.is_surplus()
     }
+
+    fn keep(self: Box<Self>) {
+        self.0.keep();
+    }
 }
 
 #[async_trait]

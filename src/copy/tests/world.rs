@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     copy::store::{
         Answer, Appended, Change, Fetch, Fetched, FlagGroup, FlagsOf, FolderVerb, Listed, Listing, Look, Meta, Opened,
-        Outgoing, Store, StoreError, StoreErrorKind, Told, Why,
+        Outgoing, Refusal, Store, StoreError, StoreErrorKind, Told, Why,
     },
     imap::{Body, InternalDate, Known, Quirk},
     model::{FolderPath, FolderStatus},
@@ -111,6 +111,8 @@ pub(super) struct Inner {
     pub(super) idles: Option<Duration>,
     /// How long an append takes.
     pub(super) slow: Duration,
+    /// Commands that are put off once, and for how long.
+    pub(super) puts_off: BTreeMap<&'static str, Duration>,
     /// Connections that were made.
     pub(super) connections: u64,
     /// Commands that did nothing.
@@ -151,6 +153,7 @@ impl World {
             changes: 0,
             idles: None,
             slow: Duration::ZERO,
+            puts_off: BTreeMap::new(),
             connections: 0,
             noops: 0,
             reads: 0,
@@ -299,12 +302,19 @@ impl Connection {
         self.last = Instant::now();
         if self.broken { Err(lost()) } else { Ok(()) }
     }
+
+    /// Fails when the command is put off.
+    fn now(&self, command: &str) -> Result<(), StoreError> {
+        let later = self.world.with(|w| w.puts_off.remove(command));
+        later.map_or(Ok(()), |pause| Err(refused(Why::Throttled(Some(pause)))))
+    }
 }
 
 #[async_trait]
 impl Look for Connection {
     async fn list(&mut self) -> Result<Listing, StoreError> {
         self.alive()?;
+        self.now("LIST")?;
         let folder = |(name, folder): (&String, &Folder)| Listed {
             name: name.clone(),
             path: FolderPath(name.split('/').map(str::to_owned).collect()),
@@ -391,6 +401,9 @@ impl Look for Connection {
     async fn bodies(&mut self, uids: &[u32]) -> Fetch {
         let mut out = Fetch::default();
         let open = self.open.clone().unwrap();
+        if let Err(error) = self.now("FETCH") {
+            return Fetch { error: Some(error), ..out };
+        }
         for uid in uids {
             if let Err(error) = self.alive() {
                 return Fetch { error: Some(error), ..out };
@@ -430,6 +443,8 @@ impl Look for Connection {
     fn is_surplus(&self) -> bool {
         false
     }
+
+    fn keep(self: Box<Self>) {}
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
@@ -484,6 +499,10 @@ impl Change for Connection {
             tokio::time::sleep(slow).await;
         }
         self.last = Instant::now();
+        if let Some(pause) = self.world.with(|w| w.puts_off.remove("APPEND")) {
+            let refusal = Refusal { why: Why::Throttled(Some(pause)), text: "not now".to_owned() };
+            return Answer { results: vec![Appended::BatchRefused(refusal); messages.len()], error: None };
+        }
         let stored: Vec<Message> = messages.iter().map(read).collect();
         let (answer, broken) = self.world.with(|w| w.append(folder, stored, each));
         self.broken = broken;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     FolderId, Intent, Lease, LedgerError, MessageRow, Settled, WindowId, db,
@@ -16,11 +17,15 @@ pub(super) fn open(tx: &Transaction<'_>, lease: Lease, intent: &Intent) -> Resul
         .prepare_cached("SELECT state FROM ledger_message WHERE folder = ?1 AND validity = ?2 AND uid = ?3")
         .map_err(db(doing))?;
     let doubtful = doubtful(tx, intent.folder, intent.source_validity)?;
+    let none = none_known(tx, intent)?;
     for message in &intent.messages {
-        let state: Option<String> = find
-            .query_row(params![intent.folder.0, intent.source_validity, message.uid], |row| row.get(0))
-            .optional()
-            .map_err(db(doing))?;
+        let state: Option<String> = if none {
+            None
+        } else {
+            find.query_row(params![intent.folder.0, intent.source_validity, message.uid], |row| row.get(0))
+                .optional()
+                .map_err(db(doing))?
+        };
         let sent = state.filter(|s| matches!(s.as_str(), "acked" | "adopted" | "intent"));
         let sent = sent.or_else(|| doubtful.contains(&message.uid).then(|| "intent".to_owned()));
         if let Some(state) = sent {
@@ -45,6 +50,19 @@ pub(super) fn open(tx: &Transaction<'_>, lease: Lease, intent: &Intent) -> Resul
     Ok(WindowId(tx.last_insert_rowid()))
 }
 
+/// Whether nothing is known of any message from the first UID of an intent to the last: one question instead of many.
+fn none_known(tx: &Transaction<'_>, intent: &Intent) -> Result<bool, LedgerError> {
+    let uids = || intent.messages.iter().map(|message| message.uid);
+    let (Some(first), Some(last)) = (uids().min(), uids().max()) else { return Ok(true) };
+    tx.prepare_cached(
+        "SELECT NOT EXISTS (SELECT 1 FROM ledger_message WHERE folder = ?1 AND validity = ?2 AND uid BETWEEN ?3 AND ?4)",
+    )
+    .and_then(|mut statement| {
+        statement.query_row(params![intent.folder.0, intent.source_validity, first, last], |row| row.get(0))
+    })
+    .map_err(db("put down what is about to be sent"))
+}
+
 /// Puts outcomes down, and closes their window when none is missing.
 pub(super) fn settle(tx: &Transaction<'_>, folder: (FolderId, u32), settled: &Settled) -> Result<(), LedgerError> {
     let doing = "put down what became of messages";
@@ -52,8 +70,11 @@ pub(super) fn settle(tx: &Transaction<'_>, folder: (FolderId, u32), settled: &Se
         None => None,
         Some(window) => {
             let over: BTreeSet<u32> = settled.outcomes.iter().map(|row| row.uid).collect();
-            let mut left = intents(tx, window)?;
-            left.retain(|row| !over.contains(&row.uid));
+            let mut left = Vec::new();
+            if uids(tx, window)?.iter().any(|uid| !over.contains(uid)) {
+                left = intents(tx, window)?;
+                left.retain(|row| !over.contains(&row.uid));
+            }
             Some((window, left))
         }
     };
@@ -71,13 +92,9 @@ pub(super) fn settle(tx: &Transaction<'_>, folder: (FolderId, u32), settled: &Se
 
 /// The messages of a window that have no outcome yet, by UID.
 pub(super) fn intents(connection: &Connection, window: WindowId) -> Result<Vec<MessageRow>, LedgerError> {
-    let doing = db("read an open window");
-    let text: Option<String> = connection
-        .prepare_cached("SELECT intents FROM ledger_window WHERE id = ?1")
-        .and_then(|mut statement| statement.query_row(params![window.0], |row| row.get(0)))
-        .map_err(&doing)?;
-    if let Some(text) = text {
-        let mut rows = read(text)?;
+    let doing = db(READING);
+    if let Some(text) = text(connection, window)? {
+        let mut rows: Vec<MessageRow> = read(text)?;
         rows.sort_unstable_by_key(|row| row.uid);
         return Ok(rows);
     }
@@ -87,6 +104,31 @@ pub(super) fn intents(connection: &Connection, window: WindowId) -> Result<Vec<M
     let rows = statement.query_map(params![window.0], |row| Ok(message(row)));
     let rows: Vec<Result<MessageRow, LedgerError>> = rows.and_then(Iterator::collect).map_err(&doing)?;
     rows.into_iter().collect()
+}
+
+/// What an open window is read for.
+const READING: &str = "read an open window";
+
+fn text(connection: &Connection, window: WindowId) -> Result<Option<String>, LedgerError> {
+    connection
+        .prepare_cached("SELECT intents FROM ledger_window WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row(params![window.0], |row| row.get(0)))
+        .map_err(db(READING))
+}
+
+/// What has to be known of a message to tell whether it has an outcome. The rest of it is passed over, which takes a
+/// fraction of the time.
+#[derive(Deserialize)]
+struct Numbered {
+    uid: u32,
+}
+
+/// The UIDs of the messages of a window that have no outcome yet.
+fn uids(connection: &Connection, window: WindowId) -> Result<Vec<u32>, LedgerError> {
+    match text(connection, window)? {
+        Some(text) => Ok(read::<Numbered>(text)?.into_iter().map(|message| message.uid).collect()),
+        None => Ok(intents(connection, window)?.into_iter().map(|row| row.uid).collect()),
+    }
 }
 
 /// Puts the messages of open windows back among those to be copied, and closes the windows. Returns how many those are.
@@ -118,7 +160,7 @@ fn open_of(tx: &Transaction<'_>, folder: FolderId) -> Result<Vec<(WindowId, u32)
 fn doubtful(tx: &Transaction<'_>, folder: FolderId, validity: u32) -> Result<BTreeSet<u32>, LedgerError> {
     let mut out = BTreeSet::new();
     for (window, _) in open_of(tx, folder)?.into_iter().filter(|(_, v)| *v == validity) {
-        out.extend(intents(tx, window)?.into_iter().map(|row| row.uid));
+        out.extend(uids(tx, window)?);
     }
     Ok(out)
 }
@@ -128,7 +170,7 @@ fn written(rows: &[MessageRow]) -> String {
     serde_json::to_string(rows).unwrap_or_default()
 }
 
-fn read(text: String) -> Result<Vec<MessageRow>, LedgerError> {
+fn read<T: DeserializeOwned>(text: String) -> Result<Vec<T>, LedgerError> {
     serde_json::from_str(&text)
         .map_err(|_| LedgerError::Malformed { value: text, expected: "the messages of an open window" })
 }
@@ -140,15 +182,31 @@ struct Place {
     window: Option<WindowId>,
 }
 
-fn put(tx: &Transaction<'_>, place: Place, row: &MessageRow) -> Result<(), LedgerError> {
-    let doing = "write a message";
-    let mut statement = tx
-        .prepare_cached(
-            "INSERT OR REPLACE INTO ledger_message (folder, validity, uid, state, digest, octets, announced, date,
+macro_rules! message_row {
+    ($verb:literal) => {
+        concat!(
+            "INSERT OR ",
+            $verb,
+            " INTO ledger_message (folder, validity, uid, state, digest, octets, announced, date,
                  source_flags, target_flags, target_validity, target_uid, window, class, reason)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
         )
-        .map_err(db(doing))?;
+    };
+}
+
+fn put(tx: &Transaction<'_>, place: Place, row: &MessageRow) -> Result<(), LedgerError> {
+    // Most messages are new. SQLite keeps a way back for each row that may replace another one, and none for one that
+    // may be passed over. What was passed over, whatever the reason, goes to the statement that tells why it cannot be.
+    if write(tx, message_row!("IGNORE"), place, row)? == 0 {
+        write(tx, message_row!("REPLACE"), place, row)?;
+    }
+    Ok(())
+}
+
+/// Writes a message, and gives how many rows were written.
+fn write(tx: &Transaction<'_>, sql: &str, place: Place, row: &MessageRow) -> Result<usize, LedgerError> {
+    let doing = "write a message";
+    let mut statement = tx.prepare_cached(sql).map_err(db(doing))?;
     let octets = i64::try_from(row.octets).unwrap_or(i64::MAX);
     let announced = i64::try_from(row.announced).unwrap_or(i64::MAX);
     statement
@@ -157,7 +215,7 @@ fn put(tx: &Transaction<'_>, place: Place, row: &MessageRow) -> Result<(), Ledge
             place.validity,
             row.uid,
             row.state.word(),
-            row.digest.map(|d| d.0.to_vec()),
+            row.digest.as_ref().map(|d| d.0.as_slice()),
             octets,
             announced,
             row.date,
@@ -169,6 +227,5 @@ fn put(tx: &Transaction<'_>, place: Place, row: &MessageRow) -> Result<(), Ledge
             row.class,
             row.reason,
         ])
-        .map_err(db(doing))?;
-    Ok(())
+        .map_err(db(doing))
 }
