@@ -26,27 +26,14 @@ impl Executor<'_> {
         let mut reports = Vec::new();
         for &at in before.iter().rev() {
             let Some(action) = self.action(at) else { continue };
-            match &action.undo {
-                Undo::Nothing => {}
-                Undo::Change { platform, change } => {
-                    let ending = self.undo(action, platform, change, Standing::Done, reason).await?;
-                    let undone = matches!(ending, Ending::Undone(_));
-                    reports.push(Report::new(at, ending));
-                    if !undone {
-                        break;
-                    }
-                }
-                Undo::Zone(change) => {
-                    let ending = self.undo_zone(action, change, Standing::Done, reason, &[]).await?;
-                    let undone = matches!(ending, Ending::Undone(_));
-                    reports.push(Report::new(at, ending));
-                    if !undone {
-                        break;
-                    }
-                }
-                Undo::Manual(how) | Undo::Irreversible(how) => {
-                    return Ok((reports, Some(format!("{} stays done: {how}", action.id))));
-                }
+            if let Undo::Manual(how) | Undo::Irreversible(how) = &action.undo {
+                return Ok((reports, Some(format!("{} stays done: {how}", action.id))));
+            }
+            let Some(ending) = self.undo(action, Standing::Done, reason).await? else { continue };
+            let undone = matches!(ending, Ending::Undone(_));
+            reports.push(Report::new(at, ending));
+            if !undone {
+                break;
             }
         }
         Ok((reports, None))
@@ -64,13 +51,7 @@ impl Executor<'_> {
             }
             let Some(action) = self.action(at) else { continue };
             let reason = "an earlier run had begun to take it back";
-            let ending = match &action.undo {
-                Undo::Change { platform, change } => {
-                    self.undo(action, platform, change, stands.standing, reason).await?
-                }
-                Undo::Zone(change) => self.undo_zone(action, change, stands.standing, reason, &[]).await?,
-                Undo::Nothing | Undo::Manual(_) | Undo::Irreversible(_) => continue,
-            };
+            let Some(ending) = self.undo(action, stands.standing, reason).await? else { continue };
             match ending {
                 Ending::Undone(_) => stands.standing = Standing::Undone,
                 ending => return Ok(Some(Report::new(at, ending))),
@@ -79,7 +60,18 @@ impl Executor<'_> {
         Ok(None)
     }
 
-    async fn undo(
+    /// Takes an action back, whatever it changed. `None` when there is nothing that rehome could do.
+    async fn undo(&self, action: &Action, standing: Standing, reason: &str) -> Result<Option<Ending>, JournalError> {
+        Ok(match &action.undo {
+            Undo::Change { platform, change } => {
+                Some(self.undo_platform(action, platform, change, standing, reason).await?)
+            }
+            Undo::Zone(change) => Some(self.undo_zone(action, change, standing, reason, &[]).await?),
+            Undo::Nothing | Undo::Manual(_) | Undo::Irreversible(_) => None,
+        })
+    }
+
+    async fn undo_platform(
         &self,
         action: &Action,
         platform: &PlatformId,
@@ -87,10 +79,6 @@ impl Executor<'_> {
         standing: Standing,
         reason: &str,
     ) -> Result<Ending, JournalError> {
-        let undone = || -> Result<Ending, JournalError> {
-            self.write(action, &Record::Undone {}, &[])?;
-            Ok(Ending::Undone(reason.to_owned()))
-        };
         let provider = match self.provider(platform) {
             Ok(provider) => provider,
             Err(trouble) => return Ok(Ending::Open(owed(action, trouble))),
@@ -98,7 +86,7 @@ impl Executor<'_> {
         let mut in_doubt = standing != Standing::Done;
         if in_doubt {
             match look(provider.as_ref(), change).await {
-                Sight::Made => return undone(),
+                Sight::Made => return self.undone(action, reason),
                 Sight::NotMade => {}
                 Sight::Unclear(why) => return self.ambiguous_undo(action, standing, why),
             }
@@ -107,7 +95,7 @@ impl Executor<'_> {
         for _ in 0..ATTEMPTS {
             self.write(action, &Record::Undo { reason: reason.to_owned() }, &[])?;
             let (class, trouble) = match self.make(provider.as_ref(), platform, change).await {
-                Ok(()) => return undone(),
+                Ok(()) => return self.undone(action, reason),
                 Err(failure) => failure,
             };
             let may_be_made = matches!(class, ErrorClass::InDoubt | ErrorClass::Timeout);
@@ -117,7 +105,7 @@ impl Executor<'_> {
             }
             in_doubt = true;
             match look(provider.as_ref(), change).await {
-                Sight::Made => return undone(),
+                Sight::Made => return self.undone(action, reason),
                 Sight::Unclear(why) => return self.ambiguous_undo(action, Standing::Undoing, why),
                 Sight::NotMade => last = Some(trouble),
             }
@@ -125,11 +113,7 @@ impl Executor<'_> {
                 break;
             }
         }
-        let trouble =
-            last.unwrap_or_else(|| Trouble::new(None, format!("the undo of {} had no effect", action.id), None));
-        let record = Record::Failed { errors: trouble.errors.clone(), help: trouble.help.clone() };
-        self.write(action, &record, &[])?;
-        Ok(Ending::Open(owed(action, trouble)))
+        self.not_undone(action, last)
     }
 
     /// Takes a change of a zone back; `change` is the one that does. The facts belong to the first intent.
@@ -154,7 +138,7 @@ impl Executor<'_> {
         for _ in 0..ATTEMPTS {
             if in_doubt {
                 match zone_sight(writer, change).await {
-                    ZoneSight::Made => return self.zone_undone(action, reason),
+                    ZoneSight::Made => return self.undone(action, reason),
                     ZoneSight::Unclear(why) => return self.ambiguous_undo(action, standing, why),
                     ZoneSight::NotMade => {
                         // What a person or an earlier run left in doubt is begun again before it is done again.
@@ -163,7 +147,7 @@ impl Executor<'_> {
                 }
             }
             let error = match writer.write(change).await {
-                Ok(()) => return self.zone_undone(action, reason),
+                Ok(()) => return self.undone(action, reason),
                 Err(error) => error,
             };
             in_doubt = true;
@@ -173,16 +157,21 @@ impl Executor<'_> {
                 break;
             }
         }
+        self.not_undone(action, last)
+    }
+
+    fn undone(&self, action: &Action, reason: &str) -> Result<Ending, JournalError> {
+        self.write(action, &Record::Undone {}, &[])?;
+        Ok(Ending::Undone(reason.to_owned()))
+    }
+
+    /// Ends an undo that had no effect; `last` is why, as far as anybody said. It stays owed.
+    fn not_undone(&self, action: &Action, last: Option<Trouble>) -> Result<Ending, JournalError> {
         let trouble =
             last.unwrap_or_else(|| Trouble::new(None, format!("the undo of {} had no effect", action.id), None));
         let record = Record::Failed { errors: trouble.errors.clone(), help: trouble.help.clone() };
         self.write(action, &record, &[])?;
         Ok(Ending::Open(owed(action, trouble)))
-    }
-
-    fn zone_undone(&self, action: &Action, reason: &str) -> Result<Ending, JournalError> {
-        self.write(action, &Record::Undone {}, &[])?;
-        Ok(Ending::Undone(reason.to_owned()))
     }
 
     fn ambiguous_undo(&self, action: &Action, standing: Standing, reason: String) -> Result<Ending, JournalError> {

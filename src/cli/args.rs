@@ -2,7 +2,9 @@
 
 mod control;
 mod cutover;
+mod dedup;
 mod dns;
+mod failed;
 mod report;
 
 use std::path::PathBuf;
@@ -10,14 +12,13 @@ use std::path::PathBuf;
 pub(super) use self::{
     control::{FromArgs, LimitsArgs},
     cutover::CutoverCommand,
+    dedup::DedupArgs,
     dns::{CheckArgs, DnsCommand, SpfArgs},
+    failed::{FailedCommand, Select},
     report::ReportArgs,
 };
 
-use super::{
-    command::{dedup::DedupArgs, failed::FailedCommand},
-    filter::FilterArgs,
-};
+use super::filter::FilterArgs;
 use crate::model::AclChoice;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
@@ -328,7 +329,7 @@ pub(super) enum Command {
         #[command(flatten)]
         spec: SpecArg,
     },
-    /// The JSON Schema of the spec (for editors) or of a plan
+    /// The JSON Schema of the spec (for editors), of a plan or of an event
     Schema {
         /// Of what
         #[arg(value_enum, default_value_t = SchemaKind::Spec)]

@@ -135,6 +135,17 @@ fn pure_modules_touch_nothing() {
 }
 
 #[test]
+fn what_can_be_typed_knows_nothing_of_what_is_done() {
+    let typed = |name: &str| name == "cli/args.rs" || name.starts_with("cli/args/");
+    let files: Vec<_> = sources().into_iter().filter(|(_, name, _)| typed(name)).collect();
+    assert!(files.len() > 5, "{}", files.len());
+    for (_, name, text) in files {
+        let command = production(&text).find(|(_, line)| line.contains("command::") && !line.contains("clap"));
+        assert!(command.is_none(), "{name}: {command:?}");
+    }
+}
+
+#[test]
 fn every_module_has_a_floor() {
     let floors: BTreeMap<_, _> = FLOORS.into_iter().collect();
     for (module, name, _) in sources() {

@@ -6,14 +6,13 @@ use std::{
     time::Duration,
 };
 
-use clap::Args as ClapArgs;
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
 use super::copy::{Side, Way, address, side};
 use crate::{
     cli::{
-        args::{Format, LookArgs},
+        args::{DedupArgs, Format, LookArgs},
         context::Context,
         failure::{Failure, exit_of},
         interrupt::Interrupt,
@@ -40,47 +39,6 @@ const SHOWN: usize = 20;
 const NAMED: usize = 8;
 /// How long the workspace is held without a sign of life.
 const LEASE: Duration = Duration::from_secs(30);
-
-#[derive(Debug, Clone, ClapArgs)]
-pub(in crate::cli) struct DedupArgs {
-    /// The account of the spec whose mailbox is looked through: the one that its mail goes to
-    #[arg(value_name = "ADDRESS", required_unless_present = "at", conflicts_with = "at")]
-    account: Option<String>,
-    /// The mailbox, without a spec: imap[s]://USER@HOST[:PORT]
-    #[arg(long, value_name = "URL", requires = "opened")]
-    at: Option<String>,
-    /// Its password: env:NAME, file:PATH or command:PROGRAM
-    #[arg(long, value_name = "REF", requires = "at", group = "opened")]
-    password: Option<String>,
-    /// A bearer token instead of a password
-    #[arg(long, value_name = "REF", requires = "at", group = "opened")]
-    token: Option<String>,
-    /// The folder that remembers what was moved; that of a copy to this mailbox if there was one
-    /// [default: .rehome/dedup-<name>]
-    #[arg(long, value_name = "DIR", requires = "at")]
-    state: Option<PathBuf>,
-    /// Allow a connection without TLS to another machine
-    #[arg(long, env = "REHOME_INSECURE")]
-    insecure: bool,
-    /// Only these folders and what lies below them; `*`, `?` and `**` are wildcards; can be given several times
-    #[arg(long, value_name = "GLOB")]
-    folder: Vec<String>,
-    /// Not these folders nor what lies below them; can be given several times
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
-    /// Set the doubles aside, below the folder Rehome-Doubles; one of each stays
-    #[arg(long = "move", conflicts_with = "restore")]
-    moves: bool,
-    /// The plan that was shown: these doubles may be moved, and no others
-    #[arg(long, value_name = "PLAN", requires = "moves")]
-    ack: Option<String>,
-    /// Bring back what was set aside
-    #[arg(long)]
-    restore: bool,
-    /// The spec whose account it is
-    #[arg(long, default_value = ".", env = "REHOME_SPEC")]
-    spec: PathBuf,
-}
 
 /// The mailbox that is looked through.
 struct Mailbox {

@@ -1,13 +1,7 @@
 //! `rehome failed list|show|retry|ignore`: messages that could not be copied.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
-use clap::{Args as ClapArgs, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -17,7 +11,7 @@ use super::{
 };
 use crate::{
     cli::{
-        args::{Format, FromArgs, LookArgs, SpecArg},
+        args::{FailedCommand, Format, FromArgs, LookArgs, Select},
         context::Context,
         failure::Failure,
         mail,
@@ -35,58 +29,6 @@ use crate::{
 
 /// How much of a message is shown: its header is rarely longer.
 const HEADER: u64 = 64 << 10;
-
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum FailedCommand {
-    /// Every message that could not be copied, and what will become of it
-    List {
-        #[command(flatten)]
-        spec: SpecArg,
-        /// Only this account
-        #[arg(long, value_name = "ADDRESS")]
-        account: Option<String>,
-        /// Write them as a table to this file; `-` is stdout
-        #[arg(long, value_name = "FILE")]
-        csv: Option<PathBuf>,
-    },
-    /// One message: what is known of it, and its header as the source has it
-    Show {
-        #[command(flatten)]
-        select: Select,
-        #[command(flatten)]
-        from: FromArgs,
-    },
-    /// Try messages again in the next run
-    Retry(Select),
-    /// Leave messages out from now on; they are counted as ignored
-    Ignore {
-        #[command(flatten)]
-        select: Select,
-        /// Why
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
-}
-
-/// Which failed messages.
-#[derive(Debug, Clone, ClapArgs)]
-pub(in crate::cli) struct Select {
-    /// The account
-    #[arg(value_name = "ADDRESS")]
-    account: String,
-    /// Only in this folder of the source
-    #[arg(long, value_name = "NAME")]
-    folder: Option<String>,
-    /// Only the message with this UID at the source; can be given several times
-    #[arg(long, value_name = "N")]
-    uid: Vec<u32>,
-    /// Only failures of this class, such as `too-large`
-    #[arg(long, value_name = "WORD")]
-    class: Option<String>,
-    /// The spec whose journal it is
-    #[arg(long, default_value = ".", env = "REHOME_SPEC")]
-    spec: PathBuf,
-}
 
 /// Runs one of the commands about failed messages.
 pub(super) async fn run(context: &Context, command: FailedCommand) -> Result<Exit, Failure> {

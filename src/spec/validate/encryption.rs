@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::missing;
 use crate::{
     diag::{Diagnostic, Diagnostics},
     model::{DnsTopic, POLICY_LONGEST, Policy, PolicyMode},
@@ -35,20 +36,20 @@ pub(super) fn policy(written: &At<raw::MtaSts>, problems: &mut Diagnostics) -> O
     let mx: BTreeSet<String> = hosts.filter_map(|host| pattern(host, problems)).collect();
     let Some(mode) = &raw.mode else {
         if !raw.broken.has("mode") {
-            problems.push(
-                Diagnostic::error("spec::missing-field", "nothing says how strictly senders keep to the policy")
-                    .locate(&written.place, "no `mode`")
-                    .help("begin with `mode: testing`, and say `enforce` once the reports are good"),
-            );
+            problems.push(missing(
+                "nothing says how strictly senders keep to the policy",
+                (&written.place, "no `mode`"),
+                "begin with `mode: testing`, and say `enforce` once the reports are good",
+            ));
         }
         return None;
     };
     if mx.is_empty() && mode.value != PolicyMode::None && raw.mx.is_none() && !raw.broken.has("mx") {
-        problems.push(
-            Diagnostic::error("spec::missing-field", "the policy lists no mail server")
-                .locate(&written.place, "no `mx`")
-                .help("list every server that takes mail, and before a move those that will: `mx: [mx.example.net]`"),
-        );
+        problems.push(missing(
+            "the policy lists no mail server",
+            (&written.place, "no `mx`"),
+            "list every server that takes mail, and before a move those that will: `mx: [mx.example.net]`",
+        ));
         return None;
     }
     Some(Policy { mode: mode.value, max_age, mx })
@@ -77,11 +78,11 @@ fn pattern(written: &At<String>, problems: &mut Diagnostics) -> Option<String> {
 pub(super) fn reports(raw: &raw::Dns, problems: &mut Diagnostics) -> BTreeSet<String> {
     let named = raw.records.iter().flat_map(|list| &list.value.0).find(|t| t.value == DnsTopic::TlsRpt);
     if let Some(topic) = named.filter(|_| raw.tls_rpt.is_none() && !raw.broken.has("tls_rpt")) {
-        problems.push(
-            Diagnostic::error("spec::missing-field", "nothing says where failed encryption is reported")
-                .locate(&topic.place, "needs `tls_rpt`")
-                .help("add `tls_rpt: [\"mailto:tls-reports@example.org\"]`"),
-        );
+        problems.push(missing(
+            "nothing says where failed encryption is reported",
+            (&topic.place, "needs `tls_rpt`"),
+            "add `tls_rpt: [\"mailto:tls-reports@example.org\"]`",
+        ));
     }
     let written = raw.tls_rpt.iter().flat_map(|list| &list.value.0);
     written.filter_map(|uri| destination(uri, problems)).collect()

@@ -62,6 +62,11 @@ struct World<'a> {
     spec: Spec,
 }
 
+/// That something was left out which must be there: where it is missed, and what to write.
+fn missing(message: impl Into<String>, (place, label): (&Place, &str), help: &str) -> Diagnostic {
+    Diagnostic::error("spec::missing-field", message).locate(place, label).help(help)
+}
+
 /// Builds the spec. It is to be used only when no problem is an error.
 pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Option<Spec> {
     let written = Written::collect(files, problems);

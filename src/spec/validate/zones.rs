@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::{World, encryption, resolvers};
+use super::{World, encryption, missing, resolvers};
 use crate::{
     diag::{Diagnostic, Diagnostics},
     model::{DnsTopic, dmarc_strictness},
@@ -151,11 +151,11 @@ fn update(dns: &At<raw::Dns>, problems: &mut Diagnostics) -> Option<UpdateSpec> 
     let wanted = raw.manage.as_ref().filter(|m| m.value == RFC_2136);
     let Some(written) = &raw.update else {
         if let Some(manage) = wanted.filter(|_| !raw.broken.has("update")) {
-            problems.push(
-                Diagnostic::error("spec::missing-field", "nothing says how the zone is updated")
-                    .locate(&manage.place, "needs `update`")
-                    .help("add `update: { server: 192.0.2.53, key: rehome, secret: { env: TSIG_KEY } }`"),
-            );
+            problems.push(missing(
+                "nothing says how the zone is updated",
+                (&manage.place, "needs `update`"),
+                "add `update: { server: 192.0.2.53, key: rehome, secret: { env: TSIG_KEY } }`",
+            ));
         }
         return None;
     };
@@ -176,11 +176,11 @@ fn update(dns: &At<raw::Dns>, problems: &mut Diagnostics) -> Option<UpdateSpec> 
     let all = (&update.server, &update.key, &update.secret);
     let (Some(server), Some(key), Some(secret)) = all else {
         if update.broken.0.is_empty() {
-            problems.push(
-                Diagnostic::error("spec::missing-field", "`update` needs `server`, `key` and `secret`")
-                    .locate(&written.place, "incomplete")
-                    .help("the secret is the key in Base64, by reference: `secret: { env: TSIG_KEY }`"),
-            );
+            problems.push(missing(
+                "`update` needs `server`, `key` and `secret`",
+                (&written.place, "incomplete"),
+                "the secret is the key in Base64, by reference: `secret: { env: TSIG_KEY }`",
+            ));
         }
         return None;
     };
@@ -232,11 +232,11 @@ fn probe_of(probe: &At<raw::Probe>, problems: &mut Diagnostics) -> Option<ProbeS
     };
     let Some(account) = &raw.account else {
         if !raw.broken.has("account") {
-            problems.push(
-                Diagnostic::error("spec::missing-field", "nothing says to whom the test message is sent")
-                    .locate(&probe.place, "no `account`")
-                    .help("name an account of the domain: `probe: { account: john@example.org }`"),
-            );
+            problems.push(missing(
+                "nothing says to whom the test message is sent",
+                (&probe.place, "no `account`"),
+                "name an account of the domain: `probe: { account: john@example.org }`",
+            ));
         }
         return None;
     };
