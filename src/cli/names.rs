@@ -101,7 +101,10 @@ impl Names<'_> {
         }
         let wish = plan::wish(self.spec, &inventory, domain, &of);
         let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        let view = dns::observe(domain, &wish.questions(), topics, &servers).await;
+        let mut view = dns::observe(domain, &wish.questions(), topics, &servers).await;
+        if let Ok((world, _)) = self.world(domain, &self.resolvers(domain)) {
+            dns::follow_away(&mut view, &world).await;
+        }
         Ok(Look { expected: wish.expected(&view), leaving: wish.leaving(&view), view })
     }
 

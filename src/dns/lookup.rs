@@ -112,6 +112,7 @@ impl Client {
                 Read::Verdict(Verdict::Refused | Verdict::Lame) if seen.len() > 1 => {
                     let reason =
                         format!("{} is an alias of {}, which this server does not serve", question.name, at.name);
+                    oddities.insert(Oddity::Away { name: question.name.clone(), target: at.name });
                     return Verdict::Unreachable { reason };
                 }
                 Read::Verdict(Verdict::ServFail) if !self.authority => return self.doubted(server, &at).await,

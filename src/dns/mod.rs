@@ -28,7 +28,7 @@ pub use diff::{Row, Standing, diff};
 pub use dnssec::{AnchorError, Anchors, Proof, Validator};
 pub use lookup::Client;
 pub use nameserver::{Nameserver, NameserverError};
-pub use observe::{observe, questions};
+pub use observe::{follow_away, observe, questions};
 pub use platforms::{Platform, platform, platform_words};
 pub use tlsa::tlsa_fits;
 pub use update::{UpdateError, Updater};

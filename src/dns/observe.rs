@@ -9,12 +9,13 @@ use futures::{StreamExt as _, stream};
 use hickory_proto::{op::ResponseCode, rr::RData};
 
 use super::{
+    ask::Lookups,
     discover::{self, Found, Server},
     lookup::Client,
     nameserver::Nameserver,
     wire,
 };
-use crate::model::{DnsTopic, DnsView, Domain, ExpectedRecord, Question, RecordType, ServerView, Verdict};
+use crate::model::{DnsTopic, DnsView, Domain, ExpectedRecord, Oddity, Question, RecordType, ServerView, Verdict};
 
 /// Questions that one server gets at a time: more looks like an attack.
 const AT_ONCE: usize = 2;
@@ -124,6 +125,31 @@ impl Client {
             view.answers.insert(question, verdict);
             view.oddities.extend(oddities);
         }
+    }
+}
+
+/// Follows the aliases that leave the zone, as those of policies and keys that others keep: the alias is what the
+/// server of the domain says, and what stands behind it somebody else tells. What he cannot tell stays unknown.
+pub async fn follow_away(view: &mut DnsView, world: &dyn Lookups) {
+    for server in view.servers.values_mut() {
+        let away: Vec<(String, String)> = server.oddities.iter().filter_map(away).collect();
+        for (name, target) in away {
+            let open = server.answers.iter_mut();
+            for (question, verdict) in open.filter(|(q, v)| q.name == name && matches!(v, Verdict::Unreachable { .. }))
+            {
+                let behind = world.lookup(&Question { name: target.clone(), rtype: question.rtype }).await;
+                if behind.is_known() {
+                    *verdict = behind;
+                }
+            }
+        }
+    }
+}
+
+fn away(oddity: &Oddity) -> Option<(String, String)> {
+    match oddity {
+        Oddity::Away { name, target } => Some((name.clone(), target.clone())),
+        _ => None,
     }
 }
 

@@ -252,6 +252,9 @@ pub struct SpfCost {
     /// Networks (`192.0.2.0/24`) that the records before it let in and it does not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
+    /// Whether everybody whom its new terms let in passes without them, by what is included already.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needless: bool,
 }
 
 /// What one server answered.
@@ -293,6 +296,13 @@ pub enum Oddity {
     },
     /// The name is an alias of one that does not exist.
     Dangling {
+        /// The owner name.
+        name: String,
+        /// What it leads to.
+        target: String,
+    },
+    /// The name is an alias of one that this server does not serve.
+    Away {
         /// The owner name.
         name: String,
         /// What it leads to.

@@ -239,19 +239,23 @@ impl Look<'_> {
         let planned: Vec<(Domain, (String, Vec<String>))> =
             all.filter_map(|d| Some((d.clone(), plan::spf_to_count(self.spec, inventory, d)?))).collect();
         for (domain, (record, before)) in planned {
-            let client = dns::Client { authority: false, ..dns::Client::default() };
-            let servers = dns_servers(self.spec, &domain, &self.dns_servers);
-            let world =
-                if servers.is_empty() { dns::Servers::system(client) } else { Ok(dns::Servers::new(client, servers)) };
+            let named = self.spec.domains.get(&domain).map(|d| d.dns.resolvers.as_slice()).unwrap_or_default();
+            let resolvers: Vec<dns::Nameserver> = named.iter().filter_map(|text| text.parse().ok()).collect();
+            let world = dns::Servers::of_others(&resolvers, &dns_servers(self.spec, &domain, &self.dns_servers));
             let (Ok(world), Ok(parsed)) = (world, dns::spf::parse(&record)) else { continue };
             let reach = dns::spf::reach(&world, domain.as_str(), &parsed).await;
-            let mut lost = Vec::new();
-            for old in before.iter().filter_map(|text| dns::spf::parse(text).ok()) {
+            let (mut lost, mut needless) = (Vec::new(), false);
+            for text in &before {
+                let Ok(old) = dns::spf::parse(text) else { continue };
                 let old = dns::spf::reach(&world, domain.as_str(), &old).await;
                 lost.extend(old.beyond(&reach).iter().map(ToString::to_string));
+                if before.len() == 1 {
+                    needless = dns::spf::adds_nobody(&world, domain.as_str(), text, &record, &old).await;
+                }
             }
             let cost = SpfCost {
                 lost,
+                needless,
                 record,
                 lookups: reach.lookups,
                 voids: reach.voids,

@@ -6,6 +6,7 @@ mod architecture;
 mod between;
 mod binary;
 mod browser;
+mod claims;
 mod cli;
 mod copy;
 mod crash;

@@ -327,6 +327,23 @@ fn whoever_still_sends_from_the_old_platform_is_judged_too() {
 }
 
 #[test]
+fn a_platform_that_may_send_by_what_is_included_gets_no_term_of_its_own() {
+    for (included, planned) in [("include:mx.ovh.com", false), ("ip4:203.0.113.0/24", true)] {
+        let world = parallel("{ approve: false }");
+        world.respec("records: [mx]", "records: [spf]");
+        let zones = world.sandbox().zones();
+        let text = format!("v=spf1 {included} -all");
+        zones.set("_spf.blue.example", RecordType::Txt, &[text.as_str()], 300).unwrap();
+        edit_zone(&world, |rows| {
+            let text = "\"v=spf1 include:_spf.blue.example -all\"".to_owned();
+            rows.iter_mut().filter(|r| r.field_type == "SPF").for_each(|r| r.target.clone_from(&text));
+        });
+        let plan = world.run(&["plan", "rehome.yaml"]);
+        assert_eq!(plan.out.contains("include:_spf.blue.example include:mx.ovh.com"), planned, "{plan}");
+    }
+}
+
+#[test]
 fn an_spf_record_that_receivers_would_stop_at_is_not_planned() {
     let world = parallel("{ approve: false }");
     world.respec("records: [mx]", "records: [spf]");

@@ -116,11 +116,13 @@ fn oddities(scene: &Scene<'_>) -> Vec<Finding> {
             told.entry(oddity).or_default().push(server);
         }
     }
-    told.into_iter().map(|(oddity, servers)| odd(oddity, &servers.join(", "))).collect()
+    told.into_iter().filter_map(|(oddity, servers)| odd(oddity, &servers.join(", "))).collect()
 }
 
-fn odd(oddity: &Oddity, servers: &str) -> Finding {
-    match oddity {
+fn odd(oddity: &Oddity, servers: &str) -> Option<Finding> {
+    Some(match oddity {
+        // Policies and keys are kept by others in this way; what stands there is judged.
+        Oddity::Away { .. } => return None,
         Oddity::MixedTtl { name, rtype, lowest, highest } => {
             let message =
                 format!("the {rtype} records of {name} have different TTLs, which those of one name must not");
@@ -140,5 +142,5 @@ fn odd(oddity: &Oddity, servers: &str) -> Finding {
             let message = format!("{servers} answers over TCP and is silent over UDP: most senders wait in vain");
             finding("server-tcp-only", Severity::Warning, servers, message).fix("let it be reached by UDP, port 53")
         }
-    }
+    })
 }

@@ -18,4 +18,4 @@ pub use macros::{MacroString, Part};
 pub(in crate::dns) use names::reverse;
 pub use record::{Directive, DualCidr, Mechanism, Qualifier, Record, SyntaxError, is_record, parse};
 pub use result::{Evaluation, LOOKUPS, Outcome, Request, Step, VOIDS};
-pub use walk::{Network, Reach, reach};
+pub use walk::{Network, Reach, adds_nobody, reach};

@@ -73,6 +73,21 @@ pub async fn reach(dns: &dyn Lookups, domain: &str, record: &Record) -> Reach {
     walk.reach
 }
 
+/// Whether the terms that `after` has and `before` has not let in only whom `old`, the reach of `before`, lets in too.
+/// Terms that decide by the message, and an ending, are something else.
+pub async fn adds_nobody(dns: &dyn Lookups, domain: &str, before: &str, after: &str, old: &Reach) -> bool {
+    let had: BTreeSet<String> = before.split(' ').map(str::to_ascii_lowercase).collect();
+    let added: Vec<&str> = after.split(' ').filter(|t| !had.contains(&t.to_ascii_lowercase())).collect();
+    let Ok(record) = parse(&format!("v=spf1 {}", added.join(" "))) else { return false };
+    let plain = |d: &Directive| !matches!(d.mechanism, Mechanism::All | Mechanism::Ptr(_) | Mechanism::Exists(_));
+    let sure = |reach: &Reach| reach.unknown.is_empty() && reach.broken.is_empty() && reach.circle.is_none();
+    if added.is_empty() || !record.directives.iter().all(plain) || !sure(old) || old.exceeds() {
+        return false;
+    }
+    let new = reach(dns, domain, &record).await;
+    !new.networks.is_empty() && sure(&new) && new.beyond(old).is_empty()
+}
+
 struct Walk<'a> {
     dns: &'a dyn Lookups,
     reach: Reach,

@@ -128,6 +128,9 @@ impl Place<'_, '_> {
             return None;
         }
         let after = after(&wish.records, before.as_ref(), self.spec.dns.ttl)?;
+        if wish.topic == DnsTopic::Spf && self.needless(&after) {
+            return None;
+        }
         if wish.topic == DnsTopic::MtaSts && !self.may_announce(all, draft) {
             return None;
         }
@@ -166,6 +169,12 @@ impl Place<'_, '_> {
             let question = Question { name: wish.question.name.clone(), rtype };
             matches!(self.seen(&question), Seen::Is(Some(_))).then(|| format!("a record of type {rtype}"))
         })
+    }
+
+    /// Whether those whom the record would let in pass already, by what it includes: another term would only cost.
+    fn needless(&self, after: &RecordSet) -> bool {
+        let cost = self.world.inventory.dns.get(self.domain).and_then(|v| v.spf.as_ref());
+        cost.is_some_and(|c| c.needless && after.values.contains(&c.record))
     }
 
     /// Refuses an SPF record that receivers would stop at.

@@ -12,7 +12,10 @@ use rehome::{
     model::{DnsTopic, Domain, Question, RecordType, Verdict},
 };
 
-use super::daemons::{here, nsd, signed, unbound};
+use super::{
+    daemons::{here, nsd, signed, unbound},
+    relay::{Manner, Relay},
+};
 
 const CLIENT: Client = Client { timeout: Duration::from_secs(2), authority: true };
 
@@ -66,6 +69,36 @@ async fn a_real_server_answers_every_hard_case_as_it_is_meant() {
     assert_eq!(ask(CLIENT, at, "xn--caf-dma.a.test", RecordType::Mx).await, found(&["10 mx.a.test"], 300));
     assert_eq!(ask(CLIENT, at, "_imaps._tcp.a.test", RecordType::Srv).await, found(&["0 1 993 mx.a.test"], 300));
     assert_eq!(ask(CLIENT, at, "odd.a.test", RecordType::Txt).await, found(&["a\"b\\c\\009ü"], 300));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_ways_and_odd_answers_are_what_they_are() {
+    if !here() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let aliases: String = (1..12).map(|n| format!("c{n} IN CNAME c{}\n", n + 1)).collect();
+    let rows = format!("{aliases}c12 IN A 192.0.2.1\nnow 0 IN A 192.0.2.2\nup IN DNAME deep\na.deep IN A 192.0.2.3\n");
+    let server = nsd(folder.path(), &[("a.test", &zone("a.test", 1, &rows))]);
+    let at = server.address;
+    let found = |value: &str, ttl| Verdict::Found { values: vec![value.to_owned()], ttl };
+    assert_eq!(ask(CLIENT, at, "c6.a.test", RecordType::A).await, found("192.0.2.1", 300), "six aliases are followed");
+    assert_eq!(
+        ask(CLIENT, at, "c1.a.test", RecordType::A).await,
+        Verdict::Loop,
+        "eleven are too many for resolvers too"
+    );
+    assert_eq!(ask(CLIENT, at, "now.a.test", RecordType::A).await, found("192.0.2.2", 0), "nobody may remember it");
+    assert_eq!(ask(CLIENT, at, "a.up.a.test", RecordType::A).await, found("192.0.2.3", 300), "a tree that is an alias");
+    for (manner, name, said) in
+        [(Manner::HighTtl, "now.a.test", found("192.0.2.2", 0)), (Manner::OtherName, "now.a.test", Verdict::NoData)]
+    {
+        let relay = Relay::start(at, manner).await;
+        assert_eq!(ask(CLIENT, relay.address, name, RecordType::A).await, said, "{manner:?}");
+    }
+    let relay = Relay::start(at, Manner::Cut).await;
+    let cut = ask(CLIENT, relay.address, "now.a.test", RecordType::A).await;
+    assert!(!cut.is_known(), "what was cut and cannot be had whole is unknown: {cut:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

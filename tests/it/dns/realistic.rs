@@ -259,6 +259,37 @@ async fn a_fix_never_says_to_publish_what_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn policies_that_somebody_else_keeps_are_read_where_they_are() {
+    if !here() {
+        return;
+    }
+    let (own, others) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let rows = "_dmarc IN CNAME hosted._dmarc.keeper.example.\n_smtp._tls IN CNAME gone.keeper.example.";
+    let head = "$TTL 3600\n@ IN SOA ns1 host 1 3600 600 86400 300\n@ IN NS ns1\nns1 IN A 127.0.0.1\n";
+    let zone =
+        format!("$ORIGIN hosted.test.\n{head}{OVH}\n{rows}\n").replace("_dmarc IN TXT \"v=DMARC1; p=reject\"\n", "");
+    let server = nsd(own.path(), &[("hosted.test", &zone)]);
+    let keeper = format!("$ORIGIN keeper.example.\n{head}hosted._dmarc IN TXT \"v=DMARC1; p=reject\"\n");
+    let mut zones = vec![("hosted.test", zone.as_str()), ("keeper.example", keeper.as_str())];
+    let ovh: Vec<(&str, String)> = OTHERS
+        .iter()
+        .filter(|(apex, _)| apex.starts_with("ovh."))
+        .map(|(apex, rows)| (*apex, format!("$ORIGIN {apex}.\n{head}{rows}\n")))
+        .collect();
+    zones.extend(ovh.iter().map(|(apex, text)| (*apex, text.as_str())));
+    let world = nsd(others.path(), &zones);
+    let (at, resolver) = (server.address.to_string(), world.address.to_string());
+    let binary = program(own.path());
+    let words = ["hosted.test", "--platform", "ovh-exchange", "--server", &at, "--resolver", &resolver];
+    let findings = checked(&binary, &words);
+    assert_eq!(bad(&findings), "", "{findings:#?}");
+    assert!(findings.iter().any(|f| f["code"] == "dmarc-ok"), "{findings:#?}");
+    // Nobody but the keeper can tell: that is no missing record.
+    let alone = checked(&binary, &["hosted.test", "--server", &at]);
+    assert!(bad(&alone).contains("unknown dns-unknown") && !bad(&alone).contains("dmarc-missing"), "{alone:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_dead_server_of_two_is_told_once_and_the_other_is_judged() {
     if !here() {
         return;

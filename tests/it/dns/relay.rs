@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use hickory_proto::{
     op::{Message, ResponseCode},
+    rr::Name,
     serialize::binary::{BinDecodable as _, BinEncodable as _},
 };
 use tokio::{
@@ -23,6 +24,12 @@ pub enum Manner {
     MixedTtl,
     /// Over UDP it is lost; over TCP it comes through.
     TcpOnly,
+    /// Over UDP it is cut, and over TCP nobody answers.
+    Cut,
+    /// Its records belong to another name.
+    OtherName,
+    /// The TTLs have their highest bit set.
+    HighTtl,
 }
 
 pub struct Relay {
@@ -53,6 +60,9 @@ impl Relay {
         tasks.spawn(async move {
             loop {
                 let Ok((mut stream, _)) = tcp.accept().await else { continue };
+                if manner == Manner::Cut {
+                    continue;
+                }
                 let Ok(length) = stream.read_u16().await else { continue };
                 let mut request = vec![0; usize::from(length)];
                 if stream.read_exact(&mut request).await.is_ok() {
@@ -91,6 +101,15 @@ fn spoilt(answer: &[u8], manner: Manner) -> Vec<u8> {
                 message.answers.push(second);
             }
         }
+        Manner::Cut => {
+            message.metadata.truncation = true;
+            message.answers.clear();
+        }
+        Manner::OtherName => {
+            let other = Name::from_ascii("other.example.").unwrap();
+            message.answers.iter_mut().for_each(|r| r.name = other.clone());
+        }
+        Manner::HighTtl => message.answers.iter_mut().for_each(|r| r.ttl |= 1 << 31),
         Manner::TcpOnly => {}
     }
     message.to_bytes().unwrap()

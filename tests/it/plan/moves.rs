@@ -34,7 +34,8 @@ fn moving(mx_ttl: u32, spf: (&str, u32), negative_ttl: Option<u32>) -> World {
     let asked = ask(&world.spec, &world.inventory, &d(DOMAIN));
     let answers: BTreeMap<Question, Verdict> = asked.into_iter().map(|q| (q.clone(), answer(&q))).collect();
     let server = ServerView { authoritative: true, negative_ttl, answers, ..ServerView::default() };
-    let cost = SpfCost { record: NEW_SPF.to_owned(), lookups: 1, voids: 0, complete: true, lost: Vec::new() };
+    let cost =
+        SpfCost { record: NEW_SPF.to_owned(), lookups: 1, voids: 0, complete: true, lost: Vec::new(), needless: false };
     let servers = BTreeMap::from([("ns1".to_owned(), server)]);
     world.inventory.dns.insert(d(DOMAIN), DnsView { servers, spf: Some(cost), ..DnsView::default() });
     world

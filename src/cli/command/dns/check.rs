@@ -18,7 +18,7 @@ use crate::{
     },
     diag::Exit,
     dns::{
-        self, Anchors, Client, Platform, Servers, Validator,
+        self, Anchors, Client, Nameserver, Platform, Servers, Validator,
         audit::{Audit, Wire, compare, join},
         platform, platform_words,
     },
@@ -47,10 +47,11 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Fail
     let questions = platform.as_ref().map(|p| p.questions(&domain)).unwrap_or_default();
     let client = standing(super::client(context, true), &domain, &args.server).await;
     let topics = topics(platform.is_some());
-    let view = client.observe(&domain, &questions, &topics, &args.server).await;
+    let world = world(context, &args)?;
+    let mut view = client.observe(&domain, &questions, &topics, &args.server).await;
+    dns::follow_away(&mut view, &world).await;
     let expected = platform.as_ref().map(|p| p.expected(&domain, &view)).unwrap_or_default();
     let mut findings = dns::check(&domain, &topics, &expected, &view);
-    let world = world(context, &args)?;
     let mut asked = BTreeMap::new();
     if view.failure.is_none() {
         let audit = Audit {
@@ -74,7 +75,9 @@ pub(super) async fn run(context: &Context, args: CheckArgs) -> Result<Exit, Fail
         findings.extend(compare(&view, &told));
     }
     if args.dnssec || !args.trust_anchor.is_empty() {
-        let validator = Validator::new(super::client(context, false), world.servers(), &anchors(&args.trust_anchor)?);
+        let named = Servers::new(super::client(context, false), args.server.clone());
+        let asked = if args.server.is_empty() { &world } else { &named };
+        let validator = Validator::new(super::client(context, false), asked.servers(), &anchors(&args.trust_anchor)?);
         findings.extend(validator.findings(&dns::questions(&domain, &expected, &topics)).await);
     }
     let exit = exit_of_findings(&findings);
@@ -148,11 +151,11 @@ fn anchors(files: &[PathBuf]) -> Result<Anchors, Failure> {
 /// Who answers questions about other names.
 fn world(context: &Context, args: &CheckArgs) -> Result<Servers, Failure> {
     let client = super::client(context, false);
-    if !args.server.is_empty() {
-        return Ok(Servers::new(client, args.server.clone()));
-    }
-    if !args.resolver.is_empty() {
-        return Ok(Servers::new(client, args.resolver.clone()));
+    // The server first; what it does not serve, the resolvers may know.
+    let servers = args.server.iter().copied().map(Nameserver::from);
+    let named: Vec<Nameserver> = servers.chain(args.resolver.iter().cloned()).collect();
+    if !named.is_empty() {
+        return Ok(Servers::new(client, named));
     }
     Servers::system(client).map_err(|e| Failure::new(Exit::Unreachable, e).help("name one with --resolver"))
 }
