@@ -95,10 +95,9 @@ pub(super) fn thresholds(world: &World<'_>, draft: &mut Draft) {
         let message = format!("{} of {total} {kind}{place} on {} are deleted", actions.len(), world.title(&id));
         for at in actions {
             if let Some(action) = draft.actions.get_mut(at) {
-                action.guard.get_or_insert_with(|| Guard {
-                    code: "many-deletions".to_owned(),
-                    message: message.clone(),
-                    outcome: GuardOutcome::Ack,
+                action.guard.get_or_insert_with(|| {
+                    let code = "many-deletions".to_owned();
+                    Box::new(Guard { code, message: message.clone(), outcome: GuardOutcome::Ack })
                 });
             }
         }

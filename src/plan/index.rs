@@ -38,6 +38,11 @@ impl<K: Hash + Eq, V: Default> Index<K, V> {
         self.entries.get(at).map(|(_, _, value)| value)
     }
 
+    /// The keys in the order in which they came.
+    pub(super) fn into_keys(self) -> impl Iterator<Item = K> {
+        self.entries.into_iter().map(|(_, key, _)| key)
+    }
+
     /// The entry of a key, or the free slot where it belongs.
     fn find(&self, hash: u64, key: &K) -> Result<usize, usize> {
         let mut slot = self.first(hash);
