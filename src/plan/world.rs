@@ -166,7 +166,7 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn holders(&self, address: &Address) -> &[Holder<'a>] {
-        self.holders.get(&address).map_or(&[], Vec::as_slice)
+        self.holders.get(address).map_or(&[], Vec::as_slice)
     }
 
     /// The account of the spec that takes this provisional name.
