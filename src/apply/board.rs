@@ -346,7 +346,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Address, Change, Phase as Stage, Undo};
+    use crate::model::{ActionIds, Address, Change, Phase as Stage, Undo};
 
     fn address(text: String) -> Address {
         Address::parse(&text).unwrap()
@@ -437,7 +437,7 @@ mod tests {
                 change: Change::DomainRemove { domain: address("a@x.org".to_owned()).domain().clone() },
             },
             reason: String::new(),
-            requires: BTreeSet::new(),
+            requires: ActionIds::default(),
             preconditions: Vec::new(),
             undo: Undo::Nothing,
             guard: None,

@@ -116,7 +116,7 @@ pub(super) fn connector(
     })?;
     let reference = secrets::of_mailbox(&mailbox.access, &mailbox.address);
     let secret = context.env.secret(&reference, &spec.base).map_err(|e| {
-        let what = if matches!(mailbox.access, AccessMethod::Token { .. }) { "token" } else { "password" };
+        let what = if matches!(*mailbox.access, AccessMethod::Token { .. }) { "token" } else { "password" };
         refused(
             format!("the {what} of {} on {platform}: {}", mailbox.address, diag::chain(&e).join(": ")),
             ErrorClass::Denied,

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AclChoice, ActionId, Address, Change, CutoverWork, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId, Text,
-    ZoneChange,
+    AclChoice, ActionId, ActionIds, Address, Change, CutoverWork, DnsTopic, Domain, MailFilter, MailboxRef, PlatformId,
+    Shared, Text, ZoneChange,
 };
 
 /// The stages that a plan shows in order. Edges, not phases, make it safe.
@@ -63,13 +63,14 @@ pub struct Action {
     /// Why, in one sentence for people.
     pub reason: String,
     /// What must be done before.
-    pub requires: BTreeSet<ActionId>,
+    #[schemars(with = "BTreeSet<ActionId>")]
+    pub requires: ActionIds,
     /// What must be true just before.
     pub preconditions: Vec<Precondition>,
     /// How it is taken back.
     pub undo: Undo,
     /// What somebody must agree to before.
-    pub guard: Option<Guard>,
+    pub guard: Option<Box<Guard>>,
     /// The address whose rename and create belong together; the rename is taken back when the create fails.
     pub swap: Option<Address>,
 }
@@ -128,7 +129,7 @@ pub struct MailWork {
     pub skip_below: Option<u64>,
     /// What is left out.
     #[serde(default)]
-    pub filter: MailFilter,
+    pub filter: Shared<MailFilter>,
     /// What is done about the rights of others.
     #[serde(default, skip_serializing_if = "AclChoice::is_leave")]
     pub acl: AclChoice,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, PlatformId, SecretRef};
+use super::{Address, PlatformId, SecretRef, Shared};
 
 /// The path of a folder as Unicode components, without the server's delimiter: `["Projekte", "Zürich"]`.
 ///
@@ -180,7 +180,7 @@ pub struct MailboxRef {
     /// The account's address at the time of use.
     pub address: Address,
     /// The way in.
-    pub access: AccessMethod,
+    pub access: Shared<AccessMethod>,
 }
 
 /// A host that serves IMAP.

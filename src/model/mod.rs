@@ -4,6 +4,7 @@
 //! output, reads a clock or draws a random number.
 
 mod action;
+mod action_ids;
 mod address;
 mod change;
 mod dns;
@@ -17,11 +18,13 @@ mod limits;
 mod mail;
 mod policy;
 mod secret;
+mod shared;
 mod state;
 mod text;
 mod zone;
 
 pub use action::*;
+pub use action_ids::*;
 pub use address::*;
 pub use change::*;
 pub use dns::*;
@@ -35,6 +38,7 @@ pub use limits::*;
 pub use mail::*;
 pub use policy::*;
 pub use secret::*;
+pub use shared::*;
 pub use state::*;
 pub use text::*;
 pub use zone::*;

@@ -42,7 +42,7 @@ pub fn source_of(spec: &Spec, inventory: &Inventory, address: &Address) -> Optio
     let target = target_name(inventory, platform, migration, address);
     let name = source_name(spec, inventory, migration, address, target.as_ref())?;
     let door = source_door(spec, migration, address, name);
-    Some(MailboxRef { platform: door.platform, address: door.address, access: door.access? })
+    Some(MailboxRef { platform: door.platform, address: door.address, access: door.access?.into() })
 }
 
 /// The mailbox that an account's mail goes to, as things are now.
@@ -52,7 +52,7 @@ pub fn target_of(spec: &Spec, inventory: &Inventory, address: &Address) -> Optio
     let platform = &spec.domains.get(address.domain())?.platform;
     let name = target_name(inventory, platform, migration, address)?;
     let door = target_door(spec, platform, address, &name);
-    Some(MailboxRef { platform: door.platform, address: door.address, access: door.access? })
+    Some(MailboxRef { platform: door.platform, address: door.address, access: door.access?.into() })
 }
 
 fn exists(inventory: &Inventory, platform: &PlatformId, address: &Address) -> bool {

@@ -146,7 +146,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let swap = if self.case.address == &to { to.clone() } else { from.clone() };
         let change = Change::AccountRename { from, to };
         let action = self.draft.change(self.world, (phase, &self.chain), platform, change, reason);
-        action.requires = after;
+        action.requires = after.into();
         action.preconditions = preconditions;
         action.swap = Some(swap);
         action.id.clone()
@@ -218,7 +218,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let action = self.draft.change(self.world, (Phase::Account, &self.chain), platform, change, reason);
         action.requires.extend(after.iter().cloned());
         action.preconditions = vec![Precondition::AccountOk { platform: platform.clone(), address: address.clone() }];
-        action.guard = Some(Guard { code: code.to_owned(), message, outcome: GuardOutcome::Ack });
+        action.guard = Some(Box::new(Guard { code: code.to_owned(), message, outcome: GuardOutcome::Ack }));
         action.id.clone()
     }
 
@@ -281,7 +281,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let placed = self.rename((Phase::Cutover, case.target), names, reason, after);
         let later = case.source.as_ref().and_then(|s| s.later.as_ref());
         if let (Some(writer), Some(later)) = (writer.as_mut(), later) {
-            writer.before = [placed.clone()].into();
+            writer.before = [placed.clone()].into_iter().collect();
             writer.copy(self.draft, Phase::Cutover, (later, case.address), None);
             proved = writer.verify(self.draft, Phase::Cutover, (later, case.address));
         }
@@ -302,20 +302,20 @@ impl<'s, 'a> Steps<'s, 'a> {
                 let change = Change::AccountReset { address: address.clone() };
                 let at = (Phase::Cutover, &self.chain);
                 let action = self.draft.change(self.world, at, source, change, reason);
-                action.requires = before;
+                action.requires = before.into();
                 action.preconditions = vec![
                     Precondition::Verified { account: self.case.address.clone() },
                     Precondition::AccountOk { platform: source.clone(), address: address.clone() },
                 ];
                 action.swap = Some(self.case.address.clone());
-                action.guard = Some(Guard {
+                action.guard = Some(Box::new(Guard {
                     code: "free-address-by-delete".to_owned(),
                     message: format!(
                         "the account {} on {place} is deleted before its successor has the address",
                         address.unicode()
                     ),
                     outcome: GuardOutcome::Ack,
-                });
+                }));
                 Some(action.id.clone())
             }
         }
@@ -378,7 +378,7 @@ fn remove(world: &World<'_>, address: &Address, account: &AccountSpec, draft: &m
     let reason = "the spec says that it should not be there";
     let action = draft.change(world, (Phase::Retire, &chain), platform, change, reason);
     action.preconditions = vec![Precondition::AccountOk { platform: platform.clone(), address: address.clone() }];
-    action.guard = Some(Guard { code: "delete-mailbox".to_owned(), message, outcome });
+    action.guard = Some(Box::new(Guard { code: "delete-mailbox".to_owned(), message, outcome }));
     Some(action.id.clone())
 }
 

@@ -31,16 +31,14 @@ impl Canonical {
     /// One value, whole.
     pub(super) fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> serde_json::Result<()> {
         write(&self.pending, item)?;
-        let pending = &mut self.pending.get_mut().out;
-        if pending.len() >= Self::PIECE {
-            self.hash.update(&pending);
-            pending.clear();
+        if self.pending.get_mut().out.len() >= Self::PIECE {
+            self.hash_pending();
         }
         Ok(())
     }
 
     /// A list, hashed item by item.
-    pub(super) fn list<T: Serialize>(&mut self, items: &[T]) -> serde_json::Result<()> {
+    pub(super) fn list<T: Serialize + Sync>(&mut self, items: &[T]) -> serde_json::Result<()> {
         if items.len() >= super::MANY {
             return self.long_list(items);
         }
@@ -54,27 +52,35 @@ impl Canonical {
         Ok(())
     }
 
-    /// The same, written while another hand hashes what was written.
-    fn long_list<T: Serialize>(&mut self, items: &[T]) -> serde_json::Result<()> {
-        let (hash, pending) = (&mut self.hash, &self.pending);
+    /// The same, of which another hand writes every second share.
+    fn long_list<T: Serialize + Sync>(&mut self, items: &[T]) -> serde_json::Result<()> {
         thread::scope(|scope| {
-            let (full, pieces) = mpsc::sync_channel::<Vec<u8>>(AHEAD);
-            scope.spawn(move || pieces.iter().for_each(|piece| hash.update(piece)));
+            let (full, pieces) = mpsc::sync_channel(AHEAD);
+            scope.spawn(move || {
+                let others = items.chunks(SHARE).skip(1).step_by(2);
+                // Nobody takes more when this hand has failed.
+                others.map(|share| piece(share)).try_for_each(|piece| full.send(piece))
+            });
             let mut before = b'[';
-            for item in items {
-                pending.borrow_mut().out.push(before);
-                write(pending, item)?;
+            for pair in items.chunks(2 * SHARE) {
+                let (own, others) = pair.split_at(pair.len().min(SHARE));
+                write_all(&self.pending, before, own)?;
                 before = b',';
-                let out = &mut pending.borrow_mut().out;
-                if out.len() >= Self::PIECE {
-                    let piece = std::mem::replace(out, Vec::with_capacity(2 * Self::PIECE));
-                    full.send(piece).expect("the other hand takes pieces until the last one is sent");
+                self.hash_pending();
+                if !others.is_empty() {
+                    self.hash.update(pieces.recv().expect("the other hand writes every second share")?);
                 }
             }
             Ok(())
         })?;
         self.raw("]");
         Ok(())
+    }
+
+    fn hash_pending(&mut self) {
+        let pending = &mut self.pending.get_mut().out;
+        self.hash.update(&pending);
+        pending.clear();
     }
 
     /// An object whose keys come in order, hashed entry by entry.
@@ -96,13 +102,31 @@ impl Canonical {
     }
 
     pub(super) fn digest(mut self) -> Digest {
-        self.hash.update(&self.pending.get_mut().out);
+        self.hash_pending();
         Digest(self.hash.finalize().into())
     }
 }
 
-/// How many pieces may wait to be hashed.
+/// How many items one hand writes before it is another one's turn.
+const SHARE: usize = 256;
+/// How many written shares may wait to be hashed.
 const AHEAD: usize = 4;
+
+/// Items as they stand in a list behind others.
+fn piece<T: Serialize>(items: &[T]) -> serde_json::Result<Vec<u8>> {
+    let out = RefCell::default();
+    write_all(&out, b',', items)?;
+    Ok(out.into_inner().out)
+}
+
+fn write_all<T: Serialize>(to: &RefCell<Sorter>, mut before: u8, items: &[T]) -> serde_json::Result<()> {
+    for item in items {
+        to.borrow_mut().out.push(before);
+        write(to, item)?;
+        before = b',';
+    }
+    Ok(())
+}
 
 fn write<T: Serialize + ?Sized>(to: &RefCell<Sorter>, item: &T) -> serde_json::Result<()> {
     item.serialize(&mut Serializer::with_formatter(Sink(to), Sink(to)))

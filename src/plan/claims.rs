@@ -8,6 +8,7 @@ use crate::spec::Presence;
 use super::{
     decide::Cases,
     draft::{Block, Draft, claimed_by, freed_by},
+    index::Index,
     reads,
     world::{Held, Holder, World},
 };
@@ -174,13 +175,13 @@ pub(super) fn platform_change(action: &Action) -> Option<(&PlatformId, &Change)>
 /// Makes every claim of an address wait for what frees it, and joins both into one swap, so that the order keeps them
 /// side by side and a failed claim takes the other back.
 pub(super) fn wire(world: &World<'_>, draft: &mut Draft) {
-    let mut freeing: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
+    let mut freeing: Index<Address, Vec<usize>> = Index::default();
     for (at, action) in draft.actions.iter().enumerate() {
         let Some((platform, change)) = platform_change(action) else { continue };
         // What an earlier action of this plan made does not stand in anybody's way.
         let freed = freed_by(change).filter(|a| world.holders(a).iter().any(|h| h.platform == platform));
         if let Some(address) = freed {
-            freeing.entry(address.clone()).or_default().push(at);
+            freeing.entry(address.clone()).push(at);
         }
     }
     for at in 0..draft.actions.len() {
@@ -207,12 +208,12 @@ fn claim<'b>(world: &World<'_>, action: &'b Action) -> Option<&'b Address> {
 /// was that the freeing is not planned.
 pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
     loop {
-        let freed: BTreeSet<(&PlatformId, &Address)> = draft
-            .actions
-            .iter()
-            .filter_map(platform_change)
-            .filter_map(|(platform, change)| Some((platform, freed_by(change)?)))
-            .collect();
+        let mut freed: Index<(&PlatformId, &Address), ()> = Index::default();
+        for (platform, change) in draft.actions.iter().filter_map(platform_change) {
+            if let Some(address) = freed_by(change) {
+                freed.entry((platform, address));
+            }
+        }
         let mut stopped: BTreeMap<Text, Block> = BTreeMap::new();
         for action in &draft.actions {
             let (Some((on, change)), Some(address)) = (platform_change(action), claim(world, action)) else { continue };
@@ -221,7 +222,7 @@ pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
                 .holders(address)
                 .iter()
                 .filter(|h| !own(h) && world.shares_routing(h.platform, on))
-                .find(|h| !freed.contains(&(h.platform, address)));
+                .find(|h| freed.get(&(h.platform, address)).is_none());
             if let Some(holder) = in_the_way {
                 stopped.entry(action.chain.clone()).or_insert_with(|| taken(world, holder, address));
             }

@@ -101,7 +101,7 @@ pub(super) fn emit(
     let guard = zone::guard_of(&switch);
     let moving = zone::add(draft, Phase::Cutover, switch.clone(), reason);
     moving.requires.insert(drained);
-    moving.guard = guard;
+    moving.guard = guard.map(Box::new);
     let mut moving = moving.id.clone();
     if let Some(probe) = &probe {
         let reason = format!("mail for {} should arrive at {}", domain.unicode(), target(world, domain));
@@ -139,7 +139,7 @@ fn probe(world: &World<'_>, domain: &Domain, wish: &CutoverSpec) -> Option<Probe
     let admin = world.spec.platforms.get(platform).and_then(|p| p.admin.as_ref()).map(AdminAccess::method);
     let password = world.spec.accounts.get(&probe.account).and_then(|a| a.password.as_ref());
     let access = admin.or_else(|| password.map(|p| AccessMethod::Password { password: p.read_back() }))?;
-    let mailbox = MailboxRef { platform: platform.clone(), address: probe.account.clone(), access };
+    let mailbox = MailboxRef { platform: platform.clone(), address: probe.account.clone(), access: access.into() };
     Some(ProbeWork { mailbox, confirm: probe.confirm, from: probe.from.clone() })
 }
 
@@ -185,8 +185,10 @@ pub(super) fn tell(world: &World<'_>, draft: &mut Draft) {
 /// The domains in which something is planned.
 pub(super) fn busy_domains(draft: &Draft) -> BTreeSet<String> {
     let mut out: BTreeSet<&str> = BTreeSet::new();
-    for action in &draft.actions {
-        out.insert(action.chain.rsplit_once('@').map_or(&*action.chain, |(_, domain)| domain));
+    // What one account needs stands together.
+    for group in draft.actions.chunk_by(|a, b| a.chain == b.chain) {
+        let chain = group.first().map_or("", |action| &*action.chain);
+        out.insert(chain.rsplit_once('@').map_or(chain, |(_, domain)| domain));
     }
     out.into_iter().map(str::to_owned).collect()
 }

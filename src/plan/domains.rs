@@ -311,7 +311,7 @@ fn remove(world: &World<'_>, domain: &Domain, spec: &DomainSpec, draft: &mut Dra
     let change = Change::DomainRemove { domain: domain.clone() };
     let at = (Phase::Retire, domain.as_str());
     let action = draft.change(world, at, platform, change, "the spec says that it should not be there");
-    action.guard = Some(Guard { code: "remove-domain".to_owned(), message, outcome });
+    action.guard = Some(Box::new(Guard { code: "remove-domain".to_owned(), message, outcome }));
 }
 
 /// A domain goes after everything in it that the plan takes away.

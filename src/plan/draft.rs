@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, ActionId, Address, Change, Note, NoteKind, Phase, PlatformId, Text, Undo, Work};
+use crate::model::{Action, ActionId, ActionIds, Address, Change, Note, NoteKind, Phase, PlatformId, Text, Undo, Work};
 
 use super::{index::Index, reads::Key, undo, world::World};
 
@@ -14,11 +14,11 @@ pub(super) struct Draft {
     /// What stops many at once: one note each, with how many it stops.
     shared: BTreeMap<(NoteKind, &'static str, String), Shared>,
     /// By chain: what the plan for it rests on.
-    reads: Vec<(Text, Key)>,
+    reads: Index<(Text, Key), ()>,
     /// How often each name was given.
     names: Index<Text, u32>,
-    /// The platforms on which a planned action frees an address.
-    freed: BTreeMap<Address, BTreeSet<PlatformId>>,
+    /// The addresses that a planned action frees.
+    freed: Index<(PlatformId, Address), ()>,
 }
 
 struct Shared {
@@ -73,7 +73,7 @@ impl Draft {
     ) -> &mut Action {
         let name = format!("{}:{platform}/{}", change.kind(), change.subject());
         if let Some(address) = freed_by(&change) {
-            self.freed.entry(address.clone()).or_default().insert(platform.clone());
+            self.freed.entry((platform.clone(), address.clone()));
         }
         let undo = undo::of(world, platform, &change);
         let work = Work::Platform { platform: platform.clone(), change };
@@ -97,7 +97,7 @@ impl Draft {
             chain: chain.into(),
             work,
             reason,
-            requires: BTreeSet::new(),
+            requires: ActionIds::default(),
             preconditions: Vec::new(),
             undo,
             guard: None,
@@ -114,7 +114,7 @@ impl Draft {
 
     /// Whether a planned action frees an address of that platform.
     pub(super) fn frees(&self, platform: &PlatformId, address: &Address) -> bool {
-        self.freed.get(address).is_some_and(|on| on.contains(platform))
+        self.freed.get(&(platform.clone(), address.clone())).is_some()
     }
 
     /// The action that frees an address of that platform, if one is planned.
@@ -181,11 +181,10 @@ impl Draft {
 
     /// Remembers that the plan for a chain rests on an object.
     pub(super) fn read(&mut self, chain: impl Into<Text>, key: Key) {
-        self.reads.push((chain.into(), key));
+        self.reads.entry((chain.into(), key));
     }
 
-    /// The actions, the notes, and the objects that the actions rest on, in order. What was needed only to write them is
-    /// gone.
+    /// The actions, the notes, and the objects that the actions rest on. What was needed only to write them is gone.
     pub(super) fn finished(self) -> (Vec<Action>, Vec<Note>, Vec<Key>) {
         let Self { actions, notes, reads, .. } = self;
         let mut chains: Index<&Text, bool> = Index::default();
@@ -193,9 +192,7 @@ impl Draft {
             *chains.entry(&action.chain) = true;
         }
         let kept = |chain: &Text| chains.get(&chain).is_some();
-        let mut keys: Vec<Key> = reads.into_iter().filter(|(chain, _)| kept(chain)).map(|(_, key)| key).collect();
-        keys.sort_by(|a, b| a.name.cmp(&b.name));
-        keys.dedup_by(|a, b| a.name == b.name);
+        let keys = reads.into_keys().filter(|(chain, _)| kept(chain)).map(|(_, key)| key).collect();
         (actions, notes.into_iter().collect(), keys)
     }
 
@@ -207,7 +204,7 @@ impl Draft {
             let more: Vec<ActionId> = self
                 .actions
                 .iter()
-                .filter(|a| !gone.contains(&a.id) && !a.requires.is_disjoint(&gone))
+                .filter(|a| !gone.contains(&a.id) && a.requires.iter().any(|id| gone.contains(id)))
                 .map(|a| a.id.clone())
                 .collect();
             if more.is_empty() {

@@ -30,7 +30,7 @@ pub struct OpenGuard {
 /// The guards of a plan by code, refusals first.
 #[must_use]
 pub fn guards(plan: &Plan) -> Vec<OpenGuard> {
-    open_guards(plan.body.actions.iter().filter_map(|action| Some((&action.id, action.guard.as_ref()?))))
+    open_guards(plan.body.actions.iter().filter_map(|action| Some((&action.id, action.guard.as_deref()?))))
 }
 
 /// Guards of actions by code, refusals first.
@@ -100,10 +100,9 @@ pub(super) fn thresholds(world: &World<'_>, draft: &mut Draft) {
         let message = format!("{} of {total} {kind}{place} on {} are deleted", actions.len(), world.title(&id));
         for at in actions {
             if let Some(action) = draft.actions.get_mut(at) {
-                action.guard.get_or_insert_with(|| Guard {
-                    code: "many-deletions".to_owned(),
-                    message: message.clone(),
-                    outcome: GuardOutcome::Ack,
+                action.guard.get_or_insert_with(|| {
+                    let code = "many-deletions".to_owned();
+                    Box::new(Guard { code, message: message.clone(), outcome: GuardOutcome::Ack })
                 });
             }
         }

@@ -1,7 +1,10 @@
 //! A map whose order nobody sees. Names of actions are long and begin alike, so an ordered map of many thousands of them
 //! would compare mostly what is equal; and the maps of the standard library draw a number by chance.
 
-use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::{
+    borrow::Borrow,
+    hash::{DefaultHasher, Hash, Hasher as _},
+};
 
 /// Values by key, found by the key's hash, which is the same in every run.
 pub(super) struct Index<K, V> {
@@ -20,7 +23,7 @@ impl<K: Hash + Eq, V: Default> Index<K, V> {
     /// The value of a key, made when there is none.
     pub(super) fn entry(&mut self, key: K) -> &mut V {
         let hash = hash(&key);
-        let at = match self.find(hash, &key) {
+        let at = match self.find::<K>(hash, &key) {
             Ok(at) => at,
             Err(slot) => {
                 let at = self.entries.len();
@@ -33,18 +36,29 @@ impl<K: Hash + Eq, V: Default> Index<K, V> {
     }
 
     /// The value of a key.
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
+    pub(super) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
         let at = self.find(hash(key), key).ok()?;
         self.entries.get(at).map(|(_, _, value)| value)
     }
 
+    /// The keys in the order in which they came.
+    pub(super) fn into_keys(self) -> impl Iterator<Item = K> {
+        self.entries.into_iter().map(|(_, key, _)| key)
+    }
+
     /// The entry of a key, or the free slot where it belongs.
-    fn find(&self, hash: u64, key: &K) -> Result<usize, usize> {
+    fn find<Q: Eq + ?Sized>(&self, hash: u64, key: &Q) -> Result<usize, usize>
+    where
+        K: Borrow<Q>,
+    {
         let mut slot = self.first(hash);
         loop {
             let Some(at) = (self.slots[slot] as usize).checked_sub(1) else { return Err(slot) };
             let (known, other, _) = &self.entries[at];
-            if *known == hash && other == key {
+            if *known == hash && other.borrow() == key {
                 return Ok(at);
             }
             slot = (slot + 1) % self.slots.len();
@@ -71,7 +85,7 @@ impl<K: Hash + Eq, V: Default> Index<K, V> {
     }
 }
 
-fn hash<K: Hash>(key: &K) -> u64 {
+fn hash<K: Hash + ?Sized>(key: &K) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()

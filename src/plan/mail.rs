@@ -1,12 +1,12 @@
 //! Mail: whether a copy is needed, how both mailboxes are opened, and the actions that copy, prove and retire.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
     model::{
-        AccessMethod, ActionId, Address, Change, FolderPath, FolderStatus, FolderView, Guard, GuardOutcome,
+        AccessMethod, ActionId, ActionIds, Address, Change, FolderPath, FolderStatus, FolderView, Guard, GuardOutcome,
         MailEstimate, MailFilter, MailWork, MailboxRef, NoteKind, ObjectClass, PasswordSource, Phase, Precondition,
-        Text, Undo, Work,
+        Shared, Text, Undo, Work,
     },
     spec::{SourcePassword, Strategy, VerifyLevel},
 };
@@ -183,12 +183,13 @@ pub(super) fn target_access(world: &World<'_>, case: &Case<'_>) -> Result<WayIn,
 pub(super) struct Writer<'s, 'a> {
     world: &'s World<'a>,
     case: &'s Case<'a>,
-    source: AccessMethod,
-    target: AccessMethod,
+    source: Shared<AccessMethod>,
+    target: Shared<AccessMethod>,
+    filter: Shared<MailFilter>,
     pass: u32,
     fresh: bool,
     /// What the next copy or proof waits for.
-    pub(super) before: BTreeSet<ActionId>,
+    pub(super) before: ActionIds,
 }
 
 /// The passwords that have to be set before the mailboxes can be opened.
@@ -208,10 +209,11 @@ impl<'s, 'a> Writer<'s, 'a> {
         let target = target_access(world, case).ok()?;
         let pass = world.state.mailboxes.get(case.address).map_or(0, |m| m.passes);
         let passwords = NewPasswords { source: source.sets, target: target.sets };
-        let before = BTreeSet::new();
+        let before = ActionIds::default();
         let fresh = is_fresh(world, case);
-        let (source, target) = (source.access, target.access);
-        Some((Self { world, case, source, target, pass, fresh, before }, passwords))
+        let (source, target) = (source.access.into(), target.access.into());
+        let filter = case.account.mail.filter.clone().into();
+        Some((Self { world, case, source, target, filter, pass, fresh, before }, passwords))
     }
 
     /// Whether nothing of the mail is known to be at the target.
@@ -226,10 +228,8 @@ impl<'s, 'a> Writer<'s, 'a> {
 
     fn work(&self, (from, to): Ends<'_>, skip_below: Option<u64>) -> Option<MailWork> {
         let source = self.case.source.as_ref()?;
-        let mailbox = |platform: &crate::model::PlatformId, address: &Address, access: &AccessMethod| MailboxRef {
-            platform: platform.clone(),
-            address: address.clone(),
-            access: access.clone(),
+        let mailbox = |platform: &crate::model::PlatformId, address: &Address, access: &Shared<AccessMethod>| {
+            MailboxRef { platform: platform.clone(), address: address.clone(), access: access.clone() }
         };
         Some(MailWork {
             account: self.case.address.clone(),
@@ -237,7 +237,7 @@ impl<'s, 'a> Writer<'s, 'a> {
             target: mailbox(self.case.target, to, &self.target),
             pass: self.pass,
             skip_below,
-            filter: self.case.account.mail.filter.clone(),
+            filter: self.filter.clone(),
             acl: self.case.account.mail.acl,
             estimate: self.estimate(),
         })
@@ -277,7 +277,7 @@ impl<'s, 'a> Writer<'s, 'a> {
         let name = format!("copy:{}/{key}", self.case.target);
         let action = draft.add((phase, key), name, Work::Copy(Box::new(work)), undo, reason);
         action.requires = std::mem::take(&mut self.before);
-        self.before = [action.id.clone()].into();
+        self.before.insert(action.id.clone());
     }
 
     /// The proof that follows a copy, where the spec wants one; else what comes next waits for the copy itself.
@@ -291,7 +291,7 @@ impl<'s, 'a> Writer<'s, 'a> {
         let name = format!("verify.mail:{}/{key}", self.case.target);
         let action = draft.add((phase, key), name, Work::VerifyMail(Box::new(work)), Undo::Nothing, reason);
         action.requires = std::mem::take(&mut self.before);
-        self.before = [action.id.clone()].into();
+        self.before.insert(action.id.clone());
         Some(action.id.clone())
     }
 }
@@ -382,5 +382,5 @@ pub(super) fn retire(
     } else {
         (GuardOutcome::Deny, format!("the mail of {} was never verified", address.unicode()))
     };
-    action.guard = Some(Guard { code: "reset-mailbox".to_owned(), message, outcome });
+    action.guard = Some(Box::new(Guard { code: "reset-mailbox".to_owned(), message, outcome }));
 }

@@ -144,6 +144,9 @@ fn sources_last(draft: &mut Draft) {
         a.phase == Phase::Retire && matches!(a.work, Work::Platform { change: Change::AccountReset { .. }, .. })
     };
     let chains: BTreeSet<Text> = draft.actions.iter().filter(|a| is_end(a)).map(|a| a.chain.clone()).collect();
+    if chains.is_empty() {
+        return;
+    }
     let mut before: BTreeMap<Text, BTreeSet<ActionId>> = BTreeMap::new();
     for action in draft.actions.iter().filter(|a| chains.contains(&a.chain) && !is_end(a)) {
         before.entry(action.chain.clone()).or_default().insert(action.id.clone());
@@ -200,11 +203,12 @@ fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
     let (begun, read_set) = if body.actions.len() < MANY {
         (file::Id::begin(&body), reads::read_all(world.inventory, reads))
     } else {
-        // The id begins with the actions; hashing them takes about as long as looking at what they rest on.
+        // The id begins with the actions, which takes longer than looking at what they rest on. What that other hand asks
+        // memory for was free since the spec was read by as many hands.
         thread::scope(|scope| {
-            let begun = scope.spawn(|| file::Id::begin(&body));
-            let read_set = reads::read_all(world.inventory, reads);
-            (begun.join().unwrap_or_else(|panic| resume_unwind(panic)), read_set)
+            let read_set = scope.spawn(|| reads::read_all(world.inventory, reads));
+            let begun = file::Id::begin(&body);
+            (begun, read_set.join().unwrap_or_else(|panic| resume_unwind(panic)))
         })
     };
     body.read_set = read_set;

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeSet, BinaryHeap},
 };
 
 use super::index::Index;
@@ -86,8 +86,8 @@ fn needs(actions: &[Action]) -> Lists {
 
 /// Which unit each action belongs to: its swap, or itself.
 fn units(actions: &[Action], grouped: bool) -> Vec<usize> {
-    let mut swaps: BTreeMap<&Address, usize> = BTreeMap::new();
-    let mut unit = |at, swap| if grouped { *swaps.entry(swap).or_insert(at) } else { at };
+    let mut swaps: Index<&Address, Option<usize>> = Index::default();
+    let mut unit = |at, swap| if grouped { *swaps.entry(swap).get_or_insert(at) } else { at };
     actions.iter().enumerate().map(|(at, action)| action.swap.as_ref().map_or(at, |swap| unit(at, swap))).collect()
 }
 
@@ -197,17 +197,23 @@ fn places(actions: &[Action], unit: &[usize], phases: &[Phase]) -> Vec<usize> {
 
 /// By action: the number of its domain and address in their order.
 fn subjects(actions: &[Action]) -> Vec<usize> {
-    let mut all: Vec<_> = actions.iter().map(subject).zip(0..).collect();
-    all.sort();
-    let mut out = vec![0; actions.len()];
-    let (mut number, mut last) = (0, None);
-    for (subject, at) in all {
-        if last.is_some_and(|last| last != subject) {
-            number += 1;
-        }
-        last = Some(subject);
-        out[at] = number;
+    // Many actions have the same, and each is compared once.
+    let mut met: Index<(&str, &str), Option<usize>> = Index::default();
+    let mut all = Vec::new();
+    let mut out = Vec::with_capacity(actions.len());
+    for subject in actions.iter().map(subject) {
+        out.push(*met.entry(subject).get_or_insert_with(|| {
+            all.push(subject);
+            all.len() - 1
+        }));
     }
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_unstable_by_key(|&at| all[at]);
+    let mut numbers = vec![0; all.len()];
+    for (number, at) in order.into_iter().enumerate() {
+        numbers[at] = number;
+    }
+    out.iter_mut().for_each(|at| *at = numbers[*at]);
     out
 }
 

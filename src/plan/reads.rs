@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Fields, Plan, zone};
+use super::{Fields, Plan, index::Index, zone};
 use crate::model::{
     AccountView, Address, Domain, Inventory, PlatformId, PlatformView, PolicyView, Question, Slot, Text, ZoneChange,
 };
@@ -23,22 +23,32 @@ pub struct Stale {
     pub now: String,
 }
 
-/// The name of an object, and its address where that is known: large plans read many accounts.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) name: Text,
-    account: Option<Address>,
+/// An object that was looked at. Large plans look at many accounts, and at most of them more than once, so their names
+/// are written at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Account(PlatformId, Address),
+    Named(Text),
+}
+
+impl Key {
+    /// The name of the object in a plan.
+    pub(super) fn name(&self) -> Text {
+        match self {
+            Self::Account(platform, address) => format!("{platform}/account/{}", address.identity()).into(),
+            Self::Named(name) => name.clone(),
+        }
+    }
 }
 
 impl From<String> for Key {
     fn from(name: String) -> Self {
-        Self { name: name.into(), account: None }
+        Self::Named(name.into())
     }
 }
 
 pub(super) fn account_key(platform: &PlatformId, address: &Address) -> Key {
-    let name = format!("{platform}/account/{}", address.identity());
-    Key { name: name.into(), account: Some(address.clone()) }
+    Key::Account(platform.clone(), address.clone())
 }
 
 pub(super) fn domain_key(platform: &PlatformId, domain: &Domain) -> Key {
@@ -92,23 +102,32 @@ fn read_records(inventory: &Inventory, key: &str) -> Option<Fields> {
 /// counts, whether a task runs) is left out: preconditions look at that just before each action.
 #[must_use]
 pub fn read_value(inventory: &Inventory, key: &str) -> Fields {
-    read(inventory, &Key::from(key.to_owned()), |platform, id| {
+    read_named(inventory, key, |platform, id| {
         inventory.platforms.get(platform)?.slots.iter().find(|s| s.id.as_str() == id)
     })
 }
 
 fn read<'i>(inventory: &'i Inventory, key: &Key, slot: impl Fn(&str, &str) -> Option<&'i Slot>) -> Fields {
-    if let Some(told) = read_names(inventory, &key.name) {
+    match key {
+        Key::Account(platform, address) => {
+            let view = inventory.platforms.get(platform).and_then(|view| view.accounts.get(address));
+            view.map(account).unwrap_or_default()
+        }
+        Key::Named(name) => read_named(inventory, name, slot),
+    }
+}
+
+fn read_named<'i>(inventory: &'i Inventory, name: &str, slot: impl Fn(&str, &str) -> Option<&'i Slot>) -> Fields {
+    if let Some(told) = read_names(inventory, name) {
         return told.unwrap_or_default();
     }
-    let mut parts = key.name.splitn(3, '/');
+    let mut parts = name.splitn(3, '/');
     let (Some(platform), Some(class), Some(subject)) = (parts.next(), parts.next(), parts.next()) else {
         return Fields::default();
     };
     let Some(view) = inventory.platforms.get(platform) else { return Fields::default() };
-    let fields = match (class, &key.account) {
-        ("account", Some(address)) => view.accounts.get(address).map(account),
-        ("slot", _) => slot(platform, subject)
+    let fields = match class {
+        "slot" => slot(platform, subject)
             .map(|slot| fields([("offer", json(&slot.offer)), ("quota_octets", json(&slot.quota_octets))])),
         _ => read_object(view, class, subject),
     };
@@ -164,15 +183,15 @@ fn json<T: Serialize>(value: &T) -> Value {
 }
 
 /// Reads a set of objects at once. Slots are looked up by an index, because each account of a large plan has one.
-pub(super) fn read_all(inventory: &Inventory, keys: Vec<Key>) -> BTreeMap<Text, Fields> {
-    let mut slots: BTreeMap<(&str, &str), &Slot> = BTreeMap::new();
+pub(super) fn read_all(inventory: &Inventory, keys: impl IntoIterator<Item = Key>) -> BTreeMap<Text, Fields> {
+    let mut slots: Index<(&str, &str), Option<&Slot>> = Index::default();
     for (platform, view) in &inventory.platforms {
         for slot in &view.slots {
-            slots.entry((platform.as_str(), slot.id.as_str())).or_insert(slot);
+            slots.entry((platform.as_str(), slot.id.as_str())).get_or_insert(slot);
         }
     }
-    let slot = |platform: &str, id: &str| slots.get(&(platform, id)).copied();
-    keys.into_iter().map(|key| (key.name.clone(), read(inventory, &key, slot))).collect()
+    let slot = |platform: &str, id: &str| slots.get(&(platform, id)).copied().flatten();
+    keys.into_iter().map(|key| (key.name(), read(inventory, &key, slot))).collect()
 }
 
 /// Everything that the plan read and that is different now. What it did not read never appears here.
@@ -180,8 +199,7 @@ pub(super) fn read_all(inventory: &Inventory, keys: Vec<Key>) -> BTreeMap<Text, 
 pub fn stale(plan: &Plan, inventory: &Inventory) -> Vec<Stale> {
     let mut out = Vec::new();
     let mut missing = BTreeSet::new();
-    let now_all =
-        read_all(inventory, plan.body.read_set.keys().map(|name| Key { name: name.clone(), account: None }).collect());
+    let now_all = read_all(inventory, plan.body.read_set.keys().cloned().map(Key::Named));
     for (object, then) in &plan.body.read_set {
         let platform = object.split('/').next().unwrap_or_default();
         if let Some(told) = read_names(inventory, object) {

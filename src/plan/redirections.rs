@@ -124,7 +124,7 @@ fn set(
     let guard = outside(world, from, &spec.to, own);
     let action = draft.change(world, (Phase::Dependent, chain), platform, change, reason);
     action.requires.extend(cleared.into_iter().chain(before).chain(ground.places.ready(from)));
-    action.guard = guard;
+    action.guard = guard.map(Box::new);
 }
 
 /// Why a redirection cannot be made as it is wished.

@@ -147,7 +147,7 @@ impl Back<'_, '_> {
         };
         let change = Change::AccountRename { from: address.clone(), to: aside.clone() };
         let made = self.add(action, platform, &change, before);
-        made.guard = Some(mail_since(address, &aside));
+        made.guard = Some(Box::new(mail_since(address, &aside)));
     }
 
     /// Whether an account has an address now, or once what is planned so far is done.
@@ -241,7 +241,7 @@ impl Back<'_, '_> {
             && made.swap.as_ref() == Some(from)
         {
             // It had its real address since the run, so it is the one that mail has come to.
-            made.guard = Some(mail_since(from, to));
+            made.guard = Some(Box::new(mail_since(from, to)));
         }
     }
 
@@ -299,8 +299,8 @@ impl Back<'_, '_> {
             guard.message.push_str(&told);
         }
         let made = zone::add(&mut self.draft, Phase::Rollback, change, format!("takes {} back", action.id));
-        made.requires = before;
-        made.guard = guard;
+        made.requires = before.into();
+        made.guard = guard.map(Box::new);
         self.undone_by.insert(action.id.clone(), made.id.clone());
     }
 
@@ -316,7 +316,7 @@ impl Back<'_, '_> {
             self.draft.read(&action.chain, reads::account_key(platform, address));
         }
         let made = self.draft.change(self.world, (Phase::Rollback, &action.chain), platform, change.clone(), reason);
-        made.requires = before;
+        made.requires = before.into();
         made.swap.clone_from(&action.swap);
         if let Change::AccountRename { from, to } = change {
             made.preconditions.extend([

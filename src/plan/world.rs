@@ -10,13 +10,15 @@ use crate::{
     spec::{MigrateSpec, Presence, Spec},
 };
 
+use super::index::Index;
+
 /// The three inputs and what is indexed of them.
 pub(super) struct World<'a> {
     pub(super) spec: &'a Spec,
     pub(super) inventory: &'a Inventory,
     pub(super) state: &'a State,
     /// Who has an address now, on platforms that share their routing.
-    holders: BTreeMap<&'a Address, Vec<Holder<'a>>>,
+    holders: Index<&'a Address, Vec<Holder<'a>>>,
     /// Which account of the spec takes which provisional name; the first in order wins.
     provisional: BTreeMap<Address, &'a Address>,
     /// Every alias that the spec wants.
@@ -229,10 +231,15 @@ fn wanted_aliases(spec: &Spec) -> BTreeSet<&Address> {
     present.filter_map(|a| a.aliases.as_ref()).flatten().collect()
 }
 
-fn holders(inventory: &Inventory) -> BTreeMap<&Address, Vec<Holder<'_>>> {
-    let mut out: BTreeMap<&Address, Vec<Holder<'_>>> = BTreeMap::new();
+fn holders(inventory: &Inventory) -> Index<&Address, Vec<Holder<'_>>> {
+    let mut out: Index<&Address, Vec<Holder<'_>>> = Index::default();
     for (platform, view) in inventory.platforms.iter().filter(|(_, v)| v.kind != PlatformKind::Imap) {
-        let mut hold = |address, what| out.entry(address).or_default().push(Holder { platform, what });
+        let mut hold = |address, what| {
+            let all = out.entry(address);
+            // Hardly any address has more than one holder.
+            all.reserve_exact(1);
+            all.push(Holder { platform, what });
+        };
         for (address, account) in &view.accounts {
             hold(address, Held::Account);
             for alias in &account.aliases {

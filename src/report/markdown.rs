@@ -44,31 +44,32 @@ pub struct Markdown {
 #[must_use]
 pub fn plan_markdown(plan: &Plan, max_bytes: Option<usize>) -> Markdown {
     let limit = max_bytes.unwrap_or(usize::MAX);
+    let said = Said::of(plan);
     let mut blocks = blocks(plan, limit);
     for graves in [Graves::Rows, Graves::Names(usize::MAX)] {
         for detail in [Detail::Full, Detail::Names, Detail::Counts] {
-            let frame = render(plan, detail, "", graves);
+            let frame = said.render(detail, "", graves);
             if frame.len() > limit {
                 continue;
             }
             if let Some(folded) = fitting(&mut blocks, limit.saturating_sub(frame.len())) {
-                return Markdown { text: render(plan, detail, &folded, graves), unnamed: 0 };
+                return Markdown { text: said.render(detail, &folded, graves), unnamed: 0 };
             }
         }
     }
-    let all = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).count();
+    let all = said.graves.len();
     let counts: String = blocks.iter().map(|b| b.text(Detail::Counts)).collect();
     // The largest number of names that fits, by halving.
     let (mut fits, mut over) = (0, all + 1);
     while fits + 1 < over {
         let middle = usize::midpoint(fits, over);
-        if render(plan, Detail::Counts, &counts, Graves::Names(middle)).len() <= limit {
+        if said.render(Detail::Counts, &counts, Graves::Names(middle)).len() <= limit {
             fits = middle;
         } else {
             over = middle;
         }
     }
-    Markdown { text: render(plan, Detail::Counts, &counts, Graves::Names(fits)), unnamed: all - fits }
+    Markdown { text: said.render(Detail::Counts, &counts, Graves::Names(fits)), unnamed: all - fits }
 }
 
 /// How what destroys is shown.
@@ -80,7 +81,41 @@ enum Graves {
     Names(usize),
 }
 
-fn render(plan: &Plan, detail: Detail, folded: &str, graves: Graves) -> String {
+/// What a plan says whatever the detail. A plan is rendered until it fits, and all of this takes a look at every action.
+struct Said<'p> {
+    plan: &'p Plan,
+    head: String,
+    guards: Vec<OpenGuard>,
+    graves: Vec<&'p Action>,
+    records: String,
+    foot: String,
+}
+
+impl<'p> Said<'p> {
+    fn of(plan: &'p Plan) -> Self {
+        Self {
+            plan,
+            head: head(plan),
+            guards: guards(plan),
+            graves: plan.body.actions.iter().filter(|a| phrase::is_grave(a)).collect(),
+            records: record_diff(plan),
+            foot: foot(plan),
+        }
+    }
+
+    fn render(&self, detail: Detail, folded: &str, graves: Graves) -> String {
+        let mut out = self.head.clone();
+        out.push_str(&caution(self.plan, &self.guards, detail));
+        out.push_str(&grave(&self.graves, graves));
+        out.push_str(&self.records);
+        out.push_str(folded);
+        out.push_str(&notes(&self.plan.body.notes, detail));
+        out.push_str(&self.foot);
+        out
+    }
+}
+
+fn head(plan: &Plan) -> String {
     let domains: Vec<&str> = plan.body.strategies.keys().map(crate::model::Domain::as_str).collect();
     let strategies = phrase::strategies(plan);
     let colon = if strategies.is_empty() { "" } else { ": " };
@@ -100,17 +135,16 @@ fn render(plan: &Plan, detail: Detail, folded: &str, graves: Graves) -> String {
         let mail = phrase::mail(plan).map(|m| format!(" {m}")).unwrap_or_default();
         out.push_str(&format!("**{}.**{mail}\n", phrase::totals(plan)));
     }
-    out.push_str(&caution(plan, &guards(plan), detail));
-    out.push_str(&grave(plan, graves));
-    out.push_str(&record_diff(plan));
-    out.push_str(folded);
-    out.push_str(&notes(&plan.body.notes, detail));
-    if !plan.is_empty() {
-        let undo = phrase::undo_summary(plan);
-        let undo = if undo.is_empty() { String::new() } else { format!("Undo: {}. ", escape(&undo)) };
-        out.push_str(&format!("\n{undo}Applies exactly this with `rehome apply` and the plan file.\n"));
-    }
     out
+}
+
+fn foot(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return String::new();
+    }
+    let undo = phrase::undo_summary(plan);
+    let undo = if undo.is_empty() { String::new() } else { format!("Undo: {}. ", escape(&undo)) };
+    format!("\n{undo}Applies exactly this with `rehome apply` and the plan file.\n")
 }
 
 /// Lines of records that are shown; no domain of mail has more.
@@ -185,8 +219,7 @@ fn row(action: &Action) -> String {
     )
 }
 
-fn grave(plan: &Plan, how: Graves) -> String {
-    let graves: Vec<&Action> = plan.body.actions.iter().filter(|a| phrase::is_grave(a)).collect();
+fn grave(graves: &[&Action], how: Graves) -> String {
     match how {
         _ if graves.is_empty() => String::new(),
         Graves::Rows => table(graves.iter().map(|a| row(a))),

@@ -176,13 +176,17 @@ fn read_texts(texts: Vec<SourceText>) -> Vec<(Reader, Option<Document>)> {
         return texts.into_iter().map(read).collect();
     }
     let share = texts.len().div_ceil(hands);
-    let mut rest = texts.into_iter();
-    let parts: Vec<Vec<SourceText>> = (0..hands).map(|_| rest.by_ref().take(share).collect()).collect();
+    let mut own = texts;
+    let mut rest = own.split_off(share).into_iter();
+    let parts: Vec<Vec<SourceText>> = (1..hands).map(|_| rest.by_ref().take(share).collect()).collect();
     thread::scope(|scope| {
         let work = |part: Vec<SourceText>| scope.spawn(move || part.into_iter().map(read).collect::<Vec<_>>());
         let running: Vec<_> = parts.into_iter().map(work).collect();
+        // This hand takes its share too: what memory a hand has asked for is only free for itself afterwards.
+        let mut out: Vec<_> = own.into_iter().map(read).collect();
         let done = |hand: thread::ScopedJoinHandle<'_, _>| hand.join().unwrap_or_else(|panic| resume_unwind(panic));
-        running.into_iter().flat_map(done).collect()
+        out.extend(running.into_iter().flat_map(done));
+        out
     })
 }
 

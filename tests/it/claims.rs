@@ -41,11 +41,12 @@ fn is_test(file: &str, name: &str) -> bool {
     let Some(at) = [format!("fn {name}("), format!("fn {name}<")].iter().find_map(|f| text.find(f)) else {
         return false;
     };
-    // The attributes of a function stand between it and whatever ends before it.
-    let before = &text[..at];
-    let above = &before[before.rfind(['}', ';']).map_or(0, |end| end + 1)..];
+    // The attributes of a function stand in the lines above it.
+    let above = text[..at].rfind('\n').unwrap_or(0);
+    let mut attributes = text[..above].lines().rev().take_while(|line| line.trim_start().starts_with('#'));
+    let is_one = |line: &str| line.contains("#[test]") || line.contains("#[tokio::test");
     // Properties are tests that a macro makes.
-    above.contains("#[test]") || above.contains("#[tokio::test") || text[..at].contains("proptest!")
+    attributes.any(is_one) || text[..at].contains("proptest!")
 }
 
 #[test]

@@ -183,7 +183,7 @@ async fn one(man: &Mailman<'_>, spec: &Spec, inventory: &Inventory, address: &Ad
             Some("see `rehome plan`".to_owned()),
         )];
     };
-    let filter = spec.accounts.get(address).map(|a| a.mail.filter.clone()).unwrap_or_default();
+    let filter = spec.accounts.get(address).map(|a| a.mail.filter.clone()).unwrap_or_default().into();
     let work = MailWork {
         account: address.clone(),
         source,

@@ -357,7 +357,7 @@ impl Place<'_, '_> {
         }
         let reason = format!("{} wants it", self.world.title(&self.spec.platform));
         let action = add(draft, phase, change, reason);
-        action.guard = guard;
+        action.guard = guard.map(Box::new);
         action
     }
 }

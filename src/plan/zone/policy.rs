@@ -140,7 +140,8 @@ impl Place<'_, '_> {
                 servers.join(", "),
                 policy.max_age
             );
-            action.guard = Some(Guard { code: "mta-sts-enforce".to_owned(), message, outcome: GuardOutcome::Ack });
+            let guard = Guard { code: "mta-sts-enforce".to_owned(), message, outcome: GuardOutcome::Ack };
+            action.guard = Some(Box::new(guard));
         }
         action.id.clone()
     }

@@ -27,7 +27,9 @@ mod zones;
 use std::{
     collections::BTreeMap,
     io::{self, BufWriter},
+    panic::resume_unwind,
     path::Path,
+    thread,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -87,7 +89,7 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
     domains::build(&mut world, problems);
     accounts::build(&mut world, problems);
     objects::build(&mut world, problems);
-    let rules = [
+    let rules: [Rule; 11] = [
         strategy::check,
         absent::check,
         access::check,
@@ -100,9 +102,34 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
         no_control_plane::check,
         zones::check_probes,
     ];
-    rules.iter().for_each(|rule| rule(&world, problems));
-    let digest = digest(&world.spec)?;
+    let digest = judged(&world, &rules, problems)?;
     Some(Spec { digest, ..world.spec })
+}
+
+/// A rule looks at everything and says what is wrong.
+type Rule = fn(&World<'_>, &mut Diagnostics);
+
+/// Specs of so many accounts are worth another hand.
+const MANY: usize = 4_096;
+
+/// What the rules say, in their order, and the digest.
+fn judged(world: &World<'_>, rules: &[Rule], problems: &mut Diagnostics) -> Option<String> {
+    if world.spec.accounts.len() < MANY {
+        rules.iter().for_each(|rule| rule(world, problems));
+        return digest(&world.spec);
+    }
+    let (first, others) = rules.split_at(rules.len() / 2);
+    let (digest, said) = thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let mut said = Diagnostics::default();
+            others.iter().for_each(|rule| rule(world, &mut said));
+            said
+        });
+        first.iter().for_each(|rule| rule(world, problems));
+        (digest(&world.spec), other.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    problems.0.extend(said.0);
+    digest
 }
 
 /// SHA-256 over the canonical JSON of a spec whose digest is empty.

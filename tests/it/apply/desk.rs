@@ -14,8 +14,9 @@ use rehome::{
     apply::{Context, Options, RunSummary, run},
     journal::{FaultPoint, Journal},
     model::{
-        AccessMethod, Action, ActionId, Address, Change, Delivery, DnsTopic, Event, Guard, GuardOutcome, MailFilter,
-        MailWork, MailboxRef, PasswordSource, Phase, PlanId, PlatformId, Precondition, SecretRef, Undo, Work,
+        AccessMethod, Action, ActionId, ActionIds, Address, Change, Delivery, DnsTopic, Event, Guard, GuardOutcome,
+        MailFilter, MailWork, MailboxRef, PasswordSource, Phase, PlanId, PlatformId, Precondition, SecretRef, Undo,
+        Work,
     },
     plan::{Body, Header, Plan},
     provider::Provider,
@@ -125,7 +126,7 @@ fn action(id: &str, phase: Phase, chain: &str, work: Work, undo: Undo) -> Action
         chain: chain.into(),
         work,
         reason: "because the spec says so".to_owned(),
-        requires: BTreeSet::new(),
+        requires: ActionIds::default(),
         preconditions: Vec::new(),
         undo,
         guard: None,
@@ -159,7 +160,7 @@ impl With for Action {
 
     fn guarded(mut self, outcome: GuardOutcome) -> Self {
         let message = "its mail is lost".to_owned();
-        self.guard = Some(Guard { code: "reset-mailbox".to_owned(), message, outcome });
+        self.guard = Some(Box::new(Guard { code: "reset-mailbox".to_owned(), message, outcome }));
         self
     }
 }
@@ -216,7 +217,7 @@ fn work(address: &str, pass: u32) -> MailWork {
     let mailbox = |platform: &str, address: Address| MailboxRef {
         platform: PlatformId::from(platform),
         address,
-        access: access.clone(),
+        access: access.clone().into(),
     };
     MailWork {
         account: addr(address),
@@ -224,7 +225,7 @@ fn work(address: &str, pass: u32) -> MailWork {
         target: mailbox("new", addr(address)),
         pass,
         skip_below: None,
-        filter: MailFilter::default(),
+        filter: MailFilter::default().into(),
         acl: rehome::model::AclChoice::Leave,
         estimate: None,
     }

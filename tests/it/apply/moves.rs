@@ -16,8 +16,8 @@ use rehome::{
     diag::{Exit, Finding},
     journal::{CutoverWord, FaultPoint, FolderMark, Journal, JournalError, Said},
     model::{
-        Action, ActionId, CutoverStep, CutoverWork, DnsTopic, Domain, NoEvents, Phase, PlanId, PlatformId, ProbeWork,
-        RecordSet, RecordType, Undo, Work, ZoneChange,
+        Action, ActionId, ActionIds, CutoverStep, CutoverWork, DnsTopic, Domain, NoEvents, Phase, PlanId, PlatformId,
+        ProbeWork, RecordSet, RecordType, Undo, Work, ZoneChange,
     },
     plan::{Body, Header, Plan},
     provider::{ErrorClass, Probe, ProviderError, ZoneWriter},
@@ -180,7 +180,7 @@ impl Stage {
         let address = rehome::model::Address::parse("ann@x.org").unwrap();
         let password = rehome::model::SecretRef::Env("P".to_owned());
         let access = rehome::model::AccessMethod::Password { password };
-        let mailbox = rehome::model::MailboxRef { platform: PlatformId::from("new"), address, access };
+        let mailbox = rehome::model::MailboxRef { platform: PlatformId::from("new"), address, access: access.into() };
         let wish = ProbeWork { mailbox, confirm: 900, from: None };
         let actions = &mut stage.plan.body.actions;
         let drain = actions.iter_mut().find(|a| a.id.as_str() == "drain").unwrap();
@@ -269,7 +269,7 @@ fn action(id: &str, work: Work) -> Action {
         chain: "x.org".into(),
         work,
         reason: String::new(),
-        requires: BTreeSet::new(),
+        requires: ActionIds::default(),
         preconditions: Vec::new(),
         undo: Undo::Nothing,
         guard: None,
