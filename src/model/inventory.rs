@@ -17,6 +17,9 @@ pub struct Inventory {
     /// The mailboxes that were looked into over IMAP.
     #[serde(with = "pairs")]
     pub mailboxes: BTreeMap<(PlatformId, Address), MailboxView>,
+    /// Passwords that the spec gives for accounts to be made and that the platform will not take, and why.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub unfit_passwords: BTreeMap<(PlatformId, Address), String>,
     /// The mail DNS of each domain of the spec.
     #[serde(with = "pairs")]
     pub dns: BTreeMap<Domain, DnsView>,

@@ -27,7 +27,8 @@ use crate::{
     },
     imap::Parking,
     model::{
-        Address, Domain, Inventory, MailboxView, PlatformId, PlatformView, PolicyView, Secret, SecretRef, SpfCost,
+        Address, Domain, Inventory, MailboxView, PasswordSource, PlatformId, PlatformView, PolicyView, Secret,
+        SecretRef, SpfCost,
     },
     plan,
     provider::{ProviderError, Reader},
@@ -127,7 +128,31 @@ impl Look<'_> {
             .await;
         seen.inventory.mailboxes.extend(views);
         self.look_for_oversized(&mut seen.inventory).await;
+        self.judge_passwords(&mut seen.inventory);
         seen.secrets.extend(problems);
+    }
+
+    /// Judges the passwords of accounts that are to be made. One that is not there yet is made at apply, or missed then.
+    fn judge_passwords(&self, inventory: &mut Inventory) {
+        for (address, account) in &self.spec.accounts {
+            let Some(platform) = self.spec.platform_of(address).filter(|_| account.state == Presence::Present) else {
+                continue;
+            };
+            let Some(view) = inventory.platforms.get(platform) else { continue };
+            let Some(source) = account.password.as_ref().filter(|_| !view.accounts.contains_key(address)) else {
+                continue;
+            };
+            let reference = source.read_back();
+            // A program that keeps generated passwords is not asked for thousands that it does not have yet.
+            if matches!((source, &reference), (PasswordSource::Generate(_), SecretRef::Command(_))) {
+                continue;
+            }
+            let Ok(secret) = (self.secrets)(&reference) else { continue };
+            let can = &view.capabilities;
+            if let Some(why) = secrets::unfit(can.password_length, can.password_complex, &secret) {
+                inventory.unfit_passwords.insert((platform.clone(), address.clone()), why);
+            }
+        }
     }
 
     /// Looks for messages that the targets will not take, where a target that exists tells its limit. What cannot be

@@ -71,6 +71,14 @@ fn can_create(world: &World<'_>, case: &Case<'_>, name: &crate::model::Address) 
             "add `password: { generate: { deliver: { file: ... } } }` or a reference to a secret",
         ));
     }
+    let unfit = world.inventory.unfit_passwords.get(&(case.target.clone(), case.address.clone()));
+    out.extend(unfit.map(|why| {
+        Block::own(
+            "password-unusable",
+            format!("{platform} will not take the password that is given for {}: {why}", name.unicode()),
+            "give another one, or let rehome `generate` it",
+        )
+    }));
     out.extend(too_long(world, case.target, name));
     out.extend(size_not_offered(world, case));
     // In `stage` the real address is taken later; what stands in its way is looked at all the same.

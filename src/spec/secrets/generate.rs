@@ -26,6 +26,22 @@ impl PasswordPolicy {
     }
 }
 
+/// Why a platform that wants passwords of that length, and mixed ones or not, will not take this one; nothing when it
+/// may. Tells what is wanted, and nothing of the password.
+#[must_use]
+pub fn unfit((min, max): (u8, u8), mixed: bool, secret: &Secret) -> Option<String> {
+    const KINDS: [fn(char) -> bool; 4] =
+        [char::is_uppercase, char::is_lowercase, char::is_numeric, |c| !c.is_alphanumeric()];
+    let text = secret.expose();
+    let length = text.chars().count();
+    if length < usize::from(min) || length > usize::from(max) {
+        return Some(format!("passwords there have {min} to {max} characters"));
+    }
+    let kinds = KINDS.iter().filter(|kind| text.chars().any(**kind)).count();
+    (mixed && kinds < 3)
+        .then(|| "passwords there mix at least three of upper case, lower case, digits and others".to_owned())
+}
+
 impl Default for PasswordPolicy {
     /// What all supported platforms accept.
     fn default() -> Self {
@@ -101,6 +117,23 @@ mod tests {
     fn a_policy_without_room_is_refused() {
         for (min, max) in [(0, 3), (9, 8)] {
             assert!(matches!(generate(&PasswordPolicy { min, max }), Err(SecretError::Policy { .. })));
+        }
+    }
+
+    #[test]
+    fn a_password_that_a_platform_will_not_take_is_told_without_being_shown() {
+        let told = |text: &str, mixed| unfit((9, 12), mixed, &Secret::new(text.to_owned()));
+        for (text, mixed, fits) in [
+            ("Ab3-efghi", true, true),
+            ("abcdefgh-1", true, true),
+            ("abcdefghi", true, false),
+            ("abcdefghi", false, true),
+            ("Ab3-", true, false),
+            ("Ab3-efghijklm", true, false),
+        ] {
+            let why = told(text, mixed);
+            assert_eq!(why.is_none(), fits, "{text}");
+            assert!(why.is_none_or(|why| !why.contains(text)));
         }
     }
 

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::model::{AccessMethod, Address, SecretRef};
 
 pub use deliver::{deliver, read_or_generate};
-pub use generate::{PasswordPolicy, generate};
+pub use generate::{PasswordPolicy, generate, unfit};
 pub use resolve::resolve;
 
 /// Where the secret is that opens one mailbox: the placeholders of a token's reference are filled in.

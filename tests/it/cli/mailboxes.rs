@@ -114,6 +114,22 @@ fn a_wrong_password_of_the_source_blocks_before_the_first_change() {
 }
 
 #[test]
+fn a_password_that_the_target_will_not_take_is_found_while_planning() {
+    let world = World::demo();
+    world.respec("    name: John Smith\n", "    name: John Smith\n    password: { env: NEW_WORD }\n");
+    world.set("NEW_WORD", "abc");
+    assert_snapshot!(notes(&world), @r"
+    Blocked
+      password-unusable
+        john.smith@blue.example: Email Pro `emailpro` will not take the password that is given for
+        john.smith@blue.example: passwords there have 9 to 30 characters
+        > give another one, or let rehome `generate` it
+    ");
+    world.set("NEW_WORD", "Long-enough-1");
+    world.run(&["apply", "rehome.yaml", "--auto-approve", "--quiet"]).ends(0);
+}
+
+#[test]
 fn imap_that_is_switched_off_blocks_before_the_first_change() {
     let world = World::demo();
     world.edit_hosted(EXCHANGE, |service| {
