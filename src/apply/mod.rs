@@ -163,6 +163,7 @@ async fn apply(
         plan: ctx.plan.id.clone(),
         actions: ctx.plan.body.actions.len(),
         resumed: summary.resumed,
+        done: summary.done_before,
     });
     let executor = Executor { ctx, run: run.id.clone() };
     if let Err(error) = executor.call_what_is_owed().await {

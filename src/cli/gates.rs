@@ -45,13 +45,26 @@ impl Doorman {
         let local = |zone: &TimeZone| now.to_zoned(zone.clone());
         let shut = self.hours.iter().find(|any| !any.iter().any(|(w, zone)| w.is_open(local(zone).datetime())))?;
         let names: Vec<String> = shut.iter().map(|(window, _)| window.to_string()).collect();
-        let opens = shut.iter().filter_map(|(window, zone)| {
-            let next = window.next(local(zone).datetime())?;
-            next.to_zoned(zone.clone()).ok()
-        });
+        let opens = shut.iter().filter_map(|(window, zone)| opens(window, local(zone)));
         let opens = opens.min().map(|at: Zoned| format!("; it opens {}", at.strftime("%a %Y-%m-%d %H:%M %Z")));
         Some(format!("nothing begins outside {}{}", names.join(" and "), opens.unwrap_or_default()))
     }
+}
+
+/// When a window that is shut opens next. A time that the clocks leave out in spring does not come: a window that lies in
+/// it stays shut that day.
+fn opens(window: &Window, now: Zoned) -> Option<Zoned> {
+    let mut after = now.datetime();
+    // The clocks change in one direction twice a year at the most.
+    for _ in 0..3 {
+        let next = window.next(after)?;
+        let at = next.to_zoned(now.time_zone().clone()).ok()?;
+        if window.is_open(at.datetime()) {
+            return Some(at);
+        }
+        after = at.datetime();
+    }
+    None
 }
 
 fn parse(text: &str) -> Result<Window, Failure> {
@@ -109,6 +122,25 @@ mod tests {
             shut("2026-12-01T20:59:00Z").unwrap(),
             "nothing begins outside 22:00-06:00 Europe/Paris; it opens Tue 2026-12-01 22:00 CET"
         );
+    }
+
+    #[test]
+    fn a_window_in_an_hour_that_the_clocks_leave_out_opens_the_day_after() {
+        let night = doorman(&["02:15-02:45 America/New_York"], &[]);
+        let told = night.shut_until("2027-03-14T06:30:00Z".parse().unwrap()).unwrap();
+        assert!(told.ends_with("it opens Mon 2027-03-15 02:15 EDT"), "{told}");
+        let shut = |at: &str| night.shut_until(at.parse().unwrap()).is_some();
+        assert!(shut("2027-03-14T07:15:00Z") && shut("2027-03-14T07:30:00Z"), "03:15 and 03:30 are not in it");
+        // In autumn the hour comes twice, and the window with it.
+        assert!(!shut("2026-11-01T07:20:00Z") && shut("2026-11-01T08:20:00Z"));
+        let twice = doorman(&["01:15-01:45 America/New_York"], &[]);
+        let open = |at: &str| twice.shut_until(at.parse().unwrap()).is_none();
+        assert!(open("2026-11-01T05:20:00Z") && open("2026-11-01T06:20:00Z"));
+        // A night that spans the change is open all through.
+        let long = doorman(&["22:00-06:00 Europe/Paris"], &[]);
+        for at in ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2027-03-28T00:30:00Z", "2027-03-28T01:30:00Z"] {
+            assert!(long.shut_until(at.parse().unwrap()).is_none(), "{at}");
+        }
     }
 
     #[test]

@@ -151,7 +151,11 @@ impl<'a> Job<'a> {
         match Server::start(&self.workspace, desk) {
             Ok(server) => Some(server),
             Err(error) => {
-                let message = format!("`rehome pause` and `status --watch` will not find this run: {error}");
+                let why = match error.kind() {
+                    std::io::ErrorKind::InvalidInput => "the path of its folder is too long for a socket".to_owned(),
+                    _ => error.to_string(),
+                };
+                let message = format!("`rehome pause` and `status --watch` will not find this run: {why}");
                 screen.emit(Event::Warning { message });
                 None
             }

@@ -19,6 +19,9 @@ pub enum Event {
         actions: usize,
         /// Whether it goes on with an earlier run.
         resumed: bool,
+        /// How many of the actions an earlier run has done.
+        #[serde(default)]
+        done: usize,
     },
     /// An action began.
     ActionStarted {

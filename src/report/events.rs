@@ -55,9 +55,10 @@ pub fn event_json(event: &Event, at: Timestamp, forecast: Option<&Forecast>) -> 
 #[must_use]
 pub fn event_line(event: &Event) -> Option<String> {
     let line = match event {
-        Event::RunStarted { run, plan, actions, resumed } => {
+        Event::RunStarted { run, plan, actions, resumed, done } => {
             let how = if *resumed { "goes on" } else { "begins" };
-            format!("{run} {how}: plan {}, {} actions", plan.short(), count(*actions as u64))
+            let before = if *done == 0 { String::new() } else { format!(", {} done before", count(*done as u64)) };
+            format!("{run} {how}: plan {}, {} actions{before}", plan.short(), count(*actions as u64))
         }
         Event::ActionStarted { .. } => return None,
         Event::ActionWaiting { action, reason } => format!("wait  {action}: {reason}"),

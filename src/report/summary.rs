@@ -23,6 +23,8 @@ pub struct Summary {
     pub actions: usize,
     /// Whether it went on with an earlier run.
     pub resumed: bool,
+    /// Actions that an earlier run has done.
+    pub before: usize,
     /// Actions done.
     pub done: usize,
     /// Of those, done by an earlier run and recognised.
@@ -72,9 +74,9 @@ impl Summary {
     /// Takes one event up.
     pub fn take(&mut self, event: &Event) {
         match event {
-            Event::RunStarted { run, plan, actions, resumed } => {
+            Event::RunStarted { run, plan, actions, resumed, done } => {
                 (self.run, self.plan) = (Some(run.clone()), Some(plan.clone()));
-                (self.actions, self.resumed) = (*actions, *resumed);
+                (self.actions, self.resumed, self.before) = (*actions, *resumed, *done);
             }
             Event::ActionWaiting { action, reason } => {
                 self.waiting.retain(|(a, _)| a != action);

@@ -236,7 +236,7 @@ impl Desk {
         let told = self.screen.summary();
         json!({
             "v": PROTOCOL, "ok": true, "run": told.run, "plan": told.plan, "pid": std::process::id(),
-            "actions": told.actions, "done": told.done, "failed": told.failures.len(), "gates": told.gates,
+            "actions": told.actions, "done": told.before + told.done, "failed": told.failures.len(), "gates": told.gates,
             "paused_by": self.pause.by(), "limits": self.dials.limits(),
         })
     }

@@ -75,11 +75,14 @@ fn mail(account: &Account<'_>, out: &mut String) {
         );
     }
     if let Some(old) = account.old_address() {
-        let _ = writeln!(
-            out,
-            "<p>The old mailbox still exists as {}. Nothing new arrives in it.</p>",
-            escape(&old.unicode())
-        );
+        // Whoever writes to a name that stayed there would be heard by nobody.
+        let more = if account.notes.iter().any(|note| note.code == "alias-not-in-spec") {
+            "Mail to other names of yours still arrives in it: go on looking into it, and ask whoever looks after your \
+             mail to move them."
+        } else {
+            "Nothing new arrives in it."
+        };
+        let _ = writeln!(out, "<p>The old mailbox still exists as {}. {more}</p>", escape(&old.unicode()));
     }
 }
 

@@ -43,6 +43,28 @@ fn what_needs_approval_waits_is_approved_and_goes_on() {
 }
 
 #[test]
+fn status_tells_where_a_live_run_stands_and_what_comes_next() {
+    let world = gated("{ approval: [account, dependent] }");
+    world.run(&["apply", "rehome.yaml", "--auto-approve", "--until", "domain", "--quiet"]).ends(7);
+    let mut run = world.start(&["resume"]);
+    run.until_it_says("run-000001 goes on: plan ");
+    run.until_it_says("wait  account: it waits for somebody's word");
+    let status = world.run(&["status"]);
+    assert!(status.out.starts_with("run-000001 is live: ") && !status.out.contains("has not ended"), "{status}");
+    assert!(status.out.contains("wait  account: it waits for somebody's word"), "{status}");
+    let next = |line: &str| line.starts_with("  >  rename ") && line.contains("jane.doe@blue.example");
+    assert!(status.out.lines().any(next), "{status}");
+    // What was done before it went on counts, too.
+    let words: Vec<&str> = status.out.split([' ', ';']).collect();
+    let number = |after: &str| -> usize {
+        words.windows(2).find(|w| w[0].ends_with(after)).unwrap_or_else(|| panic!("{status}"))[1].parse().unwrap()
+    };
+    assert_eq!(number("live:") + number("done:"), 30, "{status}");
+    world.run(&["approve", "run-000001"]).ends(0);
+    run.end().ends(0);
+}
+
+#[test]
 fn a_run_that_waits_for_approval_goes_on_by_itself() {
     let world = gated("{ approval: [copy] }");
     let mut run = world.start(&["apply", "rehome.yaml", "--auto-approve"]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{World, pause};
 
 /// A world with one shell script as every hook: it writes down what it gets, then does the rest.
 fn hooked(points: &[&str], rest: &str) -> World {
@@ -109,11 +109,11 @@ fn what_a_hook_has_started_is_ended_with_it_and_does_not_hold_it_up() {
     let child = world.read("hooks/child");
     let dead =
         || matches!(state(&child).rsplit(") ").next(), None | Some("") | Some("Z")) || state(&child).contains(") Z ");
-    for _ in 0..100 {
+    for _ in 0..1000 {
         if dead() {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        pause();
     }
     assert!(dead(), "{}", state(&child));
     // One that has ended well is not held up by what it has left running, and that is left alone.

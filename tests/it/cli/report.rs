@@ -71,6 +71,22 @@ fn a_migration_ends_with_a_record_and_pages_that_are_true() {
 }
 
 #[test]
+fn a_user_whose_other_name_stayed_behind_is_not_told_that_nothing_arrives_there() {
+    let world = World::demo();
+    world.edit_hosted(EMAIL_PRO, |service| service.hostname = "pro1.mail.ovh.net".to_owned());
+    world.respec("aliases: [j.smith@blue.example, sales@blue.example]", "aliases: [j.smith@blue.example]");
+    apply(&world).ends(0);
+    world.run(&["report", "--spec", "rehome.yaml", "--out", "handover"]).ends(0);
+    let page = |name: &str| world.read(&format!("handover/users/{name}@blue.example/index.html"));
+    let (john, jane) = (page("john.smith"), page("jane.doe"));
+    assert!(
+        john.contains("Mail to other names of yours still arrives in it") && !john.contains("Nothing new"),
+        "{john}"
+    );
+    assert!(jane.contains("Nothing new arrives in it."), "{jane}");
+}
+
+#[test]
 fn the_digest_of_the_record_can_be_computed_from_the_journal_by_anybody() {
     let world = moved();
     let record = world.run(&["report", "run-000001", "--spec", "rehome.yaml"]).ends(0).out;

@@ -111,7 +111,13 @@ fn counts() -> CopyCounts {
 fn events() -> Vec<Event> {
     let id = |text: &str| ActionId::from(text);
     vec![
-        Event::RunStarted { run: RunId::from("run-000003"), plan: PlanId("f".repeat(64)), actions: 9, resumed: true },
+        Event::RunStarted {
+            run: RunId::from("run-000003"),
+            plan: PlanId("f".repeat(64)),
+            actions: 9,
+            resumed: true,
+            done: 2,
+        },
         Event::ActionStarted { action: id("domain.ready:new/mydomain.ovh") },
         Event::ActionWaiting {
             action: id("domain.ready:new/mydomain.ovh"),
@@ -170,7 +176,7 @@ fn a_log_has_one_line_per_event_that_matters() {
     let lines: Vec<String> = events().iter().filter_map(event_line).collect();
     assert!(lines.iter().all(|l| !l.contains('\n')));
     assert_snapshot!(lines.join("\n"), @r#"
-    run-000003 goes on: plan ffffffffffff, 9 actions
+    run-000003 goes on: plan ffffffffffff, 9 actions, 2 done before
     wait  domain.ready:new/mydomain.ovh: the CNAME is not there
     done  account.rename:old/john@x.org (was done before)
     done  account.rename:old/jane@x.org

@@ -217,7 +217,7 @@ fn every_event() -> Vec<Event> {
     };
     let (run, reason, gate) = (RunId("run-000001".to_owned()), "why".to_owned(), "hold".to_owned());
     vec![
-        Event::RunStarted { run: run.clone(), plan: three().id, actions: 3, resumed: false },
+        Event::RunStarted { run: run.clone(), plan: three().id, actions: 3, resumed: false, done: 0 },
         Event::ActionStarted { action: action() },
         Event::ActionWaiting { action: action(), reason: reason.clone() },
         Event::GateShut { gate: gate.clone(), reason: reason.clone(), actions: 2 },
