@@ -180,7 +180,7 @@ impl Stage {
         let address = rehome::model::Address::parse("ann@x.org").unwrap();
         let password = rehome::model::SecretRef::Env("P".to_owned());
         let access = rehome::model::AccessMethod::Password { password };
-        let mailbox = rehome::model::MailboxRef { platform: PlatformId::from("new"), address, access };
+        let mailbox = rehome::model::MailboxRef { platform: PlatformId::from("new"), address, access: access.into() };
         let wish = ProbeWork { mailbox, confirm: 900, from: None };
         let actions = &mut stage.plan.body.actions;
         let drain = actions.iter_mut().find(|a| a.id.as_str() == "drain").unwrap();
