@@ -215,6 +215,14 @@ impl Conn {
         self.dead.is_none() && self.is_settled()
     }
 
+    /// Gives back the memory for what is read and sent, until something is.
+    pub(super) fn rest(&mut self) {
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        self.output.rest();
+    }
+
     /// Whether nobody waits for an answer.
     fn is_settled(&self) -> bool {
         self.open.iter().all(|open| open.aside.is_some())

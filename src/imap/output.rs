@@ -45,6 +45,13 @@ struct Reading {
 }
 
 impl Output {
+    /// Gives back the memory for what is sent, until something is.
+    pub(super) fn rest(&mut self) {
+        if self.stage.is_empty() && !self.secret_staged {
+            self.stage = BytesMut::new();
+        }
+    }
+
     pub(super) fn push(&mut self, out: Out) {
         self.queue.push_back(out);
     }

@@ -19,7 +19,7 @@ const FRESH: Duration = Duration::from_secs(30);
 const TRUE: Duration = Duration::from_secs(10);
 
 /// How many connections to one host are kept: nobody counts them among those that the host allows.
-const SPACES: usize = 16;
+const SPACES: usize = 8;
 
 /// Connections that were made for one piece of work, kept for the next one: a look, a copy, another copy. Clones share
 /// them.
@@ -65,7 +65,8 @@ impl Parking {
         if lot.closed || counted || neighbours >= SPACES || !reader.is_usable() || !reader.can_leave() {
             return Some(reader);
         }
-        let reader = Reader { earlier: listed, ..reader };
+        let mut reader = Reader { earlier: listed, ..reader };
+        reader.conn.rest();
         lot.parked.insert(place, (Instant::now(), reader));
         None
     }
