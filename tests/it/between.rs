@@ -208,24 +208,6 @@ async fn folders_that_are_renumbered_after_a_kill_are_known_by_content() {
     field.judge("both sides were renumbered after a kill, and once more").await;
 }
 
-#[test]
-fn the_pages_about_promises_and_recovery_name_tests_that_exist() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (page, least) in [("docs/recovery.md", 25), ("docs/copy-claims.md", 100)] {
-        let text = fs::read_to_string(root.join(page)).unwrap();
-        let named: Vec<(&str, &str)> = text.split('`').filter_map(|word| word.split_once(".rs::")).collect();
-        assert!(named.len() >= least, "{page}: {named:?}");
-        for (file, test) in named {
-            let text = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_else(|e| panic!("{file}.rs: {e}"));
-            assert!(text.contains(&format!("fn {test}(")), "{page}: {file}.rs has no test {test}");
-        }
-    }
-    let promises = fs::read_to_string(root.join("docs/copy-claims.md")).unwrap();
-    for row in promises.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise |")) {
-        assert!(row.contains(".rs::"), "no test for: {row}");
-    }
-}
-
 /// Waits until the program behind the gate is held.
 async fn held(gate: &Gate, running: &mut Running) {
     while !gate.has_come() {

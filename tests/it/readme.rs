@@ -44,35 +44,3 @@ fn the_plan_of_the_readme_is_what_the_program_prints_for_its_spec() {
     }
     assert!(readme == wanted, "the README is old: run the tests with REHOME_UPDATE_DOCS=1\n{wanted}");
 }
-
-/// Whether a file has a test of that name, and not only a function; one that nobody runs is none.
-fn is_a_test(text: &str, name: &str) -> bool {
-    let Some((before, _)) = text.split_once(&format!("fn {name}(")) else { return false };
-    // What belongs to a function stands between the last empty line and its name.
-    let of_it = before.rsplit("\n\n").next().unwrap_or_default();
-    (of_it.contains("#[test]") || of_it.contains("#[tokio::test")) && !of_it.contains("#[ignore")
-}
-
-#[test]
-fn a_function_that_is_no_test_keeps_nothing_true() {
-    let text = "fn helper() {}\n\n#[test]\nfn real() {}\n\n#[test]\n#[ignore]\nfn asleep() {}\n";
-    assert!(is_a_test(text, "real"));
-    assert!(!is_a_test(text, "helper") && !is_a_test(text, "asleep") && !is_a_test(text, "gone"));
-}
-
-/// Every answer of the page of questions names the tests that keep it true.
-#[test]
-fn every_answer_of_the_questions_names_tests_that_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = fs::read_to_string(root.join("docs/faq.md")).unwrap();
-    let answers: Vec<&str> = page.split("\n\n").filter(|part| part.starts_with("**")).collect();
-    assert!(answers.len() >= 25, "{}", answers.len());
-    for answer in answers {
-        let named: Vec<(&str, &str)> = answer.split('`').filter_map(|word| word.split_once(".rs::")).collect();
-        assert!(!named.is_empty(), "no test keeps this true:\n{answer}");
-        for (file, test) in named {
-            let text = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_else(|e| panic!("{file}.rs: {e}"));
-            assert!(is_a_test(&text, test), "{file}.rs has no test {test}");
-        }
-    }
-}
