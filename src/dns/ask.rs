@@ -22,6 +22,11 @@ const AT_ONCE: usize = 2;
 pub trait Lookups: Send + Sync {
     /// Asks one question. Never fails: what went wrong is the verdict.
     async fn lookup(&self, question: &Question) -> Verdict;
+
+    /// Whether the records that answer a question carry signatures; `None` when nobody can tell.
+    async fn signed(&self, _question: &Question) -> Option<bool> {
+        None
+    }
 }
 
 /// Servers that are asked in turn until one knows.
@@ -93,5 +98,15 @@ impl Lookups for Servers {
             }
         }
         last
+    }
+
+    async fn signed(&self, question: &Question) -> Option<bool> {
+        for server in &self.servers {
+            let told = self.client.signed(server, question).await;
+            if told.is_some() {
+                return told;
+            }
+        }
+        None
     }
 }

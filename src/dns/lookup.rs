@@ -6,6 +6,7 @@
 use std::{collections::BTreeSet, io, net::SocketAddr, time::Duration};
 
 use hickory_proto::{
+    dnssec::rdata::DNSSECRData as Signature,
     op::{Edns, Message, MessageType, OpCode, Query, ResponseCode},
     rr::{DNSClass, RData, Record, RecordType as WireType, rdata::opt::EdnsOption},
     serialize::binary::{BinDecodable, BinEncodable},
@@ -44,6 +45,15 @@ impl Default for Client {
     }
 }
 
+/// What is seen beside a verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Aside {
+    /// What is odd about the answer.
+    pub(super) oddities: BTreeSet<Oddity>,
+    /// Whether the name is an alias, so that the records stand at another one.
+    pub(super) aliased: bool,
+}
+
 /// Why there is no answer at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
@@ -74,16 +84,11 @@ impl From<Silence> for Verdict {
 impl Client {
     /// Asks one server one question. Aliases are followed as far as this server knows them.
     pub async fn lookup(&self, server: impl Into<Nameserver>, question: &Question) -> Verdict {
-        self.look(&server.into(), question, &mut BTreeSet::new()).await
+        self.look(&server.into(), question, &mut Aside::default()).await
     }
 
-    /// The same, with what is odd about the answer written down.
-    pub(super) async fn look(
-        &self,
-        server: &Nameserver,
-        question: &Question,
-        oddities: &mut BTreeSet<Oddity>,
-    ) -> Verdict {
+    /// The same, with what is seen beside the answer written down.
+    pub(super) async fn look(&self, server: &Nameserver, question: &Question, aside: &mut Aside) -> Verdict {
         let mut at = question.clone();
         if let Some(name) = wire::name(&at.name) {
             at.name = wire::text(&name);
@@ -96,7 +101,7 @@ impl Client {
             }
             let message = match self.exchange_by(server, &at, false).await {
                 Ok((message, Transport::Tcp)) => {
-                    oddities.insert(Oddity::TcpOnly);
+                    aside.oddities.insert(Oddity::TcpOnly);
                     message
                 }
                 Ok((message, _)) => message,
@@ -104,22 +109,23 @@ impl Client {
             };
             match read(&message, &at, self.authority) {
                 Read::Verdict(Verdict::Found { values, ttl }) => {
+                    aside.aliased = seen.len() > 1 || end(&message, &at) != at.name;
                     // A resolver counts down, each record by itself perhaps.
-                    oddities.extend(mixed(&message, &at).filter(|_| self.authority));
+                    aside.oddities.extend(mixed(&message, &at).filter(|_| self.authority));
                     return Verdict::Found { values, ttl: ttl.max(slowest) };
                 }
                 // The alias is a fact; that this server does not serve its target is none.
                 Read::Verdict(Verdict::Refused | Verdict::Lame) if seen.len() > 1 => {
                     let reason =
                         format!("{} is an alias of {}, which this server does not serve", question.name, at.name);
-                    oddities.insert(Oddity::Away { name: question.name.clone(), target: at.name });
+                    aside.oddities.insert(Oddity::Away { name: question.name.clone(), target: at.name });
                     return Verdict::Unreachable { reason };
                 }
                 Read::Verdict(Verdict::ServFail) if !self.authority => return self.doubted(server, &at).await,
                 Read::Verdict(Verdict::NxDomain) => {
                     let target = end(&message, &at);
                     if target != question.name.trim_end_matches('.').to_ascii_lowercase() {
-                        oddities.insert(Oddity::Dangling { name: question.name.clone(), target });
+                        aside.oddities.insert(Oddity::Dangling { name: question.name.clone(), target });
                     }
                     return Verdict::NxDomain;
                 }
@@ -157,6 +163,27 @@ impl Client {
             },
             Err(silence) => silence.into(),
         }
+    }
+
+    /// Whether the records that answer a question, and the aliases on the way to them, carry signatures. `None` without
+    /// records, and where a resolver shows that it does not pass signatures on (RFC 3225 3).
+    pub(super) async fn signed(&self, server: &Nameserver, question: &Question) -> Option<bool> {
+        let mut request = self.request(question, true, false).ok()?;
+        request.edns.get_or_insert_with(Edns::new).set_dnssec_ok(true);
+        let answer = self.send(server, &request).await.ok()?;
+        let passes = answer.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+        let owner = end(&answer, question);
+        let wanted = wire::wire_type(question.rtype);
+        let there = of(&answer.answers, &owner).any(|r| r.record_type() == wanted);
+        if !there || !(passes || answer.metadata.authoritative) {
+            return None;
+        }
+        // An alias that a DNAME makes has no signature of its own (RFC 6672 5.3.1).
+        let made = answer.answers.iter().any(|r| r.record_type() == WireType::DNAME);
+        let own = |t: WireType| t != WireType::RRSIG && !(made && t == WireType::CNAME);
+        let sets = answer.answers.iter().filter(|r| own(r.record_type()));
+        let names: BTreeSet<(String, WireType)> = sets.map(|r| (wire::text(&r.name), r.record_type())).collect();
+        Some(names.iter().all(|(name, rtype)| of(&answer.answers, name).any(|r| covers(r, *rtype))))
     }
 
     /// Sends a message as it is and gives the answer to it.
@@ -432,6 +459,14 @@ fn alias(records: &[Record], owner: &str) -> Option<(String, u32)> {
         RData::CNAME(target) => Some((wire::text(&target.0), lifetime(r.ttl))),
         _ => None,
     })
+}
+
+/// Whether a record is the signature of records of a type (RFC 4034 3.1.1).
+fn covers(record: &Record, rtype: WireType) -> bool {
+    match &record.data {
+        RData::DNSSEC(Signature::RRSIG(signature)) => signature.input().type_covered == rtype,
+        _ => false,
+    }
 }
 
 fn of<'a>(records: &'a [Record], owner: &'a str) -> impl Iterator<Item = &'a Record> {

@@ -16,6 +16,7 @@ mod lookup;
 mod nameserver;
 mod observe;
 mod platforms;
+mod rotate;
 pub mod spf;
 mod tlsa;
 mod update;

@@ -11,7 +11,7 @@ use hickory_proto::{op::ResponseCode, rr::RData};
 use super::{
     ask::Lookups,
     discover::{self, Found, Server},
-    lookup::Client,
+    lookup::{Aside, Client},
     nameserver::Nameserver,
     wire,
 };
@@ -63,11 +63,13 @@ impl Client {
     }
 
     async fn ask_servers(&self, domain: &Domain, questions: BTreeSet<Question>, servers: Vec<Server>) -> DnsView {
-        let views = stream::iter(servers).map(|server| {
+        let views = stream::iter(servers.clone()).map(|server| {
             let questions = &questions;
             async move { (server.label, self.ask(server.address, domain, questions).await) }
         });
-        DnsView { servers: views.buffer_unordered(16).collect().await, ..DnsView::default() }
+        let mut view = DnsView { servers: views.buffer_unordered(16).collect().await, ..DnsView::default() };
+        self.sample(&servers, &mut view).await;
+        view
     }
 
     /// Whether a server is a resolver: it offers recursion, and has no authority for the domain.
@@ -104,28 +106,61 @@ impl Client {
                 return view;
             }
         }
-        self.ask_all(server, questions.clone(), &mut view).await;
+        let there = self.ask_all(server, questions.clone(), &mut view).await;
         let more = follow_ups(domain, &view.answers);
         self.ask_all(server, more, &mut view).await;
+        self.beside(server, there, &mut view).await;
         view
     }
 
-    async fn ask_all(&self, server: SocketAddr, questions: BTreeSet<Question>, view: &mut ServerView) {
+    /// Gives the questions, too, whose records stand at the very name.
+    async fn ask_all(
+        &self,
+        server: SocketAddr,
+        questions: BTreeSet<Question>,
+        view: &mut ServerView,
+    ) -> BTreeSet<Question> {
         let server = Nameserver::from(server);
         let asked = stream::iter(questions).map(|question| {
             let server = &server;
             async move {
-                let mut oddities = BTreeSet::new();
-                let verdict = self.look(server, &question, &mut oddities).await;
-                (question, verdict, oddities)
+                let mut aside = Aside::default();
+                let verdict = self.look(server, &question, &mut aside).await;
+                (question, verdict, aside)
             }
         });
         let told: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
-        for (question, verdict, oddities) in told {
+        let mut there = BTreeSet::new();
+        for (question, verdict, aside) in told {
+            if !verdict.values().is_empty() && !aside.aliased && question.rtype != RecordType::Cname {
+                there.insert(question.clone());
+            }
             view.answers.insert(question, verdict);
-            view.oddities.extend(oddities);
+            view.oddities.extend(aside.oddities);
+        }
+        there
+    }
+
+    /// Aliases beside other records, which no server should serve (RFC 1034 3.6.2). Only names are asked for one where
+    /// people put aliases.
+    async fn beside(&self, server: SocketAddr, there: BTreeSet<Question>, view: &mut ServerView) {
+        for question in there.into_iter().filter(|q| takes_alias(&q.name)) {
+            let alias = Question { name: question.name.clone(), rtype: RecordType::Cname };
+            let said = match view.answers.get(&alias) {
+                Some(said) => said.clone(),
+                None => self.lookup(server, &alias).await,
+            };
+            if let Some(target) = said.values().first().cloned() {
+                view.oddities.insert(Oddity::Beside { name: question.name, rtype: question.rtype, target });
+            }
         }
     }
+}
+
+/// Whether people put an alias at such a name.
+fn takes_alias(name: &str) -> bool {
+    let (label, rest) = name.split_once('.').unwrap_or((name, ""));
+    ["_dmarc", "_mta-sts", "autoconfig", "autodiscover"].contains(&label) || rest.starts_with("_domainkey.")
 }
 
 /// Follows the aliases that leave the zone, as those of policies and keys that others keep: the alias is what the

@@ -308,6 +308,24 @@ pub enum Oddity {
         /// What it leads to.
         target: String,
     },
+    /// The name is an alias and has records of its own too.
+    Beside {
+        /// The owner name.
+        name: String,
+        /// The type of the other records.
+        rtype: RecordType,
+        /// What the alias leads to.
+        target: String,
+    },
+    /// The server gives other records from one answer to the next.
+    Rotates {
+        /// The owner name.
+        name: String,
+        /// The type.
+        rtype: RecordType,
+        /// All records that the rotating servers gave.
+        values: Vec<String>,
+    },
     /// The server answers over TCP alone.
     TcpOnly,
 }

@@ -125,6 +125,10 @@ impl Lookups for Scene<'_> {
         }
         verdict
     }
+
+    async fn signed(&self, question: &Question) -> Option<bool> {
+        timeout_at(self.until, self.audit.dns.signed(question)).await.ok().flatten()
+    }
 }
 
 impl Scene<'_> {

@@ -3,8 +3,11 @@
 use super::Scene;
 use crate::{
     diag::{Finding, Severity},
-    dns::check::{Complete as _, finding},
-    model::RecordType,
+    dns::{
+        Lookups as _,
+        check::{Complete as _, finding},
+    },
+    model::{Question, RecordType},
 };
 
 pub(super) async fn check(scene: &Scene<'_>) -> Vec<Finding> {
@@ -29,7 +32,17 @@ async fn tlsa(scene: &Scene<'_>, host: &str) -> Vec<Finding> {
     }
     let subject = format!("{name} TLSA");
     let say = |code, severity, message: String| finding(code, severity, &subject, message).actual(values.join("\n"));
+    let signed = scene.signed(&Question { name: name.clone(), rtype: RecordType::Tlsa }).await;
     let mut out = Vec::new();
+    if signed == Some(false) {
+        // What a stranger does in his zone is not for the owner of the domain to mend.
+        let severity = if scene.is_own(host) { Severity::Warning } else { Severity::Info };
+        let message = format!("{host} has TLSA records that have no effect: the zone they stand in is not signed");
+        out.push(
+            say("tlsa-unsigned", severity, message)
+                .fix("sign the zone and have its DS record published, or remove them"),
+        );
+    }
     for value in &values {
         let wrong = match kinds(value) {
             None => Some("cannot be read"),
@@ -40,11 +53,16 @@ async fn tlsa(scene: &Scene<'_>, host: &str) -> Vec<Finding> {
         };
         if let Some(wrong) = wrong {
             let message = format!("a TLSA record of {host} {wrong}: `{value}`");
-            out.push(say("tlsa-unusable", Severity::Error, message).fix("publish `3 1 1` and the digest of the key"));
+            // Where nobody reads it, it does no harm.
+            let severity = if signed == Some(false) { Severity::Warning } else { Severity::Error };
+            out.push(say("tlsa-unusable", severity, message).fix("publish `3 1 1` and the digest of the key"));
         }
     }
     if out.is_empty() {
-        let message = format!("{host} has TLSA records; they count where the zone is signed");
+        let message = match signed {
+            Some(_) => format!("{host} has TLSA records, and they are signed"),
+            None => format!("{host} has TLSA records; they count where the zone is signed"),
+        };
         out.push(say("tlsa-ok", Severity::Ok, message));
     }
     out

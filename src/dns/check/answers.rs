@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Complete as _, finding};
 use crate::{
     diag::{Finding, Severity},
-    model::{DnsView, Question, Verdict},
+    model::{DnsView, Oddity, Question, Verdict},
 };
 
 /// The distinct answers, each with the servers that gave it.
@@ -19,9 +19,15 @@ pub(super) struct Answers<'a> {
 impl<'a> Answers<'a> {
     pub(super) fn collect(view: &'a DnsView, question: &Question) -> Self {
         let mut out = Self { question: question.clone(), known: BTreeMap::new(), unknown: Vec::new() };
+        let rotating = rotating(view, question);
         for (server, told) in &view.servers {
             match told.answers.get(question) {
-                Some(verdict) if verdict.is_known() => out.known.entry(verdict.values()).or_default().push(server),
+                Some(verdict) if verdict.is_known() => {
+                    let values = verdict.values();
+                    // A part of what rotates is no other answer.
+                    let part = !values.is_empty() && values.iter().all(|v| rotating.contains(v));
+                    out.known.entry(if part { rotating } else { values }).or_default().push(server);
+                }
                 Some(verdict) => out.unknown.push((server, why(verdict))),
                 None => out.unknown.push((server, "it was not asked".to_owned())),
             }
@@ -67,6 +73,16 @@ impl<'a> Answers<'a> {
         }
         out
     }
+}
+
+/// All records of a set that rotates; none when no server's answers do.
+fn rotating<'a>(view: &'a DnsView, question: &Question) -> &'a [String] {
+    let mut oddities = view.servers.values().flat_map(|s| &s.oddities);
+    let all = oddities.find_map(|oddity| match oddity {
+        Oddity::Rotates { name, rtype, values } if *name == question.name && *rtype == question.rtype => Some(values),
+        _ => None,
+    });
+    all.map_or(&[], Vec::as_slice)
 }
 
 /// Values for people, those with a number in front (a preference, a priority) in the order of their numbers.

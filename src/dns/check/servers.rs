@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Complete as _, Scene, answers::why, finding};
+use super::{
+    Complete as _, Scene,
+    answers::{shown, why},
+    finding,
+};
 use crate::{
     diag::{Finding, Severity},
     model::{DnsView, Oddity, Question, ServerView, Verdict},
@@ -137,6 +141,19 @@ fn odd(oddity: &Oddity, servers: &str) -> Option<Finding> {
                 .fix(
                     "remove the alias, or let it lead to a name that exists: whoever takes that name answers for yours",
                 )
+        }
+        Oddity::Beside { name, rtype, target } => {
+            let message =
+                format!("{name} is an alias and has {rtype} records of its own: who asks gets one or the other");
+            finding("alias-beside", Severity::Error, format!("{name} CNAME"), message)
+                .actual(format!("CNAME {target} beside {rtype}, as {servers} says"))
+                .fix("keep the alias alone, or remove it and keep the records")
+        }
+        Oddity::Rotates { name, rtype, values } => {
+            let message = format!("{servers} gives other {rtype} records of {name} from one answer to the next");
+            finding("server-rotates", Severity::Warning, format!("{name} {rtype}"), message)
+                .actual(format!("in turn: {}", shown(values)))
+                .fix("let every answer hold all records, unless each of them is right by itself")
         }
         Oddity::TcpOnly => {
             let message = format!("{servers} answers over TCP and is silent over UDP: most senders wait in vain");

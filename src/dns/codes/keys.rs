@@ -352,4 +352,12 @@ pub(super) const TLS: &[Code] = &[
         "Senders that check it may not deliver",
         "Publish `3 1 1` with the SHA-256 of the server's key",
     ),
+    entry(
+        "tlsa-unsigned",
+        Warning,
+        "RFC 7672 2.1.3",
+        "The TLSA records of a mail server have no effect, because their zone is not signed",
+        "Senders do not look at them, and delivery is no safer than without them",
+        "Sign the zone and have its DS record published, or remove the records",
+    ),
 ];

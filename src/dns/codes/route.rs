@@ -45,6 +45,14 @@ pub(super) const SERVERS: &[Code] = &[
         "Wait until all have the same version of the zone, else ask the DNS provider",
     ),
     entry(
+        "server-rotates",
+        Warning,
+        "RFC 1034 4.3.5",
+        "A name server gives other records from one answer to the next",
+        "Which of them a sender gets is chance; all of them together are judged",
+        "Let every answer hold all records, unless each of them is right by itself",
+    ),
+    entry(
         "server-lame",
         Warning,
         "RFC 1034 4.2.1",
@@ -163,6 +171,14 @@ pub(super) const SERVERS: &[Code] = &[
         "A name is an alias of one that does not exist",
         "Whoever takes that name answers in the name of the domain",
         "Remove the alias, or let it lead to a name that exists",
+    ),
+    entry(
+        "alias-beside",
+        Error,
+        "RFC 2181 10.1",
+        "A name is an alias and has other records as well",
+        "A server or resolver gives the one or the other, and which of them a sender gets is chance",
+        "Keep the alias alone, or remove it and keep the records",
     ),
     entry(
         "text-marks",

@@ -21,7 +21,7 @@ use rehome::{
 };
 
 use super::{
-    daemons::{Daemon, here, nsd},
+    daemons::{Daemon, here, nsd, signed},
     relay::{Manner, Relay},
 };
 
@@ -47,7 +47,6 @@ s2._domainkey IN TXT "v=DKIM1; k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 _mta-sts IN TXT "v=STSv1; id=1;"
 mta-sts IN A 192.0.2.80
 _smtp._tls IN TXT "v=TLSRPTv1; rua=mailto:r@{d}"
-_25._tcp.mx IN TLSA 3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 _imaps._tcp IN SRV 0 1 993 mx
 _autodiscover._tcp IN SRV 0 0 443 mx
 autoconfig IN CNAME cfg
@@ -70,6 +69,9 @@ autoconfig optional _imaps._tcp.{d} SRV 0 1 993 mx.{d}
 ownership required proof.{d} CNAME owner.{d}
 ";
 
+/// A record that holds the key of the healthy mail server.
+const TLSA: &str = "_25._tcp.mx IN TLSA 3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
 const POLICY: &str = "version: STSv1\nmode: enforce\nmx: mx.{d}\nmax_age: 604800\n";
 
 /// A case: the code that it is about, rows that stand in the place of the healthy ones, and what else is different.
@@ -82,10 +84,15 @@ struct Case {
     leaving: &'static str,
     policy: &'static str,
     manner: Option<Manner>,
+    signed: bool,
 }
 
 const fn zone(code: &'static str, rows: &'static str) -> Case {
-    Case { code, rows, wanted: "", leaving: "", policy: POLICY, manner: None }
+    Case { code, rows, wanted: "", leaving: "", policy: POLICY, manner: None, signed: false }
+}
+
+const fn signed_zone(code: &'static str, rows: &'static str) -> Case {
+    Case { signed: true, ..zone(code, rows) }
 }
 
 const fn wanting(code: &'static str, wanted: &'static str, rows: &'static str) -> Case {
@@ -110,6 +117,7 @@ const CASES: &[Case] = &[
     server("server-lame", Manner::NoAuthority),
     server("server-tcp-only", Manner::TcpOnly),
     server("ttl-mixed", Manner::MixedTtl),
+    server("alias-beside", Manner::AliasBeside),
     zone("wildcard", "* IN A 192.0.2.90"),
     zone("alias-dangling", "autoconfig IN CNAME gone"),
     zone("text-marks", r#"_dmarc IN TXT "v=DMARC1; p=reject; rua=\"mailto:r@{d}\"""#),
@@ -131,7 +139,7 @@ const CASES: &[Case] = &[
     zone("mx-target-address", "@ IN MX 10 192.0.2.25."),
     zone("mx-target-name", "@ IN MX 10 m_x\nm_x IN A 192.0.2.25"),
     wanting("mx-doubled", "mx required {d} MX 10 mx0.far.example", "@ IN MX 10 mx0.far.example"),
-    zone("mx-target-alias", "mx IN A\nmx IN CNAME real\n_25._tcp.mx IN TLSA\nreal IN A 192.0.2.25"),
+    zone("mx-target-alias", "mx IN A\nmx IN CNAME real\nreal IN A 192.0.2.25"),
     zone("mx-target-unresolved", "mx IN A"),
     Case { wanted: "mx", ..leaving("mx-left", "mx required {d} MX 10 mx.{d}", "") },
     zone("ptr-ok", ""),
@@ -230,7 +238,8 @@ const CASES: &[Case] = &[
     zone("tls-rpt-ok", ""),
     zone("tls-rpt-syntax", r#"_smtp._tls IN TXT "v=TLSRPTv1; rua=me""#),
     zone("tls-rpt-multiple", "_smtp._tls IN TXT \"v=TLSRPTv1; rua=mailto:a@{d}\"\n_smtp._tls IN TXT \"v=TLSRPTv1;\""),
-    zone("tlsa-ok", ""),
+    signed_zone("tlsa-ok", TLSA),
+    zone("tlsa-unsigned", TLSA),
     zone("tlsa-unusable", "_25._tcp.mx IN TLSA 1 1 1 aa"),
     zone("autodiscover-ok", ""),
     wanting("autodiscover-not-expected", "autodiscover", ""),
@@ -279,6 +288,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "one_silent_server_does_not_hide_what_the_other_says",
     ),
     ("servers-differ", include_str!("real.rs"), "two_servers_that_disagree_are_both_named"),
+    ("server-rotates", include_str!("real.rs"), "a_server_whose_answers_rotate_is_told_from_one_that_is_behind"),
     ("serials-differ", include_str!("real.rs"), "two_servers_that_disagree_are_both_named"),
     ("ttl-differs", include_str!("real.rs"), "two_servers_that_disagree_are_both_named"),
     ("resolver-differs", include_str!("audit.rs"), "resolvers_are_held_against_the_servers_with_authority"),
@@ -374,6 +384,7 @@ fn served(folder: &std::path::Path) -> Daemon {
         .map(|(n, case)| {
             let apex = format!("c{n:03}.test");
             let text = format!("{}{}", head(&apex), rows(case).replace("{d}", &apex));
+            let text = if case.signed { signed(folder, &apex, &text).0 } else { text };
             (apex, text)
         })
         .collect();

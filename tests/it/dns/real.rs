@@ -120,6 +120,33 @@ async fn two_servers_that_disagree_are_both_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_answers_rotate_is_told_from_one_that_is_behind() {
+    if !here() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "@ IN MX 10 one.example.\n@ IN MX 10 two.example.\n@ IN TXT \"v=spf1 -all\"";
+    let server = nsd(folder.path(), &[("a.test", &zone("a.test", 1, rows))]);
+    let relay = Relay::start(server.address, Manner::Rotating).await;
+    let domain = Domain::parse("a.test").unwrap();
+    let topics = BTreeSet::from([DnsTopic::Mx]);
+    let view = CLIENT.observe(&domain, &[], &topics, &[server.address, relay.address]).await;
+    let findings = dns::check(&domain, &topics, &[], &view);
+    assert_eq!(codes(&findings), ["server-rotates", "mx-present"], "{findings:#?}");
+    assert!(findings[0].message.contains(&relay.address.to_string()), "{findings:#?}");
+    assert!(!findings[0].message.contains(&server.address.to_string()), "{findings:#?}");
+    let both = findings[1].actual.as_ref().unwrap();
+    assert!(both.contains("one.example") && both.contains("two.example"), "all that was said is judged: {both}");
+
+    // A server that always says something else is none that rotates.
+    let other = tempfile::tempdir().unwrap();
+    let behind = nsd(other.path(), &[("a.test", &zone("a.test", 1, "@ IN MX 10 old.example."))]);
+    let view = CLIENT.observe(&domain, &[], &topics, &[relay.address, behind.address]).await;
+    let told = dns::check(&domain, &topics, &[], &view);
+    assert_eq!(codes(&told)[..2], ["server-rotates", "servers-differ"], "{told:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_signature_is_told_from_a_failing_server() {
     if !here() {
         return;
@@ -187,7 +214,16 @@ async fn an_audit_of_a_real_zone_finds_wildcards_and_doubled_names() {
     said.sort_unstable();
     assert_eq!(
         said,
-        ["caa-present", "dns-elsewhere", "mta-sts-absent", "name-doubled", "srv-ok", "tlsa-unusable", "wildcard"]
+        [
+            "caa-present",
+            "dns-elsewhere",
+            "mta-sts-absent",
+            "name-doubled",
+            "srv-ok",
+            "tlsa-unsigned",
+            "tlsa-unusable",
+            "wildcard"
+        ]
     );
     let tlsa = Question { name: "_25._tcp.mx.a.test".to_owned(), rtype: RecordType::Tlsa };
     assert_eq!(audited.answers[&tlsa].values(), ["3 1 1 aabb"]);

@@ -1,10 +1,14 @@
 //! A server in front of another that spoils what passes through it, in one way.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex},
+};
 
 use hickory_proto::{
     op::{Message, ResponseCode},
-    rr::Name,
+    rr::{Name, RData, Record, RecordType, rdata::CNAME},
     serialize::binary::{BinDecodable as _, BinEncodable as _},
 };
 use tokio::{
@@ -30,7 +34,14 @@ pub enum Manner {
     OtherName,
     /// The TTLs have their highest bit set.
     HighTtl,
+    /// Whoever asks for an alias at `_dmarc` gets one, whatever else stands there.
+    AliasBeside,
+    /// Of its records one comes, each in its turn.
+    Rotating,
 }
+
+/// How often each question was answered.
+type Turns = Arc<Mutex<BTreeMap<String, usize>>>;
 
 pub struct Relay {
     pub address: SocketAddr,
@@ -47,12 +58,14 @@ impl Relay {
         };
         let address = tcp.local_addr().unwrap();
         let mut tasks = JoinSet::new();
+        let turns = Turns::default();
+        let counted = Arc::clone(&turns);
         tasks.spawn(async move {
             let mut buffer = vec![0; 65_536];
             loop {
                 let Ok((n, from)) = udp.recv_from(&mut buffer).await else { continue };
                 if manner != Manner::TcpOnly {
-                    let answer = spoilt(&asked(to, &buffer[..n]).await, manner);
+                    let answer = spoilt(&asked(to, &buffer[..n]).await, manner, &counted);
                     let _gone = udp.send_to(&answer, from).await;
                 }
             }
@@ -66,7 +79,7 @@ impl Relay {
                 let Ok(length) = stream.read_u16().await else { continue };
                 let mut request = vec![0; usize::from(length)];
                 if stream.read_exact(&mut request).await.is_ok() {
-                    let answer = spoilt(&asked(to, &request).await, manner);
+                    let answer = spoilt(&asked(to, &request).await, manner, &turns);
                     let _gone = stream.write_u16(u16::try_from(answer.len()).unwrap()).await;
                     let _gone = stream.write_all(&answer).await;
                 }
@@ -86,7 +99,7 @@ async fn asked(to: SocketAddr, request: &[u8]) -> Vec<u8> {
     answer
 }
 
-fn spoilt(answer: &[u8], manner: Manner) -> Vec<u8> {
+fn spoilt(answer: &[u8], manner: Manner, turns: &Turns) -> Vec<u8> {
     let mut message = Message::from_bytes(answer).unwrap();
     match manner {
         Manner::NoAuthority => message.metadata.authoritative = false,
@@ -110,6 +123,25 @@ fn spoilt(answer: &[u8], manner: Manner) -> Vec<u8> {
             message.answers.iter_mut().for_each(|r| r.name = other.clone());
         }
         Manner::HighTtl => message.answers.iter_mut().for_each(|r| r.ttl |= 1 << 31),
+        Manner::AliasBeside => {
+            let asked = message.queries[0].clone();
+            if asked.query_type() == RecordType::CNAME && asked.name().to_string().starts_with("_dmarc.") {
+                let target = Name::from_ascii("policy.elsewhere.example.").unwrap();
+                message.metadata.response_code = ResponseCode::NoError;
+                message.authorities.clear();
+                message.answers = vec![Record::from_rdata(asked.name().clone(), 300, RData::CNAME(CNAME(target)))];
+            }
+        }
+        Manner::Rotating => {
+            let question = message.queries[0].to_string();
+            let mut turns = turns.lock().unwrap();
+            let turn = turns.entry(question).or_insert(0);
+            if message.answers.len() > 1 {
+                let one = message.answers.swap_remove(*turn % message.answers.len());
+                message.answers = vec![one];
+            }
+            *turn += 1;
+        }
         Manner::TcpOnly => {}
     }
     message.to_bytes().unwrap()
