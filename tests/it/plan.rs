@@ -13,6 +13,7 @@ mod report;
 mod runs;
 mod screens;
 mod strategies;
+mod unsure;
 pub mod world;
 
 use proptest::test_runner::RngSeed;
