@@ -12,7 +12,7 @@ use crate::{
     apply::{CutoverSight, Dns, Post},
     diag::{self, Finding, Severity},
     dns::{
-        self, Client, Nameserver, Servers,
+        self, Nameserver, Servers,
         audit::{Audit, Wire, compare, join},
     },
     model::{CutoverWork, DnsTopic, DnsView, Domain, ExpectedRecord, Inventory, PlatformId, PlatformView},
@@ -58,7 +58,7 @@ impl Dns for Names<'_> {
     async fn sight(&self, work: &CutoverWork) -> CutoverSight {
         let domain = &work.switch.domain;
         let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        cutover::sight(work, &servers, &self.resolvers(domain), self.ports).await
+        cutover::sight(work, &servers, &observe::resolvers(self.spec, domain), self.ports).await
     }
 }
 
@@ -102,7 +102,7 @@ impl Names<'_> {
         let wish = plan::wish(self.spec, &inventory, domain, &of);
         let servers = observe::dns_servers(self.spec, domain, &self.servers);
         let mut view = dns::observe(domain, &wish.questions(), topics, &servers).await;
-        if let Ok((world, _)) = self.world(domain, &self.resolvers(domain)) {
+        if let Ok((world, _)) = self.world(domain, &observe::resolvers(self.spec, domain)) {
             dns::follow_away(&mut view, &world).await;
         }
         Ok(Look { expected: wish.expected(&view), leaving: wish.leaving(&view), view })
@@ -113,12 +113,6 @@ impl Names<'_> {
         let Some(reader) = self.readers.get(platform) else { return Ok(None) };
         let scope = Scope { domains: BTreeSet::from([domain.clone()]), ..Scope::default() };
         reader.observe(&scope).await.map(Some)
-    }
-
-    /// The resolvers that the spec names for a domain.
-    fn resolvers(&self, domain: &Domain) -> Vec<Nameserver> {
-        let named = self.spec.domains.get(domain).map(|d| d.dns.resolvers.as_slice()).unwrap_or_default();
-        named.iter().filter_map(|text| text.parse().ok()).collect()
     }
 
     /// The same, and what needs the records of others: what SPF costs and whom it lets in, where keys lead, hosts behind
@@ -140,7 +134,7 @@ impl Names<'_> {
         if basis.view.failure.is_some() {
             return (findings, basis);
         }
-        let resolvers = self.resolvers(domain);
+        let resolvers = observe::resolvers(self.spec, domain);
         let (world, partial) = match self.world(domain, &resolvers) {
             Ok(world) => world,
             Err(unknown) => {
@@ -174,15 +168,9 @@ impl Names<'_> {
 
     /// Who answers questions about the names of others, and whether they serve some names only.
     fn world(&self, domain: &Domain, resolvers: &[Nameserver]) -> Result<(Servers, bool), Box<Finding>> {
-        let client = Client { authority: false, ..Client::default() };
         let servers = observe::dns_servers(self.spec, domain, &self.servers);
-        if !resolvers.is_empty() {
-            return Ok((Servers::new(client, resolvers.to_vec()), false));
-        }
-        if !servers.is_empty() {
-            return Ok((Servers::new(client, servers), true));
-        }
-        Servers::system(client).map(|world| (world, false)).map_err(|reason| {
+        let partial = resolvers.is_empty() && !servers.is_empty();
+        Servers::of_others(resolvers, &servers).map(|world| (world, partial)).map_err(|reason| {
             Box::new(Finding {
                 code: "dns-unknown".to_owned(),
                 severity: Severity::Unknown,

@@ -43,10 +43,7 @@ impl<'a> Postman<'a> {
     /// The new mail servers by preference, with their addresses.
     async fn hosts(&self, work: &CutoverWork) -> Result<Vec<Host>, String> {
         let servers = observe::dns_servers(self.spec, &work.switch.domain, &self.servers);
-        let wish = self.spec.domains.get(&work.switch.domain);
-        let resolvers: Vec<_> =
-            wish.into_iter().flat_map(|d| &d.dns.resolvers).filter_map(|text| text.parse().ok()).collect();
-        let world = Servers::of_others(&resolvers, &servers)?;
+        let world = Servers::of_others(&observe::resolvers(self.spec, &work.switch.domain), &servers)?;
         let mut hosts = Vec::new();
         let mut last = "the new MX names no server".to_owned();
         for name in work.switch.mail_hosts() {

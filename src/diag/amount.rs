@@ -28,11 +28,15 @@ pub fn count(n: u64) -> String {
     out
 }
 
-/// A number and its noun: `1 action`, `2,000 actions`.
+/// A number and its noun: `1 action`, `2,000 actions`, `3 mailboxes`.
 #[must_use]
 pub fn plural(n: usize, noun: &str) -> String {
-    let s = if n == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", count(n as u64))
+    let ending = match n {
+        1 => "",
+        _ if noun.ends_with('x') => "es",
+        _ => "s",
+    };
+    format!("{} {noun}{ending}", count(n as u64))
 }
 
 /// A time as people say it, in its largest whole unit: `5 minutes`, `2 hours`, `90 seconds`.
@@ -55,5 +59,6 @@ mod tests {
         assert_eq!(shown, ["0 octets", "1023 octets", "1.0 KiB", "1.5 KiB", "1023.9 MiB", "1.0 GiB", "16777215.9 TiB"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!((plural(1, "action"), plural(1200, "action")), ("1 action".into(), "1,200 actions".into()));
+        assert_eq!((plural(1, "mailbox"), plural(3, "mailbox")), ("1 mailbox".into(), "3 mailboxes".into()));
     }
 }

@@ -1,9 +1,6 @@
 //! A few names of actions, in order.
 
-use std::{
-    collections::{BTreeSet, btree_set},
-    slice, vec,
-};
+use std::{collections::BTreeSet, slice, vec};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -96,8 +93,7 @@ impl FromIterator<ActionId> for ActionIds {
 
 impl From<BTreeSet<ActionId>> for ActionIds {
     fn from(all: BTreeSet<ActionId>) -> Self {
-        let all: btree_set::IntoIter<ActionId> = all.into_iter();
-        Self(all.collect())
+        Self(all.into_iter().collect())
     }
 }
 

@@ -242,10 +242,8 @@ impl Look<'_> {
     async fn read_policies(&self, inventory: &mut Inventory) {
         let announced = self.spec.domains.keys().filter(|d| plan::announces_policy(self.spec, d));
         let looks = announced.map(|domain| async move {
-            let named = self.spec.domains.get(domain).map(|d| d.dns.resolvers.as_slice()).unwrap_or_default();
-            let resolvers: Vec<dns::Nameserver> = named.iter().filter_map(|text| text.parse().ok()).collect();
             let servers = dns_servers(self.spec, domain, &self.dns_servers);
-            let view = match dns::Servers::of_others(&resolvers, &servers) {
+            let view = match dns::Servers::of_others(&resolvers(self.spec, domain), &servers) {
                 Ok(world) => look_at_policy(domain, &world, &Wire, self.https).await,
                 Err(reason) => PolicyView::Unknown { reason },
             };
@@ -264,9 +262,8 @@ impl Look<'_> {
         let planned: Vec<(Domain, (String, Vec<String>))> =
             all.filter_map(|d| Some((d.clone(), plan::spf_to_count(self.spec, inventory, d)?))).collect();
         for (domain, (record, before)) in planned {
-            let named = self.spec.domains.get(&domain).map(|d| d.dns.resolvers.as_slice()).unwrap_or_default();
-            let resolvers: Vec<dns::Nameserver> = named.iter().filter_map(|text| text.parse().ok()).collect();
-            let world = dns::Servers::of_others(&resolvers, &dns_servers(self.spec, &domain, &self.dns_servers));
+            let servers = dns_servers(self.spec, &domain, &self.dns_servers);
+            let world = dns::Servers::of_others(&resolvers(self.spec, &domain), &servers);
             let (Ok(world), Ok(parsed)) = (world, dns::spf::parse(&record)) else { continue };
             let reach = dns::spf::reach(&world, domain.as_str(), &parsed).await;
             let (mut lost, mut needless) = (Vec::new(), false);
@@ -301,6 +298,13 @@ pub fn dns_servers(spec: &Spec, domain: &Domain, given: &[SocketAddr]) -> Vec<So
     }
     let named = spec.domains.get(domain).map(|d| d.dns.servers.as_slice()).unwrap_or_default();
     named.iter().filter_map(|text| server_address(text)).collect()
+}
+
+/// The resolvers that the spec names for a domain.
+#[must_use]
+pub fn resolvers(spec: &Spec, domain: &Domain) -> Vec<dns::Nameserver> {
+    let named = spec.domains.get(domain).map(|d| d.dns.resolvers.as_slice()).unwrap_or_default();
+    named.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 /// Reads `address` or `address:port`; the port is 53 by default.

@@ -49,9 +49,7 @@ fn shared(
     if all.is_empty() {
         return;
     }
-    let n = plural(all.len(), kind.word())
-        .replace("mailboxs", "mailboxes")
-        .replace("alias of a groups", "aliases of groups");
+    let n = plural(all.len(), kind.word()).replace("alias of a groups", "aliases of groups");
     let verb = if all.len() == 1 { "does" } else { "do" };
     let place = world.title(platform);
     let message = format!("{n} of {place} {verb} not move: {}", names(all.into_iter()));

@@ -482,8 +482,7 @@ pub(super) fn mail(plan: &Plan) -> Option<String> {
         return None;
     }
     let known: Vec<_> = seen.values().filter_map(|w| w.estimate).collect();
-    let boxes =
-        if seen.len() == 1 { "1 mailbox".to_owned() } else { format!("{} mailboxes", count(seen.len() as u64)) };
+    let boxes = plural(seen.len(), "mailbox");
     let messages = known.iter().map(|e| e.messages).sum();
     let octets: Option<u64> = known.iter().map(|e| e.octets).sum();
     let octets = octets.map(|o| format!(", {}", size(o))).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    diag::count,
+    diag::plural,
     model::{Action, Address, Change, MailWork, Work},
 };
 
@@ -43,8 +43,7 @@ pub(super) fn calm(actions: &[Action]) -> Vec<Row<'_>> {
             out.push(Row { phrase, guarded: false, action: None });
         } else if comparisons > COMPARISONS && compared(&first) {
             if !std::mem::replace(&mut told, true) {
-                // There are several.
-                let boxes = format!("{} mailboxes", count(comparisons as u64));
+                let boxes = plural(comparisons, "mailbox");
                 let phrase = Phrase::new('?', "verify mail", boxes, "every message, against its source".to_owned());
                 out.push(Row { phrase, guarded: false, action: None });
             }

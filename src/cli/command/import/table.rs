@@ -128,7 +128,7 @@ fn write(rows: &[Row], omm: bool) -> String {
     let mut out = format!(
         "# yaml-language-server: $schema=schema/spec.json\n#\n# Made from {what}: {} to move over IMAP. Passwords are not \
          taken over:\n# set the environment variables that `rehome plan` asks for, or write another reference.\n",
-        crate::diag::plural(rows.len(), "mailbox").replace("mailboxs", "mailboxes")
+        crate::diag::plural(rows.len(), "mailbox")
     );
     out.push_str(
         "# Where a side is an OVHcloud platform, write its kind and service instead of `imap`, and accounts are made too.\n\
