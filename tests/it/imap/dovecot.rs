@@ -42,9 +42,24 @@ impl Dovecot {
             eprintln!("SKIPPED: dovecot is not installed");
             return None;
         };
-        let server = Self { dir: tempfile::tempdir().unwrap(), port: free_port(), tls_port: free_port() };
-        let config = server.write(&setup);
-        let log = File::create(server.dir.path().join("start.log")).unwrap();
+        let mut server = Self { dir: tempfile::tempdir().unwrap(), port: 0, tls_port: 0 };
+        server.furnish(&setup);
+        // Somebody else may take a port between its choice and its use.
+        let mut starts = 0;
+        while let Err(said) = server.run(binary, &setup) {
+            starts += 1;
+            assert!(starts < 5, "{said}");
+        }
+        server.wait().await;
+        Some(server)
+    }
+
+    /// Starts the server at ports that are free now, or says why it did not start.
+    fn run(&mut self, binary: &str, setup: &Setup<'_>) -> Result<(), String> {
+        (self.port, self.tls_port) = free_ports();
+        let config = self.configure(setup);
+        let said = self.dir.path().join("start.log");
+        let log = File::create(&said).unwrap();
         // A daemon that keeps a pipe of ours would hold us for ever.
         let status = Command::new(binary)
             .arg("-c")
@@ -54,22 +69,19 @@ impl Dovecot {
             .stderr(log)
             .status()
             .unwrap();
-        assert!(status.success(), "{}", fs::read_to_string(server.dir.path().join("start.log")).unwrap());
-        server.wait().await;
-        Some(server)
+        if status.success() { Ok(()) } else { Err(fs::read_to_string(said).unwrap()) }
     }
 
-    fn write(&self, setup: &Setup<'_>) -> PathBuf {
+    /// Puts everything but the configuration into the server's folder.
+    fn furnish(&self, setup: &Setup<'_>) {
         let dir = self.dir.path();
         for sub in ["run", "mail"] {
             fs::create_dir(dir.join(sub)).unwrap();
         }
-        let root = id("-u") == "0";
-        let (user, group) = if root { ("mail".to_owned(), "mail".to_owned()) } else { (id("-un"), id("-gn")) };
-        if root {
+        if is_root() {
             // The mail process runs as another user and must get here.
             open_to_all(dir);
-            let done = Command::new("chown").arg(format!("{user}:{group}")).arg(dir.join("mail")).status().unwrap();
+            let done = Command::new("chown").arg("mail:mail").arg(dir.join("mail")).status().unwrap();
             assert!(done.success());
         }
         let mut users = String::new();
@@ -82,14 +94,21 @@ impl Dovecot {
         }
         fs::write(dir.join("users"), users).unwrap();
         fs::write(dir.join("masters"), "admin:{PLAIN}master secret\n").unwrap();
-        let tls = setup.tls.as_ref().map_or_else(
-            || "ssl = no".to_owned(),
-            |(cert, key)| {
-                fs::write(dir.join("cert.pem"), cert).unwrap();
-                fs::write(dir.join("key.pem"), key).unwrap();
-                format!("ssl = yes\nssl_cert = <{0}/cert.pem\nssl_key = <{0}/key.pem", dir.display())
-            },
-        );
+        if let Some((cert, key)) = &setup.tls {
+            fs::write(dir.join("cert.pem"), cert).unwrap();
+            fs::write(dir.join("key.pem"), key).unwrap();
+        }
+    }
+
+    fn configure(&self, setup: &Setup<'_>) -> PathBuf {
+        let dir = self.dir.path();
+        let root = is_root();
+        let (user, group) = if root { ("mail".to_owned(), "mail".to_owned()) } else { (id("-un"), id("-gn")) };
+        let tls = if setup.tls.is_some() {
+            format!("ssl = yes\nssl_cert = <{0}/cert.pem\nssl_key = <{0}/key.pem", dir.display())
+        } else {
+            "ssl = no".to_owned()
+        };
         let text = CONFIG
             .replace("@DIR@", &dir.display().to_string())
             .replace("@PORT@", &self.port.to_string())
@@ -171,6 +190,10 @@ fn id(option: &str) -> String {
     String::from_utf8(out.stdout).unwrap().trim().to_owned()
 }
 
+fn is_root() -> bool {
+    id("-u") == "0"
+}
+
 #[cfg(unix)]
 fn open_to_all(dir: &Path) {
     use std::os::unix::fs::PermissionsExt;
@@ -180,9 +203,11 @@ fn open_to_all(dir: &Path) {
 #[cfg(not(unix))]
 fn open_to_all(_dir: &Path) {}
 
-/// A port that is free now. Another process could take it before Dovecot does, which is unlikely and loud.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Two ports that are free now: both are held until both are found, so that none is given twice.
+fn free_ports() -> (u16, u16) {
+    let held = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [plain, tls] = held.each_ref().map(|l| l.local_addr().unwrap().port());
+    (plain, tls)
 }
 
 const INTERNAL: &str = "
