@@ -48,7 +48,7 @@ impl Client {
         match Self::servers_of(domain, servers).await {
             Ok(found) => {
                 let view = self.ask_servers(domain, questions.clone(), found.servers).await;
-                DnsView { lost: found.lost, ..view }
+                DnsView { lost: found.lost, cut: found.cut, ..view }
             }
             Err(failure) => DnsView { failure: Some(failure), ..DnsView::default() },
         }
@@ -59,7 +59,7 @@ impl Client {
             return discover::servers(domain).await;
         }
         let servers = named.iter().map(|a| Server { label: a.to_string(), address: *a }).collect();
-        Ok(Found { servers, lost: BTreeMap::new() })
+        Ok(Found { servers, ..Found::default() })
     }
 
     async fn ask_servers(&self, domain: &Domain, questions: BTreeSet<Question>, servers: Vec<Server>) -> DnsView {

@@ -230,12 +230,26 @@ pub struct DnsView {
     /// Name servers of the delegation that have no address, with why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost: BTreeMap<String, String>,
+    /// Who serves the zone, where the zone above and the zone itself say different things.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<ZoneCut>,
     /// What the SPF record that a plan would publish costs receivers; `None` where nobody has counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spf: Option<SpfCost>,
     /// The MTA-STS policy that is served; `None` where nobody has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyView>,
+}
+
+/// Who serves a zone, as both sides of the cut tell (RFC 1034 4.2.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneCut {
+    /// The zone's apex.
+    pub zone: String,
+    /// Whom the zone above names; nobody where it knows no such zone.
+    pub above: BTreeSet<String>,
+    /// Whom the zone itself names.
+    pub own: BTreeSet<String>,
 }
 
 /// What an SPF record costs whoever evaluates it (RFC 7208 4.6.4).

@@ -6,6 +6,7 @@ mod commands;
 mod coverage;
 mod daemons;
 mod dnssec;
+mod internet;
 mod moved;
 mod peers;
 mod real;

@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{
     diag::{Finding, Severity},
-    model::{DnsView, Oddity, Question, ServerView, Verdict},
+    model::{DnsView, Oddity, Question, ServerView, Verdict, ZoneCut},
 };
 
 pub(super) fn check(scene: &Scene<'_>) -> Vec<Finding> {
     let mut out = lame(scene);
     out.extend(silent(scene));
     out.extend(lost(scene));
+    out.extend(cut(scene));
     out.extend(serials(scene));
     out.extend(ttls(scene));
     out.extend(oddities(scene));
@@ -73,6 +74,28 @@ fn lost(scene: &Scene<'_>) -> Vec<Finding> {
         out.actual(why.clone()).fix("give it an address, or remove it from the NS records")
     });
     told.collect()
+}
+
+/// What both sides of the cut say about who serves the zone.
+fn cut(scene: &Scene<'_>) -> Option<Finding> {
+    let ZoneCut { zone, above, own } = scene.view.cut.as_ref()?;
+    let list = |names: &mut dyn Iterator<Item = &String>| names.map(String::as_str).collect::<Vec<_>>().join(", ");
+    if above.is_empty() {
+        let message = format!("the zone above knows no {zone}: whoever starts at the root does not find it");
+        let out = finding("delegation-missing", Severity::Warning, zone, message);
+        return Some(out.actual(format!("the zone names {}", list(&mut own.iter()))).fix(
+            "renew the domain, or have its registrar publish the name servers, unless it is for an inner network alone",
+        ));
+    }
+    let only = |one: &BTreeSet<String>, other, who: &str| {
+        let names = list(&mut one.difference(other));
+        (!names.is_empty()).then(|| format!("{names} only in {who}"))
+    };
+    let told: Vec<String> =
+        only(above, own, "the zone above").into_iter().chain(only(own, above, "the zone")).collect();
+    let message = format!("the zone above names other servers for {zone} than the zone itself");
+    let out = finding("delegation-differs", Severity::Warning, zone, message);
+    Some(out.actual(told.join("; ")).fix("let the registrar's list and the zone's NS records name the same servers"))
 }
 
 fn serials(scene: &Scene<'_>) -> Option<Finding> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check;
 use crate::{
     diag::{Finding, Severity},
-    model::{DnsTopic, DnsView, Domain, ExpectedRecord, Need, Question, RecordType, ServerView, Verdict},
+    model::{DnsTopic, DnsView, Domain, ExpectedRecord, Need, Question, RecordType, ServerView, Verdict, ZoneCut},
 };
 
 const DOMAIN: &str = "mydomain.ovh";
@@ -361,6 +361,24 @@ fn a_server_without_address_is_told() {
     let view = DnsView { lost, ..view([talking]) };
     let findings = check(&domain(), &BTreeSet::from([DnsTopic::Mx]), &exchange(), &view);
     assert_eq!(codes(&findings), "warning server-no-address, ok mx-ok");
+}
+
+#[test]
+fn both_sides_of_the_cut_are_held_against_each_other() {
+    let ours: &[&str] = &["1 mx0.mail.ovh.net", "5 mx1.mail.ovh.net"];
+    let judged = |above: &[&str]| {
+        let names = |list: &[&str]| list.iter().map(|n| (*n).to_owned()).collect();
+        let own = names(&["ns1.host.example", "ns2.host.example"]);
+        let cut = Some(ZoneCut { zone: DOMAIN.to_owned(), above: names(above), own });
+        let talking = server(DnsTopic::Mx, &exchange(), &[(DOMAIN, RecordType::Mx, ours)]);
+        let view = DnsView { cut, ..view([talking]) };
+        check(&domain(), &BTreeSet::from([DnsTopic::Mx]), &exchange(), &view)
+    };
+    let findings = judged(&["ns2.host.example", "ns3.old.example"]);
+    assert_eq!(codes(&findings), "warning delegation-differs, ok mx-ok");
+    let told = findings.first().and_then(|f| f.actual.clone());
+    assert_eq!(told.as_deref(), Some("ns3.old.example only in the zone above; ns1.host.example only in the zone"));
+    assert_eq!(codes(&judged(&[])), "warning delegation-missing, ok mx-ok");
 }
 
 #[test]

@@ -77,6 +77,23 @@ pub(super) const SERVERS: &[Code] = &[
         "Give it an address, or remove it from the NS records",
     ),
     entry(
+        "delegation-differs",
+        Warning,
+        "RFC 1034 4.2.2",
+        "The zone above names other servers for the domain than the zone itself",
+        "Which servers are asked is chance, and a change that reaches some of them does not reach everybody; all of \
+         them are asked here",
+        "Let the registrar's list and the zone's NS records name the same servers",
+    ),
+    entry(
+        "delegation-missing",
+        Warning,
+        "RFC 1034 4.2.1",
+        "The zone above does not know the domain",
+        "Whoever starts at the root finds no mail server, though this machine's resolver still knows the zone",
+        "Renew the domain, or have its registrar publish the name servers; ignore it for an inner network",
+    ),
+    entry(
         "server-tcp-only",
         Warning,
         "RFC 1035 4.2",

@@ -8,7 +8,7 @@ use hickory_proto::{
     },
 };
 
-use super::zones::{Fault, Inner, Zone, absolute};
+use super::zones::{Fault, Inner, RecordSet, Zone, absolute};
 use crate::model::RecordType;
 
 /// How far aliases are followed within the zones.
@@ -55,9 +55,20 @@ pub(super) fn answer(inner: &Inner, request: &Message, udp: bool) -> Option<Mess
     if inner.zone(&name).is_none() {
         return fail(out, ResponseCode::Refused);
     }
+    if let Some((cut, set)) = inner.zone(&name).and_then(|(apex, zone)| delegated(apex, zone, &name)) {
+        out.authorities = records(cut, set.ttl, &set.data);
+        return Some(out);
+    }
     out.metadata.authoritative = true;
     fill(inner, &name, query.query_type(), &mut out);
     Some(out)
+}
+
+/// The zone below that holds a name, with who serves it, as this one says (RFC 1034 4.2.1).
+fn delegated<'z>(apex: &str, zone: &'z Zone, name: &str) -> Option<(&'z str, &'z RecordSet)> {
+    let holds = |cut: &str| name == cut || name.strip_suffix(cut).is_some_and(|rest| rest.ends_with('.'));
+    let cuts = zone.sets.iter().filter(|((owner, rtype), _)| *rtype == RecordType::Ns && owner != apex);
+    cuts.map(|((owner, _), set)| (owner.as_str(), set)).find(|(owner, _)| holds(owner))
 }
 
 /// Follows aliases from the name and adds what is found.
@@ -93,9 +104,12 @@ fn fill(inner: &Inner, name: &str, wanted: WireType, out: &mut Message) {
 }
 
 fn add(out: &mut Message, name: &str, ttl: u32, data: &[RData]) {
-    if let Some(owner) = absolute(name) {
-        out.answers.extend(data.iter().map(|d| Record::from_rdata(owner.clone(), ttl, d.clone())));
-    }
+    out.answers.extend(records(name, ttl, data));
+}
+
+fn records(name: &str, ttl: u32, data: &[RData]) -> Vec<Record> {
+    let Some(owner) = absolute(name) else { return Vec::new() };
+    data.iter().map(|d| Record::from_rdata(owner.clone(), ttl, d.clone())).collect()
 }
 
 fn soa(apex: &str, zone: &Zone) -> Option<Record> {

@@ -283,6 +283,16 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("dns-expectation-unknown", include_str!("../cli/names.rs"), "a_platform_that_stops_answering_leaves_dns_unknown"),
     ("server-no-address", include_str!("../../../src/dns/check/table.rs"), "a_server_without_address_is_told"),
     (
+        "delegation-differs",
+        include_str!("../../../src/dns/check/table.rs"),
+        "both_sides_of_the_cut_are_held_against_each_other",
+    ),
+    (
+        "delegation-missing",
+        include_str!("../../../src/dns/check/table.rs"),
+        "both_sides_of_the_cut_are_held_against_each_other",
+    ),
+    (
         "server-silent",
         include_str!("../../../src/dns/check/table.rs"),
         "one_silent_server_does_not_hide_what_the_other_says",

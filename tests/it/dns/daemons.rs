@@ -1,10 +1,11 @@
 //! Real servers, private and on loopback: NSD with authority, Unbound as a validating resolver.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -106,21 +107,27 @@ fn start(program: &str, flag: &str, folder: &Path, config: impl Fn(u16) -> Strin
 
 /// NSD with these zones, `(apex, records)`.
 pub fn nsd(folder: &Path, zones: &[(&str, &str)]) -> Daemon {
-    let mut rows = String::new();
+    write_zones(folder, zones);
+    start("nsd", "-d", folder, |port| nsd_config(folder, &[format!("127.0.0.1@{port}")], zones))
+}
+
+fn write_zones(folder: &Path, zones: &[(&str, &str)]) {
     for (apex, text) in zones {
-        let file = folder.join(format!("{apex}.zone"));
-        fs::write(&file, text).unwrap();
-        rows.push_str(&format!("zone:\n  name: {apex}\n  zonefile: {}\n", file.display()));
+        fs::write(folder.join(format!("{apex}.zone")), text).unwrap();
     }
+}
+
+/// NSD's configuration with the zones that `write_zones` wrote.
+fn nsd_config(folder: &Path, listens: &[String], zones: &[(&str, &str)]) -> String {
     let at = folder.display();
-    start("nsd", "-d", folder, |port| {
-        format!(
-            "server:\n  ip-address: 127.0.0.1@{port}\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{at}\"\n  \
-             database: \"\"\n  pidfile: \"{at}/nsd.pid\"\n  xfrdfile: \"{at}/xfrd.state\"\n  zonelistfile: \
-             \"{at}/zone.list\"\n  server-count: 1\n  logfile: \"{at}/nsd.log\"\nremote-control:\n  \
-             control-enable: no\n{rows}"
-        )
-    })
+    let addresses: String = listens.iter().map(|l| format!("  ip-address: {l}\n")).collect();
+    let rows = zones.iter().map(|(apex, _)| format!("zone:\n  name: {apex}\n  zonefile: {at}/{apex}.zone\n"));
+    format!(
+        "server:\n{addresses}  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{at}\"\n  database: \"\"\n  pidfile: \
+         \"{at}/nsd.pid\"\n  xfrdfile: \"{at}/xfrd.state\"\n  zonelistfile: \"{at}/zone.list\"\n  server-count: 1\n  \
+         logfile: \"{at}/nsd.log\"\nremote-control:\n  control-enable: no\n{}",
+        rows.collect::<String>()
+    )
 }
 
 /// Unbound, which validates with these DS records and asks a server for these zones. It asks it for every other name
@@ -135,15 +142,19 @@ pub fn unbound(folder: &Path, at: SocketAddr, zones: &[(&str, &str)]) -> Daemon 
         stubs.push_str(&format!("stub-zone:\n  name: {apex}\n  stub-addr: {}@{}\n", at.ip(), at.port()));
     }
     stubs.push_str(&format!("forward-zone:\n  name: \".\"\n  forward-addr: {}@{}\n", at.ip(), at.port()));
-    let here = folder.display();
     start("unbound", "-d", folder, |port| {
-        format!(
-            "server:\n  interface: 127.0.0.1\n  port: {port}\n  do-daemonize: no\n  username: \"\"\n  chroot: \"\"\n  \
-             directory: \"{here}\"\n  pidfile: \"{here}/unbound.pid\"\n  use-syslog: no\n  logfile: \
-             \"{here}/unbound.log\"\n  do-not-query-localhost: no\n  num-threads: 1\n  module-config: \"validator \
-             iterator\"\n  local-zone: \"test.\" nodefault\n{anchors}remote-control:\n  control-enable: no\n{stubs}"
-        )
+        unbound_config(folder, port, &format!("{anchors}remote-control:\n  control-enable: no\n{stubs}"))
     })
+}
+
+fn unbound_config(folder: &Path, port: u16, more: &str) -> String {
+    let here = folder.display();
+    format!(
+        "server:\n  interface: 127.0.0.1\n  port: {port}\n  do-daemonize: no\n  username: \"\"\n  chroot: \"\"\n  \
+         directory: \"{here}\"\n  pidfile: \"{here}/unbound.pid\"\n  use-syslog: no\n  logfile: \"{here}/unbound.log\"\n  \
+         do-not-query-localhost: no\n  num-threads: 1\n  module-config: \"validator iterator\"\n  local-zone: \"test.\" \
+         nodefault\n{more}"
+    )
 }
 
 /// A signed zone and its DS record.
@@ -180,4 +191,40 @@ pub fn bind(folder: &Path, apex: &str, text: &str, (key, algorithm, secret): (&s
              \"{secret}\"; }};\nzone \"{apex}\" {{ type primary; file \"{file}\"; allow-update {{ key \"{key}\"; }}; }};\n"
         )
     })
+}
+
+/// Runs a program in a network of its own, where name servers listen at port 53 of loopback addresses, `(address,
+/// zones)`, and Unbound is the system's resolver, which begins with one zone at the first of them. `None` after a
+/// visible note where this user may not make a network.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+pub fn alone(folder: &Path, zone: &str, servers: &[(&str, &[(&str, &str)])], program: &[&OsStr]) -> Option<Output> {
+    let network = ["--net", "--mount", "--pid", "--fork", "--kill-child", "bash", "-c"];
+    let mut script = "set -e; ip link set lo up; ".to_owned();
+    let may = Command::new("unshare").args(network).arg(&script).stdin(Stdio::null()).output();
+    if !may.is_ok_and(|out| out.status.success()) {
+        eprintln!("SKIPPED: no right to make a network namespace");
+        return None;
+    }
+    for (address, zones) in servers {
+        let own = folder.join(address);
+        fs::create_dir(&own).unwrap();
+        write_zones(&own, zones);
+        fs::write(own.join("nsd.conf"), nsd_config(&own, &[(*address).to_owned()], zones)).unwrap();
+        script += &format!("{} -d -c {}/nsd.conf >/dev/null 2>&1 & ", place("nsd").unwrap(), own.display());
+    }
+    let first = servers.first().map(|(address, _)| *address).unwrap_or_default();
+    let more = format!(
+        "remote-control:\n  control-enable: no\nstub-zone:\n  name: {zone}\n  stub-addr: {first}\nforward-zone:\n  \
+         name: \".\"\n  forward-addr: {first}\n"
+    );
+    fs::write(folder.join("unbound.conf"), unbound_config(folder, 53, &more)).unwrap();
+    fs::write(folder.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
+    let at = folder.display();
+    script += &format!("{} -d -c {at}/unbound.conf >/dev/null 2>&1 & ", place("unbound").unwrap());
+    for address in servers.iter().map(|(address, _)| *address).chain(["127.0.0.1"]) {
+        script += &format!("until (: </dev/tcp/{address}/53) 2>/dev/null; do sleep 0.02; done; ");
+    }
+    script += &format!("mount --bind {at}/resolv.conf /etc/resolv.conf; \"$0\" \"$@\"");
+    let ran = Command::new("unshare").args(network).arg(&script).args(program).stdin(Stdio::null()).output();
+    Some(ran.unwrap())
 }
