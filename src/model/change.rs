@@ -53,7 +53,7 @@ pub enum Change {
         /// Its fields.
         profile: Box<Profile>,
         /// Its password.
-        password: PasswordSource,
+        password: Box<PasswordSource>,
     },
     /// Changes fields of an account; only those that are `Some`.
     AccountUpdate {
@@ -67,7 +67,7 @@ pub enum Change {
         /// The address.
         address: Address,
         /// The new password.
-        password: PasswordSource,
+        password: Box<PasswordSource>,
     },
     /// Empties an account and gives its slot back, or deletes it. Its mail is lost.
     AccountReset {
@@ -107,14 +107,14 @@ pub enum Change {
         /// Its address.
         group: Address,
         /// Its fields.
-        settings: GroupSettings,
+        settings: Box<GroupSettings>,
     },
     /// Changes fields of a group; only those that are `Some`.
     GroupUpdate {
         /// Its address.
         group: Address,
         /// The new values.
-        settings: GroupSettings,
+        settings: Box<GroupSettings>,
     },
     /// Removes a group.
     GroupRemove {
@@ -172,14 +172,14 @@ pub enum Change {
         /// Its address.
         contact: Address,
         /// Its fields.
-        fields: ContactView,
+        fields: Box<ContactView>,
     },
     /// Changes fields of an external contact; only those that are `Some`.
     ContactUpdate {
         /// Its address.
         contact: Address,
         /// The new values.
-        fields: ContactView,
+        fields: Box<ContactView>,
     },
     /// Removes an external contact.
     ContactRemove {

@@ -168,8 +168,8 @@ impl<'s, 'a> Steps<'s, 'a> {
         };
         let swap = (parked.is_some() || !cleared.is_empty()).then(|| address.clone());
         let preconditions = vec![Precondition::AddressFree { platform: target.clone(), address: address.clone() }];
-        let change =
-            Change::AccountCreate { address, slot: self.case.slot.clone(), profile: Box::new(self.wish()), password };
+        let (profile, password) = (Box::new(self.wish()), Box::new(password));
+        let change = Change::AccountCreate { address, slot: self.case.slot.clone(), profile, password };
         let action = self.draft.change(self.world, (Phase::Account, &self.chain), target, change, reason);
         action.requires.extend(gate.into_iter().chain(parked).chain(cleared));
         action.preconditions = preconditions;
@@ -214,7 +214,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let place = self.world.title(platform);
         let reason = format!("opens {} on {place} for the copy", address.unicode());
         let message = format!("whoever uses {} on {place} with the old password is locked out", address.unicode());
-        let change = Change::AccountPassword { address: address.clone(), password };
+        let change = Change::AccountPassword { address: address.clone(), password: Box::new(password) };
         let action = self.draft.change(self.world, (Phase::Account, &self.chain), platform, change, reason);
         action.requires.extend(after.iter().cloned());
         action.preconditions = vec![Precondition::AccountOk { platform: platform.clone(), address: address.clone() }];

@@ -111,11 +111,11 @@ fn make_dependent(view: &mut PlatformView, change: Change) {
         }
         Change::GroupCreate { group, settings } => {
             let (members, managers) = (BTreeSet::new(), BTreeSet::new());
-            view.groups.insert(group, GroupView { settings, members, managers, state: ObjectState::Ok });
+            view.groups.insert(group, GroupView { settings: *settings, members, managers, state: ObjectState::Ok });
         }
         Change::GroupUpdate { group, settings } => {
             if let Some(seen) = view.groups.get_mut(&group) {
-                overlay_settings(&mut seen.settings, settings);
+                overlay_settings(&mut seen.settings, *settings);
             }
         }
         Change::GroupRemove { group } => {
@@ -126,11 +126,11 @@ fn make_dependent(view: &mut PlatformView, change: Change) {
         Change::GroupManagerAdd { group, manager } => members(view, &group, |g| g.managers.insert(manager)),
         Change::GroupManagerRemove { group, manager } => members(view, &group, |g| g.managers.remove(&manager)),
         Change::ContactAdd { contact, fields } => {
-            view.contacts.insert(contact, fields);
+            view.contacts.insert(contact, *fields);
         }
         Change::ContactUpdate { contact, fields } => {
             if let Some(seen) = view.contacts.get_mut(&contact) {
-                overlay_contact(seen, fields);
+                overlay_contact(seen, *fields);
             }
         }
         Change::ContactRemove { contact } => {

@@ -34,7 +34,7 @@ impl Contacts {
     ) -> ActionId {
         let chain = contact.key();
         draft.read(&chain, reads::object_key(platform, "contact", &chain));
-        let change = Change::ContactAdd { contact: contact.clone(), fields };
+        let change = Change::ContactAdd { contact: contact.clone(), fields: Box::new(fields) };
         let id = draft.change(world, (Phase::Dependent, &chain), platform, change, reason).id.clone();
         self.0.insert((platform.clone(), contact.clone()), id.clone());
         id
@@ -91,7 +91,7 @@ fn contact(ground: &Ground<'_, '_>, address: &Address, spec: &ContactSpec, out: 
             let fields = field_changes(&spec.fields, seen);
             if fields != ContactView::default() {
                 draft.read(&chain, key);
-                let change = Change::ContactUpdate { contact: address.clone(), fields };
+                let change = Change::ContactUpdate { contact: address.clone(), fields: Box::new(fields) };
                 draft.change(world, at, &spec.platform, change, "differs from the spec");
             }
         }

@@ -115,7 +115,8 @@ impl Group<'_, '_> {
         let claim = (self.address, &self.chain, Phase::Dependent);
         let cleared = claims::clear(world, self.ground.cases, draft, claim, (way, None));
         let gate = self.ground.gates.before(world, self.address.domain(), self.platform);
-        let change = Change::GroupCreate { group: self.address.clone(), settings: self.spec.settings.clone() };
+        let settings = Box::new(self.spec.settings.clone());
+        let change = Change::GroupCreate { group: self.address.clone(), settings };
         let reason = format!("{} should be on {}", self.address.unicode(), world.title(self.platform));
         let action = self.change(change, &reason, draft);
         action.requires.extend(cleared.into_iter().chain(gate));
@@ -126,7 +127,8 @@ impl Group<'_, '_> {
     fn update(&self, seen: &GroupView, draft: &mut Draft) {
         let settings = settings_changes(&self.spec.settings, &seen.settings);
         if settings != GroupSettings::default() {
-            self.change(Change::GroupUpdate { group: self.address.clone(), settings }, "differs from the spec", draft);
+            let change = Change::GroupUpdate { group: self.address.clone(), settings: Box::new(settings) };
+            self.change(change, "differs from the spec", draft);
         }
     }
 

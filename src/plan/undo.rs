@@ -42,7 +42,7 @@ fn reverse(view: Option<&PlatformView>, change: &Change) -> Option<Change> {
         Change::GroupCreate { group, .. } => Change::GroupRemove { group },
         Change::GroupUpdate { group, settings } => {
             let before = &view?.groups.get(&group)?.settings;
-            Change::GroupUpdate { group, settings: settings_before(before, &settings) }
+            Change::GroupUpdate { group, settings: Box::new(settings_before(before, &settings)) }
         }
         Change::GroupMemberAdd { group, member } => Change::GroupMemberRemove { group, member },
         Change::GroupMemberRemove { group, member } => Change::GroupMemberAdd { group, member },
@@ -53,10 +53,10 @@ fn reverse(view: Option<&PlatformView>, change: &Change) -> Option<Change> {
         Change::ContactAdd { contact, .. } => Change::ContactRemove { contact },
         Change::ContactUpdate { contact, fields } => {
             let before = view?.contacts.get(&contact)?;
-            Change::ContactUpdate { contact, fields: contact_before(before, &fields) }
+            Change::ContactUpdate { contact, fields: Box::new(contact_before(before, &fields)) }
         }
         Change::ContactRemove { contact } => {
-            let fields = view?.contacts.get(&contact)?.clone();
+            let fields = Box::new(view?.contacts.get(&contact)?.clone());
             Change::ContactAdd { contact, fields }
         }
         Change::FooterSet { domain, .. } => match view?.domains.get(&domain).and_then(|d| d.footer.clone()) {

@@ -202,7 +202,7 @@ pub fn swap(address: &str) -> [Action; 2] {
         address: addr(address),
         slot: None,
         profile: Box::default(),
-        password: password(address),
+        password: Box::new(password(address)),
     };
     let create = change("new", address, create)
         .after(&[rename.id.as_str()])
@@ -285,7 +285,8 @@ pub fn full_plan() -> Vec<Action> {
     let to = BTreeSet::from([addr("bob@x.org")]);
     let redirection = Change::RedirectionSet { from: addr("info@x.org"), to, keep_copy: false };
     plan.push(change("new", "info@x.org", redirection).after(&["account.create:new/bob@x.org"]));
-    let password = Change::AccountPassword { address: addr("bob01@x.org"), password: password("bob01@x.org") };
+    let password =
+        Change::AccountPassword { address: addr("bob01@x.org"), password: Box::new(password("bob01@x.org")) };
     plan.push(change("old", "bob@x.org", password));
     plan.push(copy("ada@x.org", 1).after(&["account.create:new/ada@x.org"]));
     plan.push(copy("bob@x.org", 1).after(&["account.create:new/bob@x.org"]));

@@ -251,8 +251,12 @@ fn dependents(view: &mut PlatformView, change: &Change) -> bool {
             view.redirections.remove(&from).unwrap();
         }
         Change::GroupCreate { group, settings } => {
-            let made =
-                GroupView { settings, members: BTreeSet::new(), managers: BTreeSet::new(), state: ObjectState::Ok };
+            let made = GroupView {
+                settings: *settings,
+                members: BTreeSet::new(),
+                managers: BTreeSet::new(),
+                state: ObjectState::Ok,
+            };
             assert!(view.groups.insert(group, made).is_none());
         }
         Change::GroupUpdate { group, settings } => {
@@ -285,7 +289,7 @@ fn dependents(view: &mut PlatformView, change: &Change) -> bool {
             assert!(view.groups.get_mut(&group).unwrap().managers.remove(&manager));
         }
         Change::ContactAdd { contact, fields } => {
-            assert!(view.contacts.insert(contact, fields).is_none());
+            assert!(view.contacts.insert(contact, *fields).is_none());
         }
         Change::ContactUpdate { contact, fields } => {
             let old = view.contacts.get_mut(&contact).unwrap();

@@ -286,7 +286,7 @@ async fn a_configured_account_is_never_taken_for_a_slot() {
         address: addr("new@mydomain.ovh"),
         slot: Some(rehome::model::SlotId::from(JOHN)),
         profile: Box::default(),
-        password: from_env(),
+        password: Box::new(from_env()),
     };
     let secret = Secret::new("Long-enough-1".to_owned());
     let error = open(&api.pro()).unwrap().perform(&create, Some(&secret)).await.unwrap_err();
@@ -301,7 +301,7 @@ async fn a_password_against_the_services_policy_is_refused_before_the_slot_is_fi
         address: addr("new@mydomain.ovh"),
         slot: Some(rehome::model::SlotId::from("3f9a1c2b@configureme.me")),
         profile: Box::default(),
-        password: from_env(),
+        password: Box::new(from_env()),
     };
     let error = open(&api.pro()).unwrap().perform(&create, Some(&Secret::new("short".to_owned()))).await.unwrap_err();
     let text = shown(&error);
@@ -349,7 +349,7 @@ async fn an_address_that_lingers_elsewhere_is_claimed_again_for_a_while() {
         address: addr(new),
         slot: Some(rehome::model::SlotId::from(slot)),
         profile: Box::default(),
-        password: from_env(),
+        password: Box::new(from_env()),
     };
     let secret = Secret::new("Long-enough-1".to_owned());
     open(&api.pro()).unwrap().perform(&create, Some(&secret)).await.map_err(|e| shown(&e)).unwrap();
@@ -383,7 +383,7 @@ async fn a_password_that_the_platform_quotes_is_not_shown() {
     api.get(&at(JOHN), account(JOHN)).await;
     let body = json!({ "message": "`Hunter2-hunter2` is too weak", "details": { "unauthorizedActionsByIAM": "Hunter2-hunter2" } });
     api.answer("POST", &format!("{}/changePassword", at(JOHN)), 400, body).await;
-    let change = Change::AccountPassword { address: addr(JOHN), password: from_env() };
+    let change = Change::AccountPassword { address: addr(JOHN), password: Box::new(from_env()) };
     let secret = Secret::new("Hunter2-hunter2".to_owned());
     let error = open(&api.pro()).unwrap().perform(&change, Some(&secret)).await.unwrap_err();
     let text = format!("{} {error:?}", shown(&error));

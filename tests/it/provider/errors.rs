@@ -167,8 +167,10 @@ async fn a_task_that_fails_is_the_changes_failure() {
         api.get_times(&path, task(status), 1).await;
     }
     api.get(&path, task("error")).await;
-    let change =
-        rehome::model::Change::AccountPassword { address: super::api::addr(JOHN), password: super::api::from_env() };
+    let change = rehome::model::Change::AccountPassword {
+        address: super::api::addr(JOHN),
+        password: Box::new(super::api::from_env()),
+    };
     let secret = rehome::model::Secret::new("Long-enough-1".to_owned());
     let error = open(&api.pro()).unwrap().perform(&change, Some(&secret)).await.unwrap_err();
     insta::assert_snapshot!(shown(&error), @"

@@ -415,7 +415,7 @@ async fn a_slot_taken_meanwhile_is_a_conflict() {
         address: addr(JOHN),
         slot: Some(rehome::model::SlotId::from("s1")),
         profile: Box::default(),
-        password: from_env(),
+        password: Box::new(from_env()),
     };
     let secret = rehome::model::Secret::new("Long-enough-1".to_owned());
     let error = open(&config).unwrap().perform(&create, Some(&secret)).await.unwrap_err();

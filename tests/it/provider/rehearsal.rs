@@ -192,7 +192,7 @@ fn create(slot: Option<SlotId>) -> Change {
         address: addr("new@mydomain.ovh"),
         slot,
         profile: Box::new(Profile { first_name: Some("New".to_owned()), ..profile("New One") }),
-        password: from_env(),
+        password: Box::new(from_env()),
     }
 }
 
@@ -221,7 +221,7 @@ async fn accounts(r: &Rehearsal, config: &PlatformConfig, service: &str) {
     let now = &seen.accounts[&addr("new@mydomain.ovh")].profile;
     assert_eq!((now.display_name.as_deref(), now.hidden), (Some("Newer"), Some(true)));
     assert_eq!(now.first_name.as_deref(), Some("New"), "what is not wished for stays");
-    r.step(config, Change::AccountPassword { address: john(), password: from_env() }).await;
+    r.step(config, Change::AccountPassword { address: john(), password: Box::new(from_env()) }).await;
     assert_eq!(r.login(service, "john@mydomain.ovh").as_deref(), Some(PASSWORD));
 
     let alias = addr("j.smith@mydomain.ovh");
@@ -246,10 +246,10 @@ async fn dependents(r: &Rehearsal, config: &PlatformConfig) {
     }
     let contact = addr("bob@partner.example");
     let fields = ContactView { display_name: Some("Bob".to_owned()), ..ContactView::default() };
-    let seen = r.step(config, Change::ContactAdd { contact: contact.clone(), fields }).await;
+    let seen = r.step(config, Change::ContactAdd { contact: contact.clone(), fields: Box::new(fields) }).await;
     assert_eq!(seen.contacts[&contact].display_name.as_deref(), Some("Bob"));
     let fields = ContactView { last_name: Some("B".to_owned()), ..ContactView::default() };
-    let seen = r.step(config, Change::ContactUpdate { contact: contact.clone(), fields }).await;
+    let seen = r.step(config, Change::ContactUpdate { contact: contact.clone(), fields: Box::new(fields) }).await;
     assert_eq!(seen.contacts[&contact].display_name.as_deref(), Some("Bob"));
     let seen = r.step(config, Change::ContactRemove { contact }).await;
     assert!(seen.contacts.is_empty());
@@ -283,11 +283,11 @@ async fn groups(r: &Rehearsal, config: &PlatformConfig) {
     let group = addr("team@mydomain.ovh");
     let settings =
         GroupSettings { members_only: Some(true), join: Some(GroupJoin::Approval), ..GroupSettings::default() };
-    let seen = r.step(config, Change::GroupCreate { group: group.clone(), settings: settings.clone() }).await;
+    let seen = r.step(config, Change::GroupCreate { group: group.clone(), settings: Box::new(settings.clone()) }).await;
     assert_eq!(seen.groups[&group].settings.members_only, Some(true));
     assert_eq!(seen.groups[&group].settings.join, Some(GroupJoin::Approval));
     let open = GroupSettings { join: Some(GroupJoin::Open), ..GroupSettings::default() };
-    let seen = r.step(config, Change::GroupUpdate { group: group.clone(), settings: open }).await;
+    let seen = r.step(config, Change::GroupUpdate { group: group.clone(), settings: Box::new(open) }).await;
     assert_eq!(seen.groups[&group].settings.join, Some(GroupJoin::Open));
     assert_eq!(seen.groups[&group].settings.members_only, Some(true));
     let seen = r.step(config, Change::GroupMemberAdd { group: group.clone(), member: john() }).await;
@@ -390,7 +390,7 @@ async fn a_swap_across_two_services_gives_the_address_to_the_target() {
         address: john(),
         slot: Some(r.observe(&to).await.slots[0].id.clone()),
         profile: Box::new(profile("John")),
-        password: from_env(),
+        password: Box::new(from_env()),
     };
     let secret = Secret::new(PASSWORD.to_owned());
     let early = open(&to).unwrap().perform(&made, Some(&secret)).await.unwrap_err();
@@ -452,8 +452,8 @@ async fn exchange_groups_take_contacts() {
     let config = r.config(PlatformKind::OvhExchange, service);
     let (group, contact) = (addr("team@mydomain.ovh"), addr("bob@partner.example"));
     let fields = ContactView { display_name: Some("Bob".to_owned()), ..ContactView::default() };
-    r.step(&config, Change::ContactAdd { contact: contact.clone(), fields }).await;
-    r.step(&config, Change::GroupCreate { group: group.clone(), settings: GroupSettings::default() }).await;
+    r.step(&config, Change::ContactAdd { contact: contact.clone(), fields: Box::new(fields) }).await;
+    r.step(&config, Change::GroupCreate { group: group.clone(), settings: Box::new(GroupSettings::default()) }).await;
     let seen = r.step(&config, Change::GroupMemberAdd { group: group.clone(), member: contact.clone() }).await;
     assert_eq!(seen.groups[&group].members, [contact.clone()].into());
     let seen = r.step(&config, Change::GroupMemberRemove { group: group.clone(), member: contact }).await;
@@ -518,7 +518,7 @@ async fn legacy_mxplan_makes_every_change_once() {
     assert!(r.mail.0.lock().unwrap().keys().any(|(_, login)| *login == addr("new@mydomain.ovh")));
     let seen = r.step(&config, Change::AccountUpdate { address: john(), profile: Box::new(profile("Johnny")) }).await;
     assert_eq!(seen.accounts[&john()].profile.display_name.as_deref(), Some("Johnny"));
-    r.step(&config, Change::AccountPassword { address: john(), password: from_env() }).await;
+    r.step(&config, Change::AccountPassword { address: john(), password: Box::new(from_env()) }).await;
     groups(&r, &config).await;
     redirections(&r, &config, true).await;
     let seen = r.step(&config, Change::AccountReset { address: addr("new@mydomain.ovh") }).await;
@@ -535,8 +535,12 @@ async fn zimbra_makes_every_change_once() {
     let config = r.config(PlatformKind::OvhZimbra, ZIMBRA);
     for local in [john(), jane()] {
         let slot = r.observe(&config).await.slots[0].id.clone();
-        let made =
-            Change::AccountCreate { address: local, slot: Some(slot), profile: Box::default(), password: from_env() };
+        let made = Change::AccountCreate {
+            address: local,
+            slot: Some(slot),
+            profile: Box::default(),
+            password: Box::new(from_env()),
+        };
         r.step(&config, made).await;
     }
     accounts(&r, &config, ZIMBRA).await;
