@@ -96,8 +96,16 @@ impl ZoneChange {
 
     fn only<'s>(here: &'s Option<RecordSet>, there: &Option<RecordSet>) -> Vec<&'s str> {
         let kept = |v: &&String| there.as_ref().is_some_and(|s| s.values.contains(*v));
-        here.iter().flat_map(|s| &s.values).filter(|v| !kept(v)).map(String::as_str).collect()
+        let mut out: Vec<&str> = here.iter().flat_map(|s| &s.values).filter(|v| !kept(v)).map(String::as_str).collect();
+        out.sort_by_key(|v| preference(v));
+        out
     }
+}
+
+/// The number with which records begin that are tried in an order (RFC 5321 5.1, RFC 2782).
+#[must_use]
+pub fn preference(value: &str) -> Option<u16> {
+    value.split(' ').next()?.parse().ok()
 }
 
 /// One wait of the move of an MX. What was seen and when is in the journal, so that a later run goes on counting.
@@ -173,6 +181,7 @@ mod tests {
     fn mail_servers_are_told_by_preference() {
         let mx = change("x.org", &["5 old.example"], &["10 b.example", "9 z.example", "100 a.example"], 60);
         assert_eq!(mx.mail_hosts(), ["z.example", "b.example", "a.example"]);
+        assert_eq!(mx.added(), ["9 z.example", "10 b.example", "100 a.example"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Changes of a zone as lines: what goes, what comes, each with its TTL.
 
 use crate::{
-    model::{RecordSet, RecordType, ZoneChange},
+    model::{RecordSet, RecordType, ZoneChange, preference},
     plan::Plan,
 };
 
@@ -13,8 +13,7 @@ pub(super) fn lines(change: &ZoneChange) -> Vec<(char, String)> {
     let part = |sign: char, set: &Option<RecordSet>, differ: &[&str]| {
         let all = set.iter().flat_map(|s| s.values.iter().map(move |v| (v, s.ttl)));
         let mut shown: Vec<(&String, u32)> = all.filter(|(v, _)| ttl_only || differ.contains(&v.as_str())).collect();
-        // Mail servers in the order in which they are tried.
-        shown.sort_by_key(|(v, _)| v.split(' ').next().and_then(|n| n.parse::<u32>().ok()));
+        shown.sort_by_key(|(v, _)| preference(v));
         shown.into_iter().map(|(value, ttl)| (sign, line(change, value, ttl))).collect::<Vec<_>>()
     };
     let mut out = part('-', &change.before, &change.removed());

@@ -232,8 +232,8 @@ fn a_parallel_move_lowers_the_ttl_waits_asks_moves_and_raises_it() {
 
     Guards
       ! mx-change: 1 action, needs your word
-          mail for blue.example will be sent to 10 mx.new.example instead of 1 mx0.mail.ovh.net, 100
-          mx3.mail.ovh.net, 5 mx1.mail.ovh.net, 50 mx2.mail.ovh.net
+          mail for blue.example will be sent to 10 mx.new.example instead of 1 mx0.mail.ovh.net, 5
+          mx1.mail.ovh.net, 50 mx2.mail.ovh.net, 100 mx3.mail.ovh.net
         agree with: --ack mx-change
     ");
     apply(&world, &["--no-wait"]).ends(4);

@@ -48,15 +48,15 @@ struct Message {
     until: Option<String>,
 }
 
+/// RFC 3339, as far as it matters to people.
+fn second(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 impl Message {
     fn of(sent: ProbeSent, confirm: u32) -> Self {
         let until = sent.at.checked_add(jiff::SignedDuration::from_secs(i64::from(confirm))).ok();
-        Self {
-            sent: sent.at.to_string(),
-            host: sent.host,
-            accepted: sent.accepted,
-            until: until.map(|t| t.to_string()),
-        }
+        Self { sent: second(sent.at), host: sent.host, accepted: sent.accepted, until: until.map(second) }
     }
 }
 
@@ -133,8 +133,8 @@ fn status(context: &Context, spec: &Path) -> Result<Exit, Failure> {
             told.push(Step {
                 action: action.id.to_string(),
                 done: progress.get(&action.id).is_some_and(|p| p.standing == Standing::Done),
-                seen_since: seen.map(|t| t.to_string()),
-                not_before: end.map(|t| t.to_string()),
+                seen_since: seen.map(second),
+                not_before: end.map(second),
                 message: message.map(|sent| Message::of(sent, confirm)),
             });
         }
