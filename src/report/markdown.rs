@@ -420,14 +420,20 @@ fn code(text: &str) -> String {
     if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
 }
 
-/// Text that Markdown and HTML leave as it is, on one line, and that calls nobody: a name like `@jane` tells forges to
-/// send mail to whoever is called so there.
+/// Text that Markdown and HTML leave as it is, on one line, that calls nobody and leads nowhere: a name like `@jane`
+/// tells forges to send mail to whoever is called so there, and one like `www.example.net` is a link to them.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
         match c {
             '@' if !before.is_alphanumeric() => out.push_str("@<!-- -->"),
+            ':' if rest.starts_with("://") => out.push_str(":<!-- -->"),
+            'w' | 'W' if !before.is_alphanumeric() && starts_link(rest) => {
+                out.push(c);
+                out.push_str("<!-- -->");
+            }
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
@@ -442,4 +448,22 @@ pub(super) fn escape(text: &str) -> String {
         before = c;
     }
     out
+}
+
+/// Whether forges make a link of it (GitHub Flavored Markdown 6.9).
+fn starts_link(text: &str) -> bool {
+    text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("www."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_calls_nobody_and_leads_nowhere() {
+        assert_eq!(escape("for @jane, jane@x.org"), "for @<!-- -->jane, jane@x.org");
+        assert_eq!(escape("http://x.org/ and 10:30"), "http:<!-- -->//x.org/ and 10:30");
+        assert_eq!(escape("WWW.x.org, awww.x"), "W<!-- -->WW.x.org, awww.x");
+        assert_eq!(escape("<b>|`*_"), "&lt;b&gt;\\|\\`\\*\\_");
+    }
 }
