@@ -145,6 +145,7 @@ pub struct Front {
 struct Log {
     heard: Mutex<Vec<Heard>>,
     unasked: AtomicUsize,
+    end: tokio::sync::Notify,
 }
 
 impl Front {
@@ -177,6 +178,11 @@ impl Front {
         self.log.heard.lock().unwrap().iter().map(|h| h.verb.clone()).collect()
     }
 
+    /// Ends all connections that there are, as a server does with those that were silent for too long.
+    pub fn ends_all(&self) {
+        self.log.end.notify_waiters();
+    }
+
     /// The octets of the longest literal that was sent without asking.
     pub fn unasked(&self) -> usize {
         self.log.unasked.load(Ordering::SeqCst)
@@ -206,6 +212,9 @@ async fn serve(client: TcpStream, server: TcpStream, odd: Odd, log: Arc<Log>) {
     tokio::select! {
         () = commands(from_client, to_server, &to_client, &odd, &open, &log) => {}
         () = answers(from_server, &to_client, &odd, &open) => {}
+        () = log.end.notified() => {
+            let _ = to_client.lock().await.write_all(b"* BYE Autologout\r\n").await;
+        }
     }
 }
 
