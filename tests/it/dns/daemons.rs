@@ -199,7 +199,9 @@ pub fn bind(folder: &Path, apex: &str, text: &str, (key, algorithm, secret): (&s
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 pub fn alone(folder: &Path, zone: &str, servers: &[(&str, &[(&str, &str)])], program: &[&OsStr]) -> Option<Output> {
     let network = ["--net", "--mount", "--pid", "--fork", "--kill-child", "bash", "-c"];
-    let mut script = "set -e; ip link set lo up; ".to_owned();
+    let at = folder.display();
+    fs::write(folder.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
+    let mut script = format!("set -e; ip link set lo up; mount --bind {at}/resolv.conf /etc/resolv.conf; ");
     let may = Command::new("unshare").args(network).arg(&script).stdin(Stdio::null()).output();
     if !may.is_ok_and(|out| out.status.success()) {
         eprintln!("SKIPPED: no right to make a network namespace");
@@ -218,13 +220,12 @@ pub fn alone(folder: &Path, zone: &str, servers: &[(&str, &[(&str, &str)])], pro
          name: \".\"\n  forward-addr: {first}\n"
     );
     fs::write(folder.join("unbound.conf"), unbound_config(folder, 53, &more)).unwrap();
-    fs::write(folder.join("resolv.conf"), "nameserver 127.0.0.1\n").unwrap();
-    let at = folder.display();
     script += &format!("{} -d -c {at}/unbound.conf >/dev/null 2>&1 & ", place("unbound").unwrap());
     for address in servers.iter().map(|(address, _)| *address).chain(["127.0.0.1"]) {
-        script += &format!("until (: </dev/tcp/{address}/53) 2>/dev/null; do sleep 0.02; done; ");
+        let there = format!("(: </dev/tcp/{address}/53) 2>/dev/null");
+        script += &format!("n=0; until {there}; do n=$((n + 1)); [ $n -lt 1000 ]; sleep 0.02; done; ");
     }
-    script += &format!("mount --bind {at}/resolv.conf /etc/resolv.conf; \"$0\" \"$@\"");
+    script += "\"$0\" \"$@\"";
     let ran = Command::new("unshare").args(network).arg(&script).args(program).stdin(Stdio::null()).output();
     Some(ran.unwrap())
 }
