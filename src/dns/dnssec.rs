@@ -153,7 +153,9 @@ fn told_of(proof: &Proof, subjects: &[String]) -> Vec<Finding> {
     let all = subjects.join(", ");
     match proof {
         Proof::Bogus => {
-            let fix = "sign the zone anew, or let the registry remove the DS record until it is right";
+            // Signatures hold from one moment to another by this machine's clock (RFC 4035 5.3.1).
+            let fix = "see that this machine's clock is right; then sign the zone anew, or let the registry remove the \
+                       DS record until it is right";
             let message = "the signatures do not hold: resolvers that check them take the answer for forged";
             let one = |subject: &String| finding("dnssec-bogus", Severity::Error, subject, message.to_owned()).fix(fix);
             subjects.iter().map(one).collect()
