@@ -242,7 +242,7 @@ pub struct DnsView {
 }
 
 /// Who serves a zone, as both sides of the cut tell (RFC 1034 4.2.1).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ZoneCut {
     /// The zone's apex.
     pub zone: String,

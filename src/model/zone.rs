@@ -87,8 +87,7 @@ impl ZoneChange {
             .after
             .iter()
             .flat_map(|s| &s.values)
-            .filter_map(|v| v.split_once(' '))
-            .filter_map(|(preference, host)| Some((preference.parse().ok()?, host.trim_end_matches('.'))))
+            .filter_map(|v| Some((preference(v)?, v.split_once(' ')?.1.trim_end_matches('.'))))
             .collect();
         hosts.sort_unstable();
         hosts.into_iter().map(|(_, host)| host).collect()

@@ -81,7 +81,7 @@ impl Binary {
         let (out, err) = (self.outputs.join(format!("{name}.out")), self.outputs.join(format!("{name}.err")));
         let path = std::env::var_os("PATH").unwrap_or_default();
         // A long run of tests goes on with the binary it began with, whatever is built meanwhile.
-        let binary = std::env::var_os("REHOME_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_rehome").into());
+        let binary = program();
         let child = Command::new(binary)
             .args(args)
             .env_clear()
@@ -98,4 +98,9 @@ impl Binary {
     pub fn run(&self, args: &[&str]) -> Ended {
         self.start(args[0], args).unwrap().wait()
     }
+}
+
+/// The program under test: `REHOME_BINARY`, or the one that was built with the tests.
+pub fn program() -> std::ffi::OsString {
+    std::env::var_os("REHOME_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_rehome").into())
 }

@@ -117,7 +117,7 @@ fn the_demo_can_be_kept_and_its_world_is_there_until_ctrl_c() {
     // As it says: in another shell, with the variables that it wrote.
     let shell =
         format!("set -a; . {folder}/sandbox.env; set +a; exec \"$0\" plan {folder}/rehome.yaml --detailed-exitcode");
-    let binary = std::env::var_os("REHOME_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_rehome").into());
+    let binary = crate::binary::program();
     let plan = Command::new("sh").arg("-c").arg(&shell).arg(binary).output().unwrap();
     assert_eq!(plan.status.code(), Some(0), "{}", String::from_utf8_lossy(&plan.stdout));
     assert!(Command::new("kill").args(["-INT", &running.child.id().to_string()]).status().unwrap().success());
@@ -128,7 +128,7 @@ fn the_demo_can_be_kept_and_its_world_is_there_until_ctrl_c() {
 #[test]
 fn the_demo_needs_no_network() {
     let desk = Desk::new();
-    let binary = std::env::var_os("REHOME_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_rehome").into());
+    let binary = crate::binary::program();
     let alone = |words: &str| {
         let mut command = Command::new("unshare");
         command.args(["--net", "sh", "-c", &format!("ip link set lo up && {words}")]).arg(&binary);

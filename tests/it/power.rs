@@ -53,7 +53,7 @@ impl<'f> Run<'f> {
     fn copy(&self, strace: Option<&[String]>) -> Option<i32> {
         let url =
             |login: &str, server: &Dovecot| format!("imap://{}@127.0.0.1:{}", login.replace('@', "%40"), server.port);
-        let binary = std::env::var_os("REHOME_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_rehome").into());
+        let binary = crate::binary::program();
         let mut command = match strace {
             Some(words) => {
                 let mut command = Command::new("strace");

@@ -79,16 +79,16 @@ fn lost(scene: &Scene<'_>) -> Vec<Finding> {
 /// What both sides of the cut say about who serves the zone.
 fn cut(scene: &Scene<'_>) -> Option<Finding> {
     let ZoneCut { zone, above, own } = scene.view.cut.as_ref()?;
-    let list = |names: &mut dyn Iterator<Item = &String>| names.map(String::as_str).collect::<Vec<_>>().join(", ");
+    let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     if above.is_empty() {
         let message = format!("the zone above knows no {zone}: whoever starts at the root does not find it");
         let out = finding("delegation-missing", Severity::Warning, zone, message);
-        return Some(out.actual(format!("the zone names {}", list(&mut own.iter()))).fix(
+        return Some(out.actual(format!("the zone names {}", list(own))).fix(
             "renew the domain, or have its registrar publish the name servers, unless it is for an inner network alone",
         ));
     }
     let only = |one: &BTreeSet<String>, other, who: &str| {
-        let names = list(&mut one.difference(other));
+        let names = list(&(one - other));
         (!names.is_empty()).then(|| format!("{names} only in {who}"))
     };
     let told: Vec<String> =

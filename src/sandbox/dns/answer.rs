@@ -8,7 +8,7 @@ use hickory_proto::{
     },
 };
 
-use super::zones::{Fault, Inner, RecordSet, Zone, absolute};
+use super::zones::{Fault, Inner, RecordSet, Zone, absolute, ancestors};
 use crate::model::RecordType;
 
 /// How far aliases are followed within the zones.
@@ -65,10 +65,9 @@ pub(super) fn answer(inner: &Inner, request: &Message, udp: bool) -> Option<Mess
 }
 
 /// The zone below that holds a name, with who serves it, as this one says (RFC 1034 4.2.1).
-fn delegated<'z>(apex: &str, zone: &'z Zone, name: &str) -> Option<(&'z str, &'z RecordSet)> {
-    let holds = |cut: &str| name == cut || name.strip_suffix(cut).is_some_and(|rest| rest.ends_with('.'));
-    let cuts = zone.sets.iter().filter(|((owner, rtype), _)| *rtype == RecordType::Ns && owner != apex);
-    cuts.map(|((owner, _), set)| (owner.as_str(), set)).find(|(owner, _)| holds(owner))
+fn delegated<'n, 'z>(apex: &str, zone: &'z Zone, name: &'n str) -> Option<(&'n str, &'z RecordSet)> {
+    let below = ancestors(name).take_while(|owner| *owner != apex);
+    below.filter_map(|owner| Some((owner, zone.sets.get(&(owner.to_owned(), RecordType::Ns))?))).last()
 }
 
 /// Follows aliases from the name and adds what is found.

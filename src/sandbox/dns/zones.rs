@@ -206,7 +206,7 @@ impl Inner {
 }
 
 /// The name and the names above it, longest first.
-fn ancestors(name: &str) -> impl Iterator<Item = &str> {
+pub(super) fn ancestors(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |n| n.split_once('.').map(|(_, up)| up))
 }
 

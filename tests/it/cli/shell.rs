@@ -122,7 +122,7 @@ fn there_is_a_manual_page_for_every_command_and_each_says_how_it_is_used() {
         for part in [".TH", "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
             assert!(page.contains(part), "the page of {command} has no {part}");
         }
-        assert!(page.contains("REHOME\\_WORKSPACE") || page.contains("REHOME_WORKSPACE"), "{command}: {page}");
+        assert!(page.contains("REHOME_WORKSPACE"), "the page of {command} names no variable");
     }
 }
 

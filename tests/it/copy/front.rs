@@ -212,10 +212,13 @@ async fn serve(client: TcpStream, server: TcpStream, odd: Odd, log: Arc<Log>) {
     tokio::select! {
         () = commands(from_client, to_server, &to_client, &odd, &open, &log) => {}
         () = answers(from_server, &to_client, &odd, &open) => {}
-        () = log.end.notified() => {
-            let _ = to_client.lock().await.write_all(b"* BYE Autologout\r\n").await;
-        }
+        () = log.end.notified() => bye(&to_client).await,
     }
+}
+
+/// What a server says to whom it does not wait for any longer.
+async fn bye(to_client: &tokio::sync::Mutex<OwnedWriteHalf>) {
+    let _ = to_client.lock().await.write_all(b"* BYE Autologout\r\n").await;
 }
 
 async fn commands(
@@ -237,7 +240,7 @@ async fn commands(
                 None => line.await,
             };
             if read.unwrap_or(0) == 0 {
-                let _ = to_client.lock().await.write_all(b"* BYE Autologout\r\n").await;
+                bye(to_client).await;
                 return;
             }
             let Some((size, waits, brace)) = literal(&whole[start..]) else { break };

@@ -40,8 +40,6 @@ pub enum Break {
     Stall,
     /// From here on everything comes late.
     Delay(Duration),
-    /// Nothing goes on until something else is to happen.
-    Hold,
 }
 
 #[derive(Default)]
@@ -60,10 +58,6 @@ impl Shared {
         }
     }
 
-    fn holds(&self) -> bool {
-        matches!(*self.fault.lock().unwrap(), Some((_, _, Break::Hold)))
-    }
-
     /// How much of `n` octets may still go that way, and what happens behind them. A break happens once, a delay stays.
     fn allow(&self, way: Way, n: usize) -> (usize, Option<Break>) {
         let mut fault = self.fault.lock().unwrap();
@@ -71,7 +65,7 @@ impl Shared {
         match *fault {
             Some((its, at, what)) if its == way && before + n as u64 > at => {
                 self.happened.store(true, Ordering::SeqCst);
-                if matches!(what, Break::Delay(_) | Break::Hold) {
+                if matches!(what, Break::Delay(_)) {
                     return (n, Some(what));
                 }
                 *fault = None;
@@ -144,20 +138,14 @@ async fn carry(way: Way, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared
             break;
         }
         let (pass, what) = shared.allow(way, read);
-        match what {
-            Some(Break::Delay(by)) => tokio::time::sleep(by).await,
-            Some(Break::Hold) => {
-                while shared.holds() {
-                    tokio::time::sleep(Duration::from_millis(2)).await;
-                }
-            }
-            _ => {}
+        if let Some(Break::Delay(by)) = what {
+            tokio::time::sleep(by).await;
         }
         if to.write_all(&buffer[..pass]).await.is_err() {
             break;
         }
         match what {
-            None | Some(Break::Delay(_) | Break::Hold) => {}
+            None | Some(Break::Delay(_)) => {}
             Some(Break::HalfClose) => {
                 let _ = to.shutdown().await;
                 // What else comes is read and lost, as by a peer that is gone.

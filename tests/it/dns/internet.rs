@@ -44,7 +44,7 @@ fn a_server_that_only_the_zone_above_names_is_asked_and_told() {
         ("127.0.0.4", &of(new.as_str())[..]),
         ("127.0.0.5", &of(old.as_str())[..]),
     ];
-    let binary = std::env::var_os("REHOME_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_rehome").into());
+    let binary = crate::binary::program();
     let words = ["dns", "check", "moved.example", "--format", "json"].map(OsStr::new);
     let program: Vec<&OsStr> = std::iter::once(binary.as_os_str()).chain(words).collect();
     let Some(ran) = daemons::alone(folder.path(), "example", &servers, &program) else { return };
