@@ -246,7 +246,7 @@ def roomy(folder, octets):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rehome")
+    parser.add_argument("rehome", type=os.path.abspath)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--quick", action="store_true", help="one round of small mailboxes, to try the script itself")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(ROWS))

@@ -121,10 +121,7 @@ impl Read for BodyReader {
         let n = match &self.store {
             Store::Memory(octets) => {
                 let at = usize::try_from(self.at).unwrap_or(usize::MAX);
-                let rest = octets.get(at..).unwrap_or_default();
-                let n = rest.len().min(out.len());
-                out.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                n
+                octets.get(at..).unwrap_or_default().read(out)?
             }
             Store::File(file, length) => {
                 let left = usize::try_from(length.saturating_sub(self.at)).unwrap_or(usize::MAX);

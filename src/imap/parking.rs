@@ -18,8 +18,9 @@ const FRESH: Duration = Duration::from_secs(30);
 /// How long a listing is as good as a new one: no longer than a large mailbox takes to be listed.
 const TRUE: Duration = Duration::from_secs(10);
 
-/// How many connections to one host are kept: nobody counts them among those that the host allows.
-const SPACES: usize = 8;
+/// How many connections to one host are kept: nobody counts them among those that the host allows. A login costs a
+/// server as much as a hundred small messages, and what it refuses for their sake makes them [give way](Parking::give_way).
+const SPACES: usize = 32;
 
 /// Connections that were made for one piece of work, kept for the next one: a look, a copy, another copy. Clones share
 /// them.

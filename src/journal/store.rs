@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 
 use super::{Db, JournalError, fault::Faults, ledger};
 
@@ -74,9 +74,8 @@ impl Store {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
             Err(source) => return Err(JournalError::Io { what: "reading", path, source }),
         }
-        let (conn, _) = reader(&path)?;
+        let (conn, found) = undisturbed(&path, |conn| recognise(&path, conn))?;
         let store = Self::new(conn, folder, path, true);
-        let found = store.read(|conn| recognise(&store.path, conn))?;
         // A file whose first transaction was never committed holds nothing.
         Ok(if found == 0 { None } else { Some(store) })
     }
@@ -131,16 +130,9 @@ impl Store {
             let tx = conn.transaction().map_err(|e| self.sql(e))?;
             return f(&tx);
         }
-        // A reader that took the file for one that nobody changes looks again whether that was so.
-        for _ in 0..8 {
-            let (fresh, stamp) = reader(&self.path)?;
-            *conn = fresh;
-            let result = conn.transaction().map_err(|e| self.sql(e)).and_then(|tx| f(&tx));
-            if stamp.is_none() || stamp == stamp_of(&self.path)? {
-                return result;
-            }
-        }
-        Err(JournalError::Busy(self.path.clone()))
+        let (fresh, result) = undisturbed(&self.path, f)?;
+        *conn = fresh;
+        Ok(result)
     }
 
     /// Checks the whole file, page by page.
@@ -159,6 +151,21 @@ fn reader(path: &Path) -> Result<(Connection, Stamp), JournalError> {
         .and_then(|conn| conn.busy_timeout(PATIENCE).map(|()| conn))
         .map_err(|e| JournalError::sql(path, e))?;
     Ok((conn, stamp))
+}
+
+/// Reads from a connection of its own. Who took the file for one that nobody changes looks again whether that was so.
+fn undisturbed<T>(
+    path: &Path,
+    read: impl Fn(&Connection) -> Result<T, JournalError>,
+) -> Result<(Connection, T), JournalError> {
+    for _ in 0..8 {
+        let (mut conn, stamp) = reader(path)?;
+        let result = conn.transaction().map_err(|e| JournalError::sql(path, e)).and_then(|picture| read(&picture));
+        if stamp.is_none() || stamp == stamp_of(path)? {
+            return result.map(|value| (conn, value));
+        }
+    }
+    Err(JournalError::Busy(path.to_owned()))
 }
 
 /// Size and time of a file that nobody has open for writing; `None` while somebody has.
@@ -193,6 +200,8 @@ fn prepare(path: &Path, conn: &mut Connection) -> Result<(), JournalError> {
     conn.pragma_update(None, "synchronous", "FULL").map_err(sql)?;
     conn.pragma_update(None, "foreign_keys", true).map_err(sql)?;
     conn.pragma_update(None, "temp_store", "MEMORY").map_err(sql)?;
+    // Else some statements are prepared anew for each value that is bound to them.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(sql)?;
     if found < FORMAT {
         migrate(path, conn, MIGRATIONS)?;
     }

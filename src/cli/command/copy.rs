@@ -23,6 +23,7 @@ use crate::{
         SecretRef, State,
     },
     observe,
+    plan::Plan,
     spec::{
         AccountSpec, AdminAccess, DnsSpec, DomainSpec, MailSpec, MigrateSpec, PlatformSpec, Presence, SourceFate, Spec,
         Strategy, VerifyLevel,
@@ -57,14 +58,10 @@ pub(super) async fn run(context: Context, args: CopyArgs) -> Result<Exit, Failur
     let spec = spec(&from, &to, &args)?;
     let platforms = context.providers(&spec)?;
     let readers = platforms.iter().map(|(id, p)| (id.clone(), std::sync::Arc::clone(p) as _)).collect();
-    let inventory = context.observe(&spec, &readers, &LookArgs { no_logins: false, no_dns: true }).await?;
-    let (state, begun) = match Journal::open_read_only(&workspace)? {
-        Some(journal) => {
-            let open = journal.open_run()?.map(|run| runner::saved_plan(&journal, &run.id)).transpose()?;
-            (looking_again(journal.state()?), open)
-        }
-        None => (State::default(), None),
-    };
+    let look = LookArgs { no_logins: false, no_dns: true };
+    // The journal is read while the servers think about the logins.
+    let (inventory, known) = tokio::join!(context.observe(&spec, &readers, &look), async { known(&workspace) });
+    let (inventory, (state, begun)) = (inventory?, known?);
     let resume = begun.is_some() && !args.dry_run;
     let plan = match begun {
         Some(plan) if resume => plan,
@@ -82,6 +79,13 @@ pub(super) async fn run(context: Context, args: CopyArgs) -> Result<Exit, Failur
     let apply = ApplyArgs { parallel: 1, ..ApplyArgs::default() };
     let job = Job::new(context, (&spec, &plan), &inventory, &platforms, workspace, &apply);
     ending::tell(context, Job { resume, asked: Asked::Flags, ..job }.run().await?)
+}
+
+/// What the journal knows, and the plan whose run has not ended.
+fn known(workspace: &Path) -> Result<(State, Option<Plan>), Failure> {
+    let Some(journal) = Journal::open_read_only(workspace)? else { return Ok((State::default(), None)) };
+    let open = journal.open_run()?.map(|run| runner::saved_plan(&journal, &run.id)).transpose()?;
+    Ok((looking_again(journal.state()?), open))
 }
 
 /// The state without what nobody can tell of without looking: whoever copies by hand wants changed flags carried over, and
