@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, Read},
+    io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -13,7 +13,11 @@ use zeroize::Zeroizing;
 
 use super::body::{Body, BodyReader};
 
+/// What is shorter is gathered, so that the socket is not asked to take it piece by piece.
 const STAGE: usize = 64 * 1024;
+
+/// How much of a file is read at a time.
+const PART: usize = 4 * STAGE;
 
 /// A piece of output.
 pub(super) enum Out {
@@ -32,6 +36,8 @@ pub(super) struct Output {
     queue: VecDeque<Out>,
     reading: Option<Reading>,
     stage: BytesMut,
+    /// What follows the stage and is sent from where it is.
+    direct: Bytes,
     secret_staged: bool,
     unflushed: bool,
     /// The tag of the last command whose last octet was handed to the socket.
@@ -40,8 +46,28 @@ pub(super) struct Output {
 
 /// A body in a file on its way to the socket.
 struct Reading {
-    left: u64,
-    task: JoinHandle<(BodyReader, io::Result<Vec<u8>>)>,
+    reader: BodyReader,
+    /// The next part, read off the async threads because the disk has to be waited for.
+    away: Option<JoinHandle<io::Result<Vec<u8>>>>,
+}
+
+impl Reading {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        if self.away.is_none()
+            && let Some(octets) = self.reader.read_at_hand(PART)
+        {
+            return Poll::Ready(Ok(octets));
+        }
+        let task = self.away.get_or_insert_with(|| {
+            let reader = self.reader.clone();
+            tokio::task::spawn_blocking(move || reader.read_part(PART))
+        });
+        let done = ready!(Pin::new(task).poll(cx));
+        self.away = None;
+        let octets = done.map_err(io::Error::other)??;
+        self.reader.skip(octets.len());
+        Poll::Ready(Ok(octets))
+    }
 }
 
 impl Output {
@@ -58,15 +84,17 @@ impl Output {
 
     /// Whether everything was handed to the socket.
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.stage.is_empty() && self.reading.is_none() && !self.unflushed
+        self.queue.is_empty() && self.is_taken() && self.reading.is_none() && !self.unflushed
     }
 
     /// Whether the server must speak before anything more can be sent.
     pub(super) fn is_waiting(&self) -> bool {
-        self.stage.is_empty()
-            && !self.unflushed
-            && self.reading.is_none()
-            && matches!(self.queue.front(), Some(Out::Wait))
+        self.is_taken() && !self.unflushed && self.reading.is_none() && matches!(self.queue.front(), Some(Out::Wait))
+    }
+
+    /// Whether the socket has taken all that is ready for it.
+    fn is_taken(&self) -> bool {
+        self.stage.is_empty() && self.direct.is_empty()
     }
 
     /// Whether the command that is being sent has such a place further on.
@@ -101,7 +129,7 @@ impl Output {
         socket: &mut S,
     ) -> Poll<io::Result<usize>> {
         let staged = self.fill(cx)?;
-        if self.stage.is_empty() {
+        if self.is_taken() {
             if !self.unflushed {
                 return Poll::Pending;
             }
@@ -112,14 +140,23 @@ impl Output {
             self.unflushed = false;
             return Poll::Ready(Ok(0));
         }
-        let n = ready!(Pin::new(&mut *socket).poll_write(cx, &self.stage))?;
+        let socket = Pin::new(&mut *socket);
+        let n = ready!(match (self.stage.is_empty(), self.direct.is_empty()) {
+            (_, true) => socket.poll_write(cx, &self.stage),
+            (true, false) => socket.poll_write(cx, &self.direct),
+            (false, false) => {
+                socket.poll_write_vectored(cx, &[IoSlice::new(&self.stage), IoSlice::new(&self.direct)])
+            }
+        })?;
         if n == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
+        let staged = n.min(self.stage.len());
         if self.secret_staged {
-            self.stage.iter_mut().take(n).for_each(|b| *b = 0);
+            self.stage.iter_mut().take(staged).for_each(|b| *b = 0);
         }
-        self.stage.advance(n);
+        self.stage.advance(staged);
+        self.direct.advance(n - staged);
         self.unflushed = true;
         if self.stage.is_empty() {
             self.secret_staged = false;
@@ -128,16 +165,15 @@ impl Output {
         Poll::Ready(Ok(n))
     }
 
-    /// Moves output into the stage until it is full or something must be waited for. False while a file is being read.
+    /// Makes output ready until it is enough or something must be waited for. False while a file is being read.
     fn fill(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
-        while self.stage.len() < STAGE {
+        while self.stage.len() < STAGE && self.direct.is_empty() {
             if let Some(reading) = &mut self.reading {
-                let Poll::Ready(done) = Pin::new(&mut reading.task).poll(cx) else { return Ok(false) };
-                let (reader, octets) = done.map_err(io::Error::other)?;
-                let octets = octets?;
-                reading.left = reading.left.saturating_sub(octets.len() as u64);
-                self.stage.extend_from_slice(&octets);
-                self.reading = (reading.left > 0).then(|| read(reader, reading.left));
+                let Poll::Ready(octets) = reading.poll_part(cx) else { return Ok(false) };
+                self.direct = octets?.into();
+                if reading.reader.left() == 0 {
+                    self.reading = None;
+                }
                 continue;
             }
             match self.queue.pop_front() {
@@ -153,23 +189,13 @@ impl Output {
                     self.stage.extend_from_slice(&octets);
                 }
                 Some(Out::Body(body)) => match body.bytes() {
+                    Some(octets) if octets.len() >= STAGE => self.direct = octets.clone(),
                     Some(octets) => self.stage.extend_from_slice(octets),
                     None if body.is_empty() => {}
-                    None => self.reading = Some(read(body.reader(), body.len())),
+                    None => self.reading = Some(Reading { reader: body.reader(), away: None }),
                 },
             }
         }
         Ok(true)
     }
-}
-
-/// Reads the next part of a file off the async threads.
-fn read(mut reader: BodyReader, left: u64) -> Reading {
-    let size = usize::try_from(left).unwrap_or(usize::MAX).min(4 * STAGE);
-    let task = tokio::task::spawn_blocking(move || {
-        let mut octets = vec![0; size];
-        let result = reader.read_exact(&mut octets).map(|()| octets);
-        (reader, result)
-    });
-    Reading { left, task }
 }

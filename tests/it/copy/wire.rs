@@ -15,7 +15,7 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::Notify,
+    sync::{Notify, watch},
 };
 
 /// Which way octets go.
@@ -40,10 +40,21 @@ pub enum Break {
     Stall,
     /// From here on everything comes late.
     Delay(Duration),
+    /// Nothing goes either way on any connection, until [`Wire::ends_all`].
+    Hold,
+}
+
+/// What holds for all connections.
+#[derive(Clone, Copy, Default)]
+struct Phase {
+    held: bool,
+    /// How often all connections were ended.
+    ended: u32,
 }
 
 #[derive(Default)]
 struct Shared {
+    phase: watch::Sender<Phase>,
     up: AtomicU64,
     down: AtomicU64,
     fault: Mutex<Option<(Way, u64, Break)>>,
@@ -69,6 +80,10 @@ impl Shared {
                     return (n, Some(what));
                 }
                 *fault = None;
+                if what == Break::Hold {
+                    self.phase.send_modify(|phase| phase.held = true);
+                    return (n, None);
+                }
                 (usize::try_from(at.saturating_sub(before)).unwrap(), Some(what))
             }
             _ => (n, None),
@@ -97,8 +112,9 @@ impl Wire {
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
                 let end = Arc::new(Notify::new());
-                tokio::spawn(carry(Way::Up, from_client, to_server, Arc::clone(&all), Arc::clone(&end)));
-                tokio::spawn(carry(Way::Down, from_server, to_client, Arc::clone(&all), end));
+                let began = all.phase.borrow().ended;
+                tokio::spawn(carry((Way::Up, began), from_client, to_server, Arc::clone(&all), Arc::clone(&end)));
+                tokio::spawn(carry((Way::Down, began), from_server, to_client, Arc::clone(&all), end));
             }
         });
         Self { port, shared }
@@ -107,6 +123,18 @@ impl Wire {
     /// Breaks once so many octets have gone that way, counted from the start.
     pub fn breaks(&self, way: Way, after: u64, what: Break) {
         *self.shared.fault.lock().unwrap() = Some((way, after, what));
+    }
+
+    /// Ends all connections with what is held of them. New ones are as good as ever.
+    pub fn ends_all(&self) {
+        self.shared.phase.send_modify(|phase| *phase = Phase { held: false, ended: phase.ended + 1 });
+    }
+
+    /// Waits until it has happened.
+    pub async fn breaking(&self) {
+        while !self.happened() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Whether it has happened.
@@ -127,17 +155,29 @@ impl Wire {
     }
 }
 
-async fn carry(way: Way, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: Arc<Shared>, end: Arc<Notify>) {
+/// Carries what goes one way on a connection that was made after all were ended `began` times.
+async fn carry(
+    (way, began): (Way, u32),
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    shared: Arc<Shared>,
+    end: Arc<Notify>,
+) {
     let mut buffer = vec![0; 16 << 10];
+    let mut phase = shared.phase.subscribe();
     loop {
         let read = tokio::select! {
             read = from.read(&mut buffer) => read.unwrap_or(0),
             () = end.notified() => 0,
+            _ = phase.wait_for(|phase| phase.ended > began) => 0,
         };
         if read == 0 {
             break;
         }
         let (pass, what) = shared.allow(way, read);
+        if phase.wait_for(|phase| !phase.held || phase.ended > began).await.is_ok_and(|phase| phase.ended > began) {
+            break;
+        }
         if let Some(Break::Delay(by)) = what {
             tokio::time::sleep(by).await;
         }
@@ -145,7 +185,7 @@ async fn carry(way: Way, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared
             break;
         }
         match what {
-            None | Some(Break::Delay(_)) => {}
+            None | Some(Break::Delay(_) | Break::Hold) => {}
             Some(Break::HalfClose) => {
                 let _ = to.shutdown().await;
                 // What else comes is read and lost, as by a peer that is gone.
