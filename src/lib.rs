@@ -36,7 +36,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | F0 | [`diag`], [`model`] |
+//! | F0 | [`diag`], `hands`, [`model`] |
 //! | F1 | [`spec`], [`journal`], [`imap`], [`dns`], [`naming`] |
 //! | F2 | [`plan`], [`provider`], [`smtp`] |
 //! | F3 | [`observe`], [`copy`] |
@@ -44,6 +44,7 @@
 //! | F5 | [`cli`] |
 
 pub mod diag;
+mod hands;
 pub mod model;
 
 pub mod dns;

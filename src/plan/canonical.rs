@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Serializer, ser::Formatter};
 use sha2::{Digest as _, Sha256};
 
-use crate::model::Digest;
+use crate::{hands::MANY, model::Digest};
 
 /// A digest that takes JSON piece by piece. Memory is bounded by the largest single item.
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Canonical {
 
     /// A list, hashed item by item.
     pub(super) fn list<T: Serialize + Sync>(&mut self, items: &[T]) -> serde_json::Result<()> {
-        if items.len() >= super::MANY {
+        if items.len() >= MANY {
             return self.long_list(items);
         }
         let mut before = "[";

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    hands::{self, MANY},
     model::{AccountView, ActionId, Address, NoteKind, ObjectClass, PlatformId, SlotId},
     spec::{AccountSpec, MigrateSpec, Presence, SourceFate, Strategy},
 };
@@ -111,32 +112,38 @@ impl Cases<'_> {
 
 /// Decides all accounts; what cannot be planned becomes notes of the draft.
 pub(super) fn decide<'a>(world: &World<'a>, gates: &Gates<'a>, draft: &mut Draft) -> Cases<'a> {
-    let mut list = Vec::new();
     let gone = Gone::look(world);
-    for (address, account) in &world.spec.accounts {
-        if account.state == Presence::Absent {
-            continue;
-        }
-        let Some(target) = world.spec.platform_of(address) else { continue };
-        match case(world, address, account, target) {
+    let wanted = world.spec.accounts.iter().filter(|(_, account)| account.state != Presence::Absent);
+    let placed = wanted.filter_map(|(address, account)| Some((address, account, world.spec.platform_of(address)?)));
+    let judge = |(address, account, target)| (address, judged(world, gates, &gone, (address, account, target)));
+    let mut list = Vec::new();
+    for (address, verdict) in hands::map(placed.collect(), MANY, judge) {
+        match verdict {
             Ok((case, notes)) => {
-                let mut blocks = checks::preflight(world, gates, &case);
-                blocks.extend(gone.block(world, &case));
-                if blocks.is_empty() {
-                    notes.into_iter().for_each(|note| draft.tell(&address.key(), note));
-                    victims::tell(world, &case, draft);
-                    list.push(case);
-                } else {
-                    draft.block(&address.key(), blocks);
-                }
+                notes.into_iter().for_each(|note| draft.tell(&address.key(), note));
+                victims::tell(world, &case, draft);
+                list.push(case);
             }
-            Err(block) => draft.block(&address.key(), vec![block]),
+            Err(blocks) => draft.block(&address.key(), blocks),
         }
     }
     give_slots(world, &mut list, draft);
     within_limits(world, &mut list, draft);
     let renames = list.iter().filter_map(rename).collect();
     Cases { list, renames }
+}
+
+/// What is to be done for one account and what is to be said of it, or all that stands against it.
+fn judged<'a>(
+    world: &World<'a>,
+    gates: &Gates<'a>,
+    gone: &Gone<'a>,
+    (address, account, target): (&'a Address, &'a AccountSpec, &'a PlatformId),
+) -> Result<(Case<'a>, Vec<Block>), Vec<Block>> {
+    let (case, notes) = case(world, address, account, target).map_err(|block| vec![block])?;
+    let mut blocks = checks::preflight(world, gates, &case);
+    blocks.extend(gone.block(world, &case));
+    if blocks.is_empty() { Ok((case, notes)) } else { Err(blocks) }
 }
 
 fn rename(case: &Case<'_>) -> Option<((PlatformId, Address), (Address, ActionId))> {

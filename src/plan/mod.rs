@@ -49,13 +49,10 @@ pub use same::{Divergence, divergences};
 pub use types::*;
 pub use zone::{announces_policy, ask, spf_to_count, wish};
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    panic::resume_unwind,
-    thread,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    hands::{self, MANY},
     model::{ActionId, Address, Change, Inventory, Phase, PlatformId, State, Text, Work},
     spec::{Presence, Spec},
 };
@@ -184,9 +181,6 @@ fn order(world: &World<'_>, draft: &mut Draft) {
     }
 }
 
-/// Plans of so many actions are worth another hand.
-const MANY: usize = 4_096;
-
 fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
     let (actions, notes, reads) = draft.finished();
     let migrating = world.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present);
@@ -200,17 +194,10 @@ fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
         gates: world.spec.gates.of(&actions),
         actions,
     };
-    let (begun, read_set) = if body.actions.len() < MANY {
-        (file::Id::begin(&body), reads::read_all(world.inventory, reads))
-    } else {
-        // The id begins with the actions, which takes longer than looking at what they rest on. What that other hand asks
-        // memory for was free since the spec was read by as many hands.
-        thread::scope(|scope| {
-            let read_set = scope.spawn(|| reads::read_all(world.inventory, reads));
-            let begun = file::Id::begin(&body);
-            (begun, read_set.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        })
-    };
+    // The id begins with the actions, which takes longer than looking at what they rest on. What that other hand asks
+    // memory for was free since the spec was read by as many hands.
+    let many = body.actions.len() >= MANY;
+    let (begun, read_set) = hands::both(many, || file::Id::begin(&body), || reads::read_all(world.inventory, reads));
     body.read_set = read_set;
     let id = begun.end(&body);
     let plan = Plan { format: FORMAT, id, header, body };

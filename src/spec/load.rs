@@ -2,11 +2,8 @@
 
 use std::{
     fs, io,
-    num::NonZero,
-    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Arc,
-    thread,
 };
 
 use super::{
@@ -16,7 +13,10 @@ use super::{
     tree::{self, Data, MAX_BYTES, Node},
     validate,
 };
-use crate::diag::{Diagnostic, Diagnostics, SourceText};
+use crate::{
+    diag::{Diagnostic, Diagnostics, SourceText},
+    hands,
+};
 
 /// Reads and validates a spec: a file, or a folder whose `*.yaml` and `*.yml` files are read in the order of their names
 /// and taken together. Hidden files and folders below are left alone.
@@ -171,23 +171,7 @@ fn read_texts(texts: Vec<SourceText>) -> Vec<(Reader, Option<Document>)> {
         let document = document(&mut reader, single);
         (reader, document)
     };
-    let hands = thread::available_parallelism().map_or(1, NonZero::get).min(texts.len() / SHARE);
-    if hands < 2 {
-        return texts.into_iter().map(read).collect();
-    }
-    let share = texts.len().div_ceil(hands);
-    let mut own = texts;
-    let mut rest = own.split_off(share).into_iter();
-    let parts: Vec<Vec<SourceText>> = (1..hands).map(|_| rest.by_ref().take(share).collect()).collect();
-    thread::scope(|scope| {
-        let work = |part: Vec<SourceText>| scope.spawn(move || part.into_iter().map(read).collect::<Vec<_>>());
-        let running: Vec<_> = parts.into_iter().map(work).collect();
-        // This hand takes its share too: what memory a hand has asked for is only free for itself afterwards.
-        let mut out: Vec<_> = own.into_iter().map(read).collect();
-        let done = |hand: thread::ScopedJoinHandle<'_, _>| hand.join().unwrap_or_else(|panic| resume_unwind(panic));
-        out.extend(running.into_iter().flat_map(done));
-        out
-    })
+    hands::map(texts, SHARE, read)
 }
 
 /// By file, then by place; a diagnostic without a place comes first.

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("diag", 0),
+    ("hands", 0),
     ("model", 0),
     ("spec", 1),
     ("journal", 1),

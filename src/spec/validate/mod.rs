@@ -27,9 +27,7 @@ mod zones;
 use std::{
     collections::BTreeMap,
     io::{self, BufWriter},
-    panic::resume_unwind,
     path::Path,
-    thread,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -41,6 +39,7 @@ use super::{
 };
 use crate::{
     diag::{Diagnostic, Diagnostics},
+    hands::{self, MANY},
     model::{Address, Digest, Domain, PlatformId, PlatformKind},
 };
 use collect::Written;
@@ -109,25 +108,20 @@ pub(super) fn run(files: &[File], base: &Path, problems: &mut Diagnostics) -> Op
 /// A rule looks at everything and says what is wrong.
 type Rule = fn(&World<'_>, &mut Diagnostics);
 
-/// Specs of so many accounts are worth another hand.
-const MANY: usize = 4_096;
-
 /// What the rules say, in their order, and the digest.
 fn judged(world: &World<'_>, rules: &[Rule], problems: &mut Diagnostics) -> Option<String> {
-    if world.spec.accounts.len() < MANY {
-        rules.iter().for_each(|rule| rule(world, problems));
-        return digest(&world.spec);
-    }
     let (first, others) = rules.split_at(rules.len() / 2);
-    let (digest, said) = thread::scope(|scope| {
-        let other = scope.spawn(|| {
-            let mut said = Diagnostics::default();
-            others.iter().for_each(|rule| rule(world, &mut said));
-            said
-        });
-        first.iter().for_each(|rule| rule(world, problems));
-        (digest(&world.spec), other.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    });
+    let judge = |rules: &[Rule], said: &mut Diagnostics| rules.iter().for_each(|rule| rule(world, said));
+    let own = || {
+        judge(first, problems);
+        digest(&world.spec)
+    };
+    let other = || {
+        let mut said = Diagnostics::default();
+        judge(others, &mut said);
+        said
+    };
+    let (digest, said) = hands::both(world.spec.accounts.len() >= MANY, own, other);
     problems.0.extend(said.0);
     digest
 }

@@ -1,0 +1,59 @@
+//! Work for more than one thread. What comes of it is the same however many there are.
+
+use std::{num::NonZero, panic::resume_unwind, thread};
+
+/// So many accounts or actions are worth another hand.
+pub(crate) const MANY: usize = 4_096;
+
+/// Does both, side by side when that is worth a thread.
+pub(crate) fn both<A, B: Send>(worth: bool, own: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
+    if !worth {
+        return (own(), other());
+    }
+    thread::scope(|scope| {
+        let other = scope.spawn(other);
+        (own(), other.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
+/// What is made of each item, in their order, by as many hands as the machine has and each has at least so many items
+/// for.
+pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, share: usize, make: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let hands = thread::available_parallelism().map_or(1, NonZero::get).min(items.len() / share.max(1));
+    if hands < 2 {
+        return items.into_iter().map(make).collect();
+    }
+    let (make, share) = (&make, items.len().div_ceil(hands));
+    let mut own = items;
+    let mut rest = own.split_off(share).into_iter();
+    let parts: Vec<Vec<T>> = (1..hands).map(|_| rest.by_ref().take(share).collect()).collect();
+    thread::scope(|scope| {
+        let work = |part: Vec<T>| scope.spawn(move || part.into_iter().map(make).collect::<Vec<R>>());
+        let running: Vec<_> = parts.into_iter().map(work).collect();
+        // This hand takes its share too: what memory a hand has asked for is only free for itself afterwards.
+        let mut out: Vec<R> = own.into_iter().map(make).collect();
+        let done = |hand: thread::ScopedJoinHandle<'_, _>| hand.join().unwrap_or_else(|panic| resume_unwind(panic));
+        out.extend(running.into_iter().flat_map(done));
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_hands_keep_the_order() {
+        for n in [0, 1, 2, 3, 7, 100, 101] {
+            let out = map((0..n).collect(), 1, |item: usize| item * 2);
+            assert_eq!(out, (0..n).map(|item| item * 2).collect::<Vec<_>>());
+        }
+        assert_eq!(both(true, || 1, || 2), both(false, || 1, || 2));
+    }
+
+    #[test]
+    #[should_panic(expected = "of the other hand")]
+    fn a_panic_of_another_hand_is_not_lost() {
+        both(true, || (), || panic!("of the other hand"));
+    }
+}
