@@ -9,6 +9,7 @@ use super::{
     executor::Executor,
 };
 use crate::{
+    diag::moment,
     journal::{CutoverWord, JournalError, Record, Said},
     model::{Action, CutoverStep, CutoverWork, Event, Work, ZoneChange},
 };
@@ -101,7 +102,7 @@ impl Executor<'_> {
         };
         let since = self.ctx.journal.seen_since(self.ctx.lease, &self.run, &action.id, now)?;
         if let Some(until) = not_before(since, work.wait.max(more)).filter(|until| now < *until) {
-            let until = until.strftime("%Y-%m-%d %H:%M:%SZ");
+            let until = moment(until);
             return Ok(Look::NotYet(match work.step {
                 CutoverStep::Drain => format!("the MX of {} moves not before {until}", domain.unicode()),
                 CutoverStep::Probe | CutoverStep::Converge => {
@@ -113,7 +114,7 @@ impl Executor<'_> {
             return Ok(Look::Over);
         }
         if let Some(until) = self.ctx.journal.policy_kept(domain)?.filter(|until| now < *until) {
-            let until = until.strftime("%Y-%m-%d %H:%M:%SZ");
+            let until = moment(until);
             return Ok(Look::NotYet(format!(
                 "senders may know an MTA-STS policy that keeps mail from the new servers of {} until {until}",
                 domain.unicode()

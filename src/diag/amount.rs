@@ -1,5 +1,7 @@
 //! Amounts as people read them.
 
+use jiff::Timestamp;
+
 /// Octets in binary units with one decimal: `6.9 GiB`. Below one KiB, plain octets.
 #[must_use]
 pub fn size(octets: u64) -> String {
@@ -46,6 +48,12 @@ pub fn duration(seconds: u64) -> String {
     let whole = units.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
     let (n, noun) = whole.map_or((seconds, "second"), |(unit, noun)| (seconds / unit, noun));
     plural(usize::try_from(n).unwrap_or(usize::MAX), noun)
+}
+
+/// A moment as people write it, to the second: `2026-11-30 17:04:05Z`.
+#[must_use]
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::ReplayError;
 use crate::{
-    diag::Exit,
+    diag::{Exit, moment},
     model::{ActionId, PlanId, RunId},
 };
 
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Error)]
 pub enum JournalError {
     /// Somebody else has the lease.
-    #[error("{owner} holds the workspace since {} (process {pid} on {host}{})", second(*since), in_run(run.as_ref()))]
+    #[error("{owner} holds the workspace since {} (process {pid} on {host}{})", moment(*since), in_run(run.as_ref()))]
     Locked {
         /// Who has it, as they named themselves.
         owner: String,
@@ -122,11 +122,6 @@ pub enum JournalError {
     Crashed,
 }
 
-/// A moment as people write it.
-fn second(at: Timestamp) -> impl std::fmt::Display {
-    at.strftime("%Y-%m-%d %H:%M:%SZ")
-}
-
 fn in_run(run: Option<&RunId>) -> String {
     run.map(|run| format!(", {run}")).unwrap_or_default()
 }
@@ -148,7 +143,7 @@ impl JournalError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Locked { expires, .. } => {
-                format!("wait until it ends; without a sign of life the workspace is free from {}", second(*expires))
+                format!("wait until it ends; without a sign of life the workspace is free from {}", moment(*expires))
             }
             Self::Fenced => "see `rehome status`; what was in flight is settled by the run that took over".to_owned(),
             Self::OpenRun { .. } => "end it first: `rehome resume`".to_owned(),

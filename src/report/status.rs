@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use crate::{
-    diag::{Exit, count, plural},
+    diag::{Exit, count, moment, plural},
     journal::{Approval, Run, Unsettled},
     model::{Action, Address, ApprovalGate, CopyCounts, MailboxState, State},
 };
@@ -72,22 +70,18 @@ pub fn status_text(standing: &Standing<'_>, options: &Options) -> String {
     out
 }
 
-fn when(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
-}
-
 fn latest(run: Option<&Run>) -> String {
     let Some(run) = run else { return "No plan was applied from here yet.\n".to_owned() };
     let (id, plan) = (&run.id, run.plan.short());
     match (run.ended, run.exit) {
         (Some(ended), Some(code)) => {
             let meaning = Exit::ALL.into_iter().find(|e| e.code() == code).map_or("failed", Exit::meaning);
-            let line = format!("{id} of plan {plan} ended {} with {code} ({meaning}).\n", when(ended));
+            let line = format!("{id} of plan {plan} ended {} with {code} ({meaning}).\n", moment(ended));
             let next = "`rehome resume` goes on with it, `rehome plan` looks afresh.\n";
             if code == 0 { line } else { line + next }
         }
         _ => {
-            format!("{id} of plan {plan} began {} and has not ended. `rehome resume` goes on.\n", when(run.started))
+            format!("{id} of plan {plan} began {} and has not ended. `rehome resume` goes on.\n", moment(run.started))
         }
     }
 }
@@ -113,7 +107,7 @@ fn approvals(all: &[(ApprovalGate, Option<Approval>)], options: &Options) -> Str
     let mut out = format!("\n{}\n", options.heading("Needs approval"));
     for (gate, approval) in all {
         out.push_str(&match approval {
-            Some(Approval { by, at, host }) => format!("  {gate}: approved by {by} on {host}, {}\n", when(*at)),
+            Some(Approval { by, at, host }) => format!("  {gate}: approved by {by} on {host}, {}\n", moment(*at)),
             None => format!("  {}\n", options.paint(Paint::Change, &format!("{gate}: rehome approve {gate}"))),
         });
     }
@@ -198,7 +192,7 @@ fn row(mailbox: &MailboxState, options: &Options) -> String {
         }
     }
     parts.push(match &mailbox.verified {
-        Some(proof) => options.paint(Paint::Good, &format!("verified {}", when(proof.at))),
+        Some(proof) => options.paint(Paint::Good, &format!("verified {}", moment(proof.at))),
         None => options.paint(Paint::Change, "not verified"),
     });
     parts.join(", ")

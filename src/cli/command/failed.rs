@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{
-    copy,
-    journal::{open, when},
-};
+use super::{copy, journal::open};
 use crate::{
     cli::{
         args::{FailedCommand, Format, FromArgs, LookArgs, Select},
@@ -17,7 +14,7 @@ use crate::{
         mail,
     },
     copy::lasting_failure,
-    diag::{self, Exit, size},
+    diag::{self, Exit, moment, size},
     imap::{Connector, Fetched, Reader},
     journal::{
         Journal,
@@ -198,7 +195,7 @@ fn entry(row: &Registered) -> String {
         f.uid,
         f.class,
         size(f.octets),
-        when(row.first),
+        moment(row.first),
         f.reason
     );
     printable(&line)

@@ -10,7 +10,7 @@ use crate::{
         context::Context,
         failure::Failure,
     },
-    diag::Exit,
+    diag::{Exit, moment},
     journal::{Entry, Journal, Record, Resolution, Run},
     model::{ActionId, RunId},
 };
@@ -43,14 +43,14 @@ fn log(context: &Context, spec: &Path) -> Result<Exit, Failure> {
     let mut out = String::new();
     for run in &runs {
         let end = match (run.ended, run.exit) {
-            (Some(at), Some(code)) => format!("ended {} with {code} ({})", when(at), meaning(code)),
+            (Some(at), Some(code)) => format!("ended {} with {code} ({})", moment(at), meaning(code)),
             _ => "has not ended: `rehome resume` goes on".to_owned(),
         };
         out.push_str(&format!(
             "{}  plan {}  began {} by {} on {}; {end}\n",
             run.id,
             run.plan.short(),
-            when(run.started),
+            moment(run.started),
             run.actor,
             run.host
         ));
@@ -110,7 +110,7 @@ fn entry_line(entry: &Entry) -> String {
         ),
         _ => String::new(),
     };
-    format!("{}  {:<9} {}{said}\n", when(entry.at), entry.record.kind(), entry.action)
+    format!("{}  {:<9} {}{said}\n", moment(entry.at), entry.record.kind(), entry.action)
 }
 
 fn resolve(context: &Context, spec: &Path, action: String, outcome: Wanted) -> Result<Exit, Failure> {
@@ -126,11 +126,6 @@ fn resolve(context: &Context, spec: &Path, action: String, outcome: Wanted) -> R
     lease.release()?;
     context.answer(&format!("{action} of {run} is recorded as {word}. Go on with `rehome resume`.\n"))?;
     Ok(Exit::Ok)
-}
-
-/// A time for people, to the second.
-pub(super) fn when(at: jiff::Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// The meaning of a recorded exit code.

@@ -21,7 +21,7 @@ use crate::{
         runner::{LOGIN_REFUSED, exit_of_findings},
         screen::Screen,
     },
-    diag::{self, Exit, Finding, Severity},
+    diag::{self, Exit, Finding, Severity, moment},
     model::{AclChoice, Address, Inventory, MailWork, ObjectClass, PlatformId, State},
     observe,
     provider::{ErrorClass, Reader},
@@ -157,7 +157,7 @@ fn deleted_since(spec: &Spec, inventory: &Inventory, state: &State, address: &Ad
         message: format!(
             "all {} messages were there, byte for byte, on {}; {source} was deleted on {platform} since",
             proof.messages,
-            proof.at.strftime("%Y-%m-%d %H:%M:%SZ")
+            moment(proof.at)
         ),
         expected: None,
         actual: None,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::Handover;
 use crate::{
-    diag::{count, plural, size},
+    diag::{count, moment, plural, size},
     journal::{
         Record, Standing,
         ledger::{Decision, Registered},
@@ -72,7 +72,7 @@ impl Level {
         match self {
             Self::Bytes { at, messages } => {
                 let messages = plural(usize::try_from(messages).unwrap_or(usize::MAX), "message");
-                format!("every byte: {messages} read again by a second reader, {}", when(at))
+                format!("every byte: {messages} read again by a second reader, {}", moment(at))
             }
             Self::Counts => "counts: the sums of the copy balance; the bytes were not compared".to_owned(),
             Self::Nothing => "not verified".to_owned(),
@@ -316,11 +316,6 @@ pub(super) fn message(row: &Registered) -> String {
 
 fn messages(n: u64) -> String {
     plural(usize::try_from(n).unwrap_or(usize::MAX), "message")
-}
-
-/// A time, to the second.
-pub(super) fn when(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// Seconds as people say them.

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::{
     Handover,
-    facts::{Account, Facts, Level, Step, duration, facts, when},
+    facts::{Account, Facts, Level, Step, duration, facts},
 };
 use crate::{
-    diag::{Exit, count, plural},
+    diag::{Exit, count, moment, plural},
     journal::Standing,
     model::NoteKind,
 };
@@ -69,12 +69,12 @@ pub(super) fn title(handover: &Handover<'_>) -> String {
 /// How the run ended, in words.
 pub(super) fn ending(handover: &Handover<'_>) -> String {
     let run = handover.run;
-    let began = when(run.started);
+    let began = moment(run.started);
     match (run.ended, run.exit) {
         (Some(ended), Some(code)) => {
             let meaning = Exit::ALL.into_iter().find(|e| e.code() == code).map_or("failed", Exit::meaning);
             let took = duration(ended.as_second() - run.started.as_second());
-            format!("began {began}, ended {} after {took} with {code} ({meaning})", when(ended))
+            format!("began {began}, ended {} after {took} with {code} ({meaning})", moment(ended))
         }
         _ => format!("began {began} and has not ended"),
     }
@@ -242,7 +242,7 @@ fn rows(steps: &[Step<'_>], out: &mut String) {
 fn told(step: &Step<'_>) -> String {
     let took = step.took.filter(|s| *s > 0).map(|s| format!(", {}", duration(s))).unwrap_or_default();
     match step.at {
-        Some(at) => format!("{} {}{took}", step.outcome(), when(at)),
+        Some(at) => format!("{} {}{took}", step.outcome(), moment(at)),
         None => step.outcome(),
     }
 }

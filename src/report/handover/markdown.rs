@@ -4,10 +4,14 @@ use std::fmt::Write as _;
 
 use super::{
     Handover,
-    facts::{Account, Facts, Level, Step, duration, facts, when},
+    facts::{Account, Facts, Level, Step, duration, facts},
     html::{ending, folder_words, title},
 };
-use crate::{diag::count, journal::Standing, model::NoteKind};
+use crate::{
+    diag::{count, moment},
+    journal::Standing,
+    model::NoteKind,
+};
 
 use super::super::markdown::escape;
 
@@ -146,7 +150,7 @@ fn steps(steps: &[Step<'_>], out: &mut String) {
             step.phrase.verb,
             escape(&step.phrase.object),
             escape(&step.phrase.detail),
-            step.at.map(when).unwrap_or_default(),
+            step.at.map(moment).unwrap_or_default(),
             step.took.map(duration).unwrap_or_default()
         );
     }
