@@ -38,8 +38,9 @@ CREATE TABLE IF NOT EXISTS ledger_message (
     folder          INTEGER NOT NULL REFERENCES ledger_folder (id),
     validity        INTEGER NOT NULL,            -- UIDVALIDITY at the source
     uid             INTEGER NOT NULL,            -- UID at the source
-    state           TEXT NOT NULL
-        CHECK (state IN ('planned', 'intent', 'acked', 'adopted', 'excluded', 'failed', 'gone')),
+    state           TEXT NOT NULL                -- no IN: SQLite would fill a table with its list for each row
+        CHECK (state = 'acked' OR state = 'adopted' OR state = 'planned' OR state = 'intent' OR state = 'excluded'
+            OR state = 'failed' OR state = 'gone'),
     digest          BLOB,                        -- SHA-256 of the octets
     octets          INTEGER NOT NULL DEFAULT 0,
     announced       INTEGER NOT NULL DEFAULT 0,  -- RFC822.SIZE
