@@ -57,6 +57,15 @@ impl Drop for Scratch {
     }
 }
 
+impl Store {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Memory(octets) => octets.len() as u64,
+            Self::File(_, length) => *length,
+        }
+    }
+}
+
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Body({} octets)", self.len())
@@ -89,10 +98,7 @@ impl Body {
     /// How many octets it has. Taken from what was read, never from what a server announced elsewhere.
     #[must_use]
     pub fn len(&self) -> u64 {
-        match &self.store {
-            Store::Memory(octets) => octets.len() as u64,
-            Store::File(_, length) => *length,
-        }
+        self.store.len()
     }
 
     /// Whether it has none.
@@ -139,11 +145,7 @@ pub struct BodyReader {
 impl BodyReader {
     /// How many octets are left to be read.
     pub(super) fn left(&self) -> u64 {
-        let length = match &self.store {
-            Store::Memory(octets) => octets.len() as u64,
-            Store::File(_, length) => *length,
-        };
-        length.saturating_sub(self.at)
+        self.store.len().saturating_sub(self.at)
     }
 
     /// Leaves octets out that were read otherwise.
@@ -151,13 +153,14 @@ impl BodyReader {
         self.at += octets as u64;
     }
 
-    fn buffer(&self, most: usize) -> Vec<u8> {
-        vec![0; usize::try_from(self.left()).unwrap_or(usize::MAX).min(most)]
+    /// As many octets as are left, at most so many.
+    fn room(&self, most: usize) -> usize {
+        usize::try_from(self.left()).unwrap_or(usize::MAX).min(most)
     }
 
     /// The next octets, at most so many.
     pub(super) fn read_part(mut self, most: usize) -> io::Result<Vec<u8>> {
-        let mut octets = self.buffer(most);
+        let mut octets = vec![0; self.room(most)];
         self.read_exact(&mut octets)?;
         Ok(octets)
     }
@@ -165,7 +168,7 @@ impl BodyReader {
     /// The next octets of a file, at most so many, where the system still has them: the disk is not waited for then.
     pub(super) fn read_at_hand(&mut self, most: usize) -> Option<Vec<u8>> {
         let Store::File(file, _) = &self.store else { return None };
-        let mut octets = self.buffer(most);
+        let mut octets = vec![0; self.room(most)];
         // What hinders this is met again by whoever reads otherwise.
         let n = at_hand(&file.0, &mut octets, self.at).filter(|n| *n > 0)?;
         octets.truncate(n);
@@ -201,9 +204,8 @@ impl Read for BodyReader {
                 let at = usize::try_from(self.at).unwrap_or(usize::MAX);
                 octets.get(at..).unwrap_or_default().read(out)?
             }
-            Store::File(file, length) => {
-                let left = usize::try_from(length.saturating_sub(self.at)).unwrap_or(usize::MAX);
-                let room = left.min(out.len());
+            Store::File(file, _) => {
+                let room = self.room(out.len());
                 let n = read_at(&file.0, out.get_mut(..room).unwrap_or_default(), self.at)?;
                 if n == 0 && room > 0 {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the temporary file was cut short"));
