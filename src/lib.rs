@@ -36,7 +36,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | F0 | [`diag`], `hands`, [`model`] |
+//! | F0 | [`diag`], `hands`, `index`, [`model`] |
 //! | F1 | [`spec`], [`journal`], [`imap`], [`dns`], [`naming`] |
 //! | F2 | [`plan`], [`provider`], [`smtp`] |
 //! | F3 | [`observe`], [`copy`] |
@@ -45,6 +45,7 @@
 
 pub mod diag;
 mod hands;
+mod index;
 pub mod model;
 
 pub mod dns;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    index::Index,
     model::{
         ActionId, Address, Change, Guard, GuardOutcome, NoteKind, ObjectClass, PasswordSource, Phase, PlatformId,
         Precondition, Profile, Text,
@@ -24,7 +25,7 @@ use super::{
 #[derive(Default)]
 pub(super) struct Places<'a> {
     /// By account: the action after which it has its address on its platform, when it does not have it yet.
-    ready: BTreeMap<&'a Address, ActionId>,
+    ready: Index<&'a Address, ActionId>,
     removed: BTreeMap<&'a Address, ActionId>,
 }
 
@@ -39,7 +40,7 @@ pub(super) enum There {
 impl Places<'_> {
     /// Whether, and when, an address is an account of a platform.
     pub(super) fn find(&self, world: &World<'_>, platform: &PlatformId, address: &Address) -> There {
-        if world.spec.platform_of(address) == Some(platform) {
+        if world.platform_of(address) == Some(platform) {
             if let Some(id) = self.ready.get(address) {
                 return There::After(id.clone());
             }
@@ -339,7 +340,7 @@ fn profile_changes(wish: &Profile, seen: &Profile) -> Profile {
 
 /// Plans the end of an account that should not be.
 fn remove(world: &World<'_>, address: &Address, account: &AccountSpec, draft: &mut Draft) -> Option<ActionId> {
-    let platform = world.spec.platform_of(address)?;
+    let platform = world.platform_of(address)?;
     let chain = address.key();
     let view = match world.account(platform, address) {
         Seen::Here(view) => view,
@@ -384,7 +385,7 @@ fn remove(world: &World<'_>, address: &Address, account: &AccountSpec, draft: &m
 
 /// An account that should not be, on a platform that the domain is leaving.
 fn elsewhere(world: &World<'_>, address: &Address, platform: &PlatformId, draft: &mut Draft) {
-    let migrate = world.spec.domains.get(address.domain()).and_then(|d| d.migrate.as_ref());
+    let migrate = world.domain(address.domain()).and_then(|d| d.migrate.as_ref());
     let Some(from) = migrate.map(|m| &m.from).filter(|f| *f != platform) else { return };
     if matches!(world.account(from, address), Seen::Here(_)) {
         let message = format!("{} is still on {} and is left alone there", address.unicode(), world.title(from));

@@ -179,7 +179,7 @@ fn supported(
 /// Tells that something refers to an account that is not, and will not be, on its platform.
 pub(super) fn missing(ground: &Ground<'_, '_>, platform: &PlatformId, of: &Address, who: &Address, draft: &mut Draft) {
     let place = ground.world.title(platform);
-    let ours = ground.world.wants_account(who) && ground.world.spec.platform_of(who) == Some(platform);
+    let ours = ground.world.wants_account(who) && ground.world.platform_of(who) == Some(platform);
     let block = if ours {
         let message = format!("{} is not on {place} yet and is blocked", who.unicode());
         Block::own("waits-for-blocked", message, "solve what blocks it and plan again").told_as(NoteKind::Waiting)

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Text, Work};
-use crate::spec::Presence;
+use crate::{
+    index::{Index, Met},
+    model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Text, Work},
+    spec::Presence,
+};
 
 use super::{
     decide::Cases,
     draft::{Block, Draft, claimed_by, freed_by},
-    index::Index,
     reads,
     world::{Held, Holder, World},
 };
@@ -89,12 +91,12 @@ fn lets_go(world: &World<'_>, holder: &Holder<'_>, address: &Address, on: &Platf
 fn goes_anyway(world: &World<'_>, holder: &Holder<'_>, address: &Address) -> bool {
     // What should be absent is removed where it would be, and nowhere else.
     let absent = |state: Presence, via: Option<&PlatformId>| {
-        state == Presence::Absent && via.or_else(|| world.spec.platform_of(address)) == Some(holder.platform)
+        state == Presence::Absent && via.or_else(|| world.platform_of(address)) == Some(holder.platform)
     };
     match holder.what {
         Held::Account => {
             let moves = world.source_owner(holder.platform, address).is_some();
-            moves || world.spec.accounts.get(address).is_some_and(|a| absent(a.state, None))
+            moves || world.wish(address).is_some_and(|a| absent(a.state, None))
         }
         Held::Alias(_) | Held::Shared(_) => false,
         Held::Redirection(_) => world.spec.redirections.get(address).is_some_and(|r| absent(r.state, r.via.as_ref())),
@@ -181,7 +183,7 @@ pub(super) fn wire(world: &World<'_>, draft: &mut Draft) {
         // What an earlier action of this plan made does not stand in anybody's way.
         let freed = freed_by(change).filter(|a| world.holders(a).iter().any(|h| h.platform == platform));
         if let Some(address) = freed {
-            freeing.entry(address.clone()).push(at);
+            freeing.entry(address.clone()).or_default().push(at);
         }
     }
     for at in 0..draft.actions.len() {
@@ -208,10 +210,10 @@ fn claim<'b>(world: &World<'_>, action: &'b Action) -> Option<&'b Address> {
 /// was that the freeing is not planned.
 pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
     loop {
-        let mut freed: Index<(&PlatformId, &Address), ()> = Index::default();
+        let mut freed: Met<(&PlatformId, &Address)> = Met::default();
         for (platform, change) in draft.actions.iter().filter_map(platform_change) {
             if let Some(address) = freed_by(change) {
-                freed.entry((platform, address));
+                freed.insert((platform, address));
             }
         }
         let mut stopped: BTreeMap<Text, Block> = BTreeMap::new();
@@ -222,7 +224,7 @@ pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
                 .holders(address)
                 .iter()
                 .filter(|h| !own(h) && world.shares_routing(h.platform, on))
-                .find(|h| freed.get(&(h.platform, address)).is_none());
+                .find(|h| !freed.contains(&(h.platform, address)));
             if let Some(holder) = in_the_way {
                 stopped.entry(action.chain.clone()).or_insert_with(|| taken(world, holder, address));
             }

@@ -14,7 +14,7 @@ use super::{draft::Draft, reads, world::World, zone};
 
 /// The MX records that a platform wants for a domain, in presentation form.
 fn wanted_mx<'a>(world: &World<'a>, domain: &Domain, platform: &PlatformId) -> BTreeSet<&'a str> {
-    let said = world.spec.domains.get(domain).filter(|d| d.platform == *platform && !d.dns.mx.is_empty());
+    let said = world.domain(domain).filter(|d| d.platform == *platform && !d.dns.mx.is_empty());
     if let Some(spec) = said {
         return spec.dns.mx.iter().map(String::as_str).collect();
     }
@@ -45,7 +45,7 @@ pub(super) fn mx_moved(world: &World<'_>, domain: &Domain, platform: &PlatformId
 
 /// Whether the move of a domain's MX is what moves its mail.
 pub(super) fn moves_mx(world: &World<'_>, domain: &Domain) -> bool {
-    let Some(spec) = world.spec.domains.get(domain) else { return false };
+    let Some(spec) = world.domain(domain) else { return false };
     spec.migrate
         .as_ref()
         .is_some_and(|m| m.strategy == Strategy::Parallel && !world.shares_routing(&m.from, &spec.platform))
@@ -65,7 +65,7 @@ pub(super) fn emit(
 ) -> ActionId {
     draft.read(domain.as_str(), reads::records_key(&change));
     let usual = CutoverSpec::default();
-    let wish = world.spec.domains.get(domain).map_or(&usual, |d| &d.dns.cutover);
+    let wish = world.domain(domain).map_or(&usual, |d| &d.dns.cutover);
     let (Some(old), Some(new)) = (&change.before, &change.after) else {
         return zone::add(draft, Phase::Cutover, change, "mail moves with it".to_owned()).id.clone();
     };
@@ -129,15 +129,15 @@ fn wait<'d>(draft: &'d mut Draft, kind: &str, domain: &Domain, work: CutoverWork
 }
 
 fn target(world: &World<'_>, domain: &Domain) -> String {
-    world.spec.domains.get(domain).map(|d| world.title(&d.platform)).unwrap_or_default()
+    world.domain(domain).map(|d| world.title(&d.platform)).unwrap_or_default()
 }
 
 /// The test message of a move, to the mailbox that the account has on its new platform.
 fn probe(world: &World<'_>, domain: &Domain, wish: &CutoverSpec) -> Option<ProbeWork> {
     let probe = wish.probe.as_ref()?;
-    let platform = &world.spec.domains.get(domain)?.platform;
+    let platform = &world.domain(domain)?.platform;
     let admin = world.spec.platforms.get(platform).and_then(|p| p.admin.as_ref()).map(AdminAccess::method);
-    let password = world.spec.accounts.get(&probe.account).and_then(|a| a.password.as_ref());
+    let password = world.wish(&probe.account).and_then(|a| a.password.as_ref());
     let access = admin.or_else(|| password.map(|p| AccessMethod::Password { password: p.read_back() }))?;
     let mailbox = MailboxRef { platform: platform.clone(), address: probe.account.clone(), access: access.into() };
     Some(ProbeWork { mailbox, confirm: probe.confirm, from: probe.from.clone() })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     hands::{self, MANY},
+    index::Index,
     model::{AccountView, ActionId, Address, NoteKind, ObjectClass, PlatformId, SlotId},
     spec::{AccountSpec, MigrateSpec, Presence, SourceFate, Strategy},
 };
@@ -101,7 +102,7 @@ impl Case<'_> {
 pub(super) struct Cases<'a> {
     pub(super) list: Vec<Case<'a>>,
     /// By platform and address now: the new address and the action that renames.
-    renames: BTreeMap<(PlatformId, Address), (Address, ActionId)>,
+    renames: Index<(PlatformId, Address), (Address, ActionId)>,
 }
 
 impl Cases<'_> {
@@ -114,7 +115,7 @@ impl Cases<'_> {
 pub(super) fn decide<'a>(world: &World<'a>, gates: &Gates<'a>, draft: &mut Draft) -> Cases<'a> {
     let gone = Gone::look(world);
     let wanted = world.spec.accounts.iter().filter(|(_, account)| account.state != Presence::Absent);
-    let placed = wanted.filter_map(|(address, account)| Some((address, account, world.spec.platform_of(address)?)));
+    let placed = wanted.filter_map(|(address, account)| Some((address, account, world.platform_of(address)?)));
     let judge = |(address, account, target)| (address, judged(world, gates, &gone, (address, account, target)));
     let mut list = Vec::new();
     for (address, verdict) in hands::map(placed.collect(), MANY, judge) {
@@ -504,13 +505,13 @@ fn give_slots(world: &World<'_>, list: &mut Vec<Case<'_>>, draft: &mut Draft) {
             octets: checks::needed_octets(world, case).unwrap_or(0).max(case.account.profile.quota_octets.unwrap_or(0)),
         });
     }
-    let mut given = BTreeMap::new();
+    let mut given = slots::Given::default();
     for (platform, asks) in &asks {
         if let Some(view) = world.platform(platform) {
             given.extend(slots::assign(&view.slots, asks));
         }
     }
-    list.retain_mut(|case| match given.remove(case.address) {
+    list.retain_mut(|case| match given.swap_remove(case.address) {
         None => true,
         Some(Ok(slot)) => {
             case.slot = Some(slot);

@@ -38,7 +38,7 @@ pub(super) struct Gates<'a>(BTreeMap<&'a Domain, Gate>);
 impl Gates<'_> {
     /// Why nothing can be made in a domain on that platform.
     pub(super) fn shut(&self, world: &World<'_>, domain: &Domain, on: &PlatformId) -> Option<Block> {
-        let own = world.spec.domains.get(domain).is_some_and(|d| &d.platform == on);
+        let own = world.domain(domain).is_some_and(|d| &d.platform == on);
         match self.0.get(domain).filter(|_| own)? {
             Gate::Shut(block) => Some(block.clone()),
             Gate::Open | Gate::After(_) => None,
@@ -47,7 +47,7 @@ impl Gates<'_> {
 
     /// What has to be done before anything is made in a domain on that platform.
     pub(super) fn before(&self, world: &World<'_>, domain: &Domain, on: &PlatformId) -> Option<ActionId> {
-        let own = world.spec.domains.get(domain).is_some_and(|d| &d.platform == on);
+        let own = world.domain(domain).is_some_and(|d| &d.platform == on);
         match self.0.get(domain).filter(|_| own)? {
             Gate::After(id) => Some(id.clone()),
             Gate::Open | Gate::Shut(_) => None,
@@ -295,7 +295,7 @@ fn remove(world: &World<'_>, domain: &Domain, spec: &DomainSpec, draft: &mut Dra
         draft.note(NoteKind::Unsupported, "domain-remove", domain.as_str(), message, help);
         return;
     }
-    let leaving = |a: &&crate::model::Address| world.spec.accounts.get(*a).is_none_or(|s| s.state != Presence::Absent);
+    let leaving = |a: &&crate::model::Address| world.wish(a).is_none_or(|s| s.state != Presence::Absent);
     let left = view.accounts.keys().filter(|a| a.domain() == domain).filter(leaving).count();
     let unsure = [ObjectClass::Account, ObjectClass::Group, ObjectClass::Domain]
         .into_iter()

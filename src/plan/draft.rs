@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Action, ActionId, ActionIds, Address, Change, Note, NoteKind, Phase, PlatformId, Text, Undo, Work};
+use crate::{
+    index::{Index, Met},
+    model::{Action, ActionId, ActionIds, Address, Change, Note, NoteKind, Phase, PlatformId, Text, Undo, Work},
+};
 
-use super::{index::Index, reads::Key, undo, world::World};
+use super::{reads::Key, undo, world::World};
 
 /// Actions, notes and reads so far.
 #[derive(Default)]
@@ -14,11 +17,11 @@ pub(super) struct Draft {
     /// What stops many at once: one note each, with how many it stops.
     shared: BTreeMap<(NoteKind, &'static str, String), Shared>,
     /// By chain: what the plan for it rests on.
-    reads: Index<(Text, Key), ()>,
+    reads: Met<(Text, Key)>,
     /// How often each name was given.
     names: Index<Text, u32>,
     /// The addresses that a planned action frees.
-    freed: Index<(PlatformId, Address), ()>,
+    freed: Met<(PlatformId, Address)>,
 }
 
 struct Shared {
@@ -73,7 +76,7 @@ impl Draft {
     ) -> &mut Action {
         let name = format!("{}:{platform}/{}", change.kind(), change.subject());
         if let Some(address) = freed_by(&change) {
-            self.freed.entry((platform.clone(), address.clone()));
+            self.freed.insert((platform.clone(), address.clone()));
         }
         let undo = undo::of(world, platform, &change);
         let work = Work::Platform { platform: platform.clone(), change };
@@ -107,14 +110,14 @@ impl Draft {
     }
 
     fn unique(&mut self, name: Text) -> ActionId {
-        let n = self.names.entry(name.clone());
+        let n = self.names.entry(name.clone()).or_default();
         *n += 1;
         ActionId(if *n == 1 { name } else { format!("{name}#{n}").into() })
     }
 
     /// Whether a planned action frees an address of that platform.
     pub(super) fn frees(&self, platform: &PlatformId, address: &Address) -> bool {
-        self.freed.get(&(platform.clone(), address.clone())).is_some()
+        self.freed.contains(&(platform.clone(), address.clone()))
     }
 
     /// The action that frees an address of that platform, if one is planned.
@@ -181,18 +184,14 @@ impl Draft {
 
     /// Remembers that the plan for a chain rests on an object.
     pub(super) fn read(&mut self, chain: impl Into<Text>, key: Key) {
-        self.reads.entry((chain.into(), key));
+        self.reads.insert((chain.into(), key));
     }
 
     /// The actions, the notes, and the objects that the actions rest on. What was needed only to write them is gone.
     pub(super) fn finished(self) -> (Vec<Action>, Vec<Note>, Vec<Key>) {
         let Self { actions, notes, reads, .. } = self;
-        let mut chains: Index<&Text, bool> = Index::default();
-        for action in &actions {
-            *chains.entry(&action.chain) = true;
-        }
-        let kept = |chain: &Text| chains.get(&chain).is_some();
-        let keys = reads.into_keys().filter(|(chain, _)| kept(chain)).map(|(_, key)| key).collect();
+        let chains: Met<&Text> = actions.iter().map(|action| &action.chain).collect();
+        let keys = reads.into_iter().filter(|(chain, _)| chains.contains(chain)).map(|(_, key)| key).collect();
         (actions, notes.into_iter().collect(), keys)
     }
 

@@ -23,7 +23,7 @@ use super::{
 /// Plans all groups.
 pub(super) fn emit(ground: &Ground<'_, '_>, contacts: &mut Contacts, draft: &mut Draft) {
     for (address, spec) in &ground.world.spec.groups {
-        let Some(platform) = spec.via.as_ref().or_else(|| ground.world.spec.platform_of(address)) else { continue };
+        let Some(platform) = spec.via.as_ref().or_else(|| ground.world.platform_of(address)) else { continue };
         let Some(view) = ground.world.platform(platform) else {
             redirections::unreachable(ground, platform, &address.key(), draft);
             continue;
@@ -165,7 +165,7 @@ impl Group<'_, '_> {
         if self.view.contacts.contains_key(member) {
             return Ok(None);
         }
-        let inside = world.spec.platform_of(member) == Some(self.platform) || world.spec.groups.contains_key(member);
+        let inside = world.platform_of(member) == Some(self.platform) || world.spec.groups.contains_key(member);
         if inside || !self.view.capabilities.contacts {
             missing(self.ground, self.platform, self.address, member, draft);
             return Err(());

@@ -21,14 +21,13 @@ const SHOWN: usize = 12;
 pub(super) fn emit(ground: &Ground<'_, '_>, draft: &mut Draft) {
     accounts_left(ground.world, draft);
     hanging_on_sources(ground, draft);
-    let aliases = wished_aliases(ground.world);
     for (domain, migrate, target) in ground.world.migrations() {
         if &migrate.from == target {
             continue;
         }
         if let Some(view) = ground.world.platform(&migrate.from) {
             let origin = (&migrate.from, view);
-            redirections(ground.world, (domain, target), origin, &aliases, draft);
+            redirections(ground.world, (domain, target), origin, draft);
             groups(ground.world, (domain, target), origin, draft);
             footer(ground.world, domain, (&migrate.from, view), draft);
         }
@@ -63,11 +62,11 @@ fn accounts_left(world: &World<'_>, draft: &mut Draft) {
             continue;
         }
         let ours = |address: &Address| {
-            world.spec.accounts.contains_key(address)
+            world.wish(address).is_some()
                 || world.source_owner(platform, address).is_some()
                 || world.provisional_owner(address).is_some()
         };
-        let inside = view.accounts.keys().filter(|a| world.spec.domains.contains_key(a.domain()));
+        let inside = view.accounts.keys().filter(|a| world.domain(a.domain()).is_some());
         let left: Vec<&Address> = inside.filter(|a| !ours(a)).collect();
         if left.is_empty() {
             continue;
@@ -85,24 +84,22 @@ fn accounts_left(world: &World<'_>, draft: &mut Draft) {
     }
 }
 
-fn wished_aliases<'a>(world: &World<'a>) -> BTreeSet<&'a Address> {
-    world.spec.accounts.values().filter_map(|a| a.aliases.as_ref()).flatten().collect()
-}
-
 /// Aliases and delegations of source accounts that the spec says nothing about.
 fn hanging_on_sources(ground: &Ground<'_, '_>, draft: &mut Draft) {
-    let wanted = wished_aliases(ground.world);
     for case in &ground.cases.list {
         let Some(source) = &case.source else { continue };
         let Some(view) = source.view.filter(|_| source.platform != case.target) else { continue };
         let spoken_of = |a: &&Address| {
             let spec = ground.world.spec;
-            wanted.contains(*a)
-                || spec.accounts.contains_key(*a)
+            ground.world.wants_alias(a)
+                || ground.world.wish(a).is_some()
                 || spec.redirections.contains_key(*a)
                 || spec.groups.contains_key(*a)
         };
         let aliases: Vec<&Address> = view.aliases.iter().filter(|a| !spoken_of(a)).collect();
+        if aliases.is_empty() && view.delegations.is_empty() {
+            continue;
+        }
         let key = case.address.key();
         let place = ground.world.title(source.platform);
         if !aliases.is_empty() {
@@ -190,11 +187,10 @@ fn redirections(
     world: &World<'_>,
     (domain, target): (&Domain, &PlatformId),
     (platform, view): Origin<'_>,
-    aliases: &BTreeSet<&Address>,
     draft: &mut Draft,
 ) {
     // A redirection can stand for an alias where accounts have none.
-    let spoken_of = |a: &Address| world.spec.redirections.contains_key(a) || aliases.contains(a);
+    let spoken_of = |a: &Address| world.spec.redirections.contains_key(a) || world.wants_alias(a);
     let left = view.redirections.iter().filter(|(a, _)| a.domain() == domain && !spoken_of(a));
     let rows: Vec<(&Address, String, bool)> =
         left.map(|(a, r)| (real(world, a), set(r.to.iter().map(|to| real(world, to))), r.keep_copy)).collect();
@@ -250,7 +246,7 @@ fn groups(
 
 fn footer(world: &World<'_>, domain: &Domain, (platform, view): Origin<'_>, draft: &mut Draft) {
     let has = view.domains.get(domain).is_some_and(|d| d.footer.is_some());
-    let spoken_of = world.spec.domains.get(domain).is_some_and(|d| d.footer.is_some());
+    let spoken_of = world.domain(domain).is_some_and(|d| d.footer.is_some());
     if has && !spoken_of {
         let message = format!("the footer on {} is not in the spec", world.title(platform));
         let help = Some("to move it too, write `footer: { html: ... }` for the domain".to_owned());

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    index::Met,
     model::{ActionId, Address, Change, NoteKind, ObjectClass, PlatformId},
     spec::Presence,
 };
@@ -10,17 +11,14 @@ use crate::{
 use super::{
     claims::{self, platform_change},
     draft::{Block, Draft, claimed_by},
-    index::Index,
     world::{Held, World},
 };
 
 /// Leaves alone what still has, or may have, an address of the spec that nothing of the plan takes over. Without it mail
 /// to that address would come back, because what should have taken it is blocked, or its platform cannot hold it.
 pub(super) fn keep(world: &World<'_>, draft: &mut Draft) {
-    let mut claimed: Index<Address, ()> = Index::default();
-    for address in draft.actions.iter().filter_map(platform_change).filter_map(|(_, c)| claimed_by(c)) {
-        claimed.entry(address.clone());
-    }
+    let changes = draft.actions.iter().filter_map(platform_change);
+    let claimed: Met<Address> = changes.filter_map(|(_, c)| claimed_by(c)).cloned().collect();
     leave(draft, |_, platform, change| last_holder(world, &claimed, platform, change));
     leave(draft, |draft, platform, change| match change {
         Change::AccountReset { address } => held(world, draft, platform, address),
@@ -45,12 +43,7 @@ fn leave(draft: &mut Draft, why: impl Fn(&Draft, &PlatformId, &Change) -> Option
 }
 
 /// An alias, redirection or group that is the only one to have an address that the spec wants as something else.
-fn last_holder(
-    world: &World<'_>,
-    claimed: &Index<Address, ()>,
-    platform: &PlatformId,
-    change: &Change,
-) -> Option<Block> {
+fn last_holder(world: &World<'_>, claimed: &Met<Address>, platform: &PlatformId, change: &Change) -> Option<Block> {
     let (address, is_it): (_, fn(&Held<'_>) -> bool) = match change {
         Change::AliasRemove { alias, .. } => (alias, |held| matches!(held, Held::Alias(_))),
         // A forward of an account's own address is no holder: the account keeps the address.
@@ -59,7 +52,7 @@ fn last_holder(
         _ => return None,
     };
     let alone = matches!(world.holders(address), [one] if one.platform == platform && is_it(&one.what));
-    (alone && is_wanted(world, address) && claimed.get(address).is_none()).then(|| {
+    (alone && is_wanted(world, address) && !claimed.contains(address)).then(|| {
         let message = format!(
             "{} stays where it is on {}, because nothing can take it over yet",
             address.unicode(),

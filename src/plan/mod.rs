@@ -16,7 +16,6 @@ mod fields;
 pub mod file;
 mod groups;
 mod guards;
-mod index;
 mod leftovers;
 mod lint;
 mod lost;

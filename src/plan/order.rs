@@ -5,9 +5,9 @@ use std::{
     collections::{BTreeSet, BinaryHeap},
 };
 
-use super::index::Index;
 use crate::{
     hands::{self, MANY},
+    index::{Index, Met},
     model::{Action, ActionId, Address, CutoverStep, Phase, RecordType, Work, ZoneChange},
 };
 
@@ -78,21 +78,18 @@ impl Lists {
 
 /// By action: those that it requires, as far as the plan has them.
 fn needs(actions: &[Action]) -> Lists {
-    let mut by_id: Index<&ActionId, usize> = Index::default();
-    for (at, action) in actions.iter().enumerate() {
-        *by_id.entry(&action.id) = at;
-    }
+    let by_id: Index<&ActionId, usize> = actions.iter().enumerate().map(|(at, action)| (&action.id, at)).collect();
     let mut pairs = Vec::new();
     for (at, action) in actions.iter().enumerate() {
-        pairs.extend(action.requires.iter().filter_map(|id| by_id.get(&id)).map(|before| (at, *before)));
+        pairs.extend(action.requires.iter().filter_map(|id| by_id.get(id)).map(|before| (at, *before)));
     }
     Lists::of(actions.len(), &pairs)
 }
 
 /// Which unit each action belongs to: its swap, or itself.
 fn units(actions: &[Action], grouped: bool) -> Vec<usize> {
-    let mut swaps: Index<&Address, Option<usize>> = Index::default();
-    let mut unit = |at, swap| if grouped { *swaps.entry(swap).get_or_insert(at) } else { at };
+    let mut swaps: Index<&Address, usize> = Index::default();
+    let mut unit = |at, swap| if grouped { *swaps.entry(swap).or_insert(at) } else { at };
     actions.iter().enumerate().map(|(at, action)| action.swap.as_ref().map_or(at, |swap| unit(at, swap))).collect()
 }
 
@@ -206,18 +203,11 @@ fn places(actions: &[Action], unit: &[usize], phases: &[Phase], subjects: &[usiz
 /// By action: the number of its domain and address in their order.
 fn subjects(actions: &[Action]) -> Vec<usize> {
     // Many actions have the same, and each is compared once.
-    let mut met: Index<(&str, &str), Option<usize>> = Index::default();
-    let mut all = Vec::new();
-    let mut out = Vec::with_capacity(actions.len());
-    for subject in actions.iter().map(subject) {
-        out.push(*met.entry(subject).get_or_insert_with(|| {
-            all.push(subject);
-            all.len() - 1
-        }));
-    }
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_unstable_by_key(|&at| all[at]);
-    let mut numbers = vec![0; all.len()];
+    let mut met: Met<(&str, &str)> = Met::default();
+    let mut out: Vec<usize> = actions.iter().map(|action| met.insert_full(subject(action)).0).collect();
+    let mut order: Vec<usize> = (0..met.len()).collect();
+    order.sort_unstable_by_key(|&at| met[at]);
+    let mut numbers = vec![0; met.len()];
     for (number, at) in order.into_iter().enumerate() {
         numbers[at] = number;
     }

@@ -18,7 +18,7 @@ pub(super) fn unknown(world: &World<'_>, draft: &Draft, part: &Part) -> Vec<Stri
                     || spec.groups.contains_key(a)
                     || spec.contacts.contains_key(a)
             }
-            Name::Domain(d) => world.spec.domains.contains_key(d),
+            Name::Domain(d) => world.domain(d).is_some(),
             Name::Action(_) => false,
         };
         in_spec || draft.actions.iter().any(|action| name.means(action))

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Fields, Plan, index::Index, zone};
+use super::{Fields, Plan, zone};
+use crate::index::Index;
 use crate::model::{
     AccountView, Address, Domain, Inventory, PlatformId, PlatformView, PolicyView, Question, Slot, Text, ZoneChange,
 };
@@ -184,13 +185,13 @@ fn json<T: Serialize>(value: &T) -> Value {
 
 /// Reads a set of objects at once. Slots are looked up by an index, because each account of a large plan has one.
 pub(super) fn read_all(inventory: &Inventory, keys: impl IntoIterator<Item = Key>) -> BTreeMap<Text, Fields> {
-    let mut slots: Index<(&str, &str), Option<&Slot>> = Index::default();
+    let mut slots: Index<(&str, &str), &Slot> = Index::default();
     for (platform, view) in &inventory.platforms {
         for slot in &view.slots {
-            slots.entry((platform.as_str(), slot.id.as_str())).get_or_insert(slot);
+            slots.entry((platform.as_str(), slot.id.as_str())).or_insert(slot);
         }
     }
-    let slot = |platform: &str, id: &str| slots.get(&(platform, id)).copied().flatten();
+    let slot = |platform: &str, id: &str| slots.get(&(platform, id)).copied();
     keys.into_iter().map(|key| (key.name(), read(inventory, &key, slot))).collect()
 }
 

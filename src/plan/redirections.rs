@@ -24,7 +24,7 @@ use super::{
 pub(super) fn emit(ground: &Ground<'_, '_>, draft: &mut Draft) {
     let own = world::own_domains(ground.world.spec);
     for (from, spec) in &ground.world.spec.redirections {
-        let Some(platform) = spec.via.as_ref().or_else(|| ground.world.spec.platform_of(from)) else { continue };
+        let Some(platform) = spec.via.as_ref().or_else(|| ground.world.platform_of(from)) else { continue };
         let Some(view) = ground.world.platform(platform) else {
             unreachable(ground, platform, &from.key(), draft);
             continue;
@@ -51,7 +51,7 @@ pub(super) fn unreachable(ground: &Ground<'_, '_>, platform: &PlatformId, chain:
 
 /// Whether the address is that of an account which the spec wants on the platform.
 fn is_own_account(world: &world::World<'_>, platform: &PlatformId, from: &Address) -> bool {
-    world.wants_account(from) && world.spec.platform_of(from) == Some(platform)
+    world.wants_account(from) && world.platform_of(from) == Some(platform)
 }
 
 fn gap(ground: &Ground<'_, '_>, platform: &PlatformId, from: &Address) -> bool {

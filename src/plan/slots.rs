@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::model::{Address, Slot, SlotId};
+use crate::{
+    index::Index,
+    model::{Address, Slot, SlotId},
+};
 
 /// What an account asks of a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,14 +35,17 @@ type Class = (Option<String>, Option<u64>);
 /// The free slots of each kind, each with its place in the order.
 type Classes<'a> = BTreeMap<Class, VecDeque<(usize, &'a SlotId)>>;
 
+/// The slot of each account, or why it has none.
+pub(super) type Given<'a> = Index<&'a Address, Result<SlotId, NoSlot>>;
+
 /// Gives each account a slot: named ones first, then those with a wish for an offer, then the largest mailboxes, each
 /// the smallest kind of slot that fits. Inside one kind, addresses in order take slots in order.
-pub(super) fn assign<'a>(slots: &'a [Slot], asks: &[Ask<'a>]) -> BTreeMap<&'a Address, Result<SlotId, NoSlot>> {
+pub(super) fn assign<'a>(slots: &'a [Slot], asks: &[Ask<'a>]) -> Given<'a> {
     // By id, because the order of an answer of an API is nobody's promise.
     let mut slots: Vec<&Slot> = slots.iter().collect();
     slots.sort();
-    let mut out = BTreeMap::new();
-    let named: BTreeMap<&SlotId, &Slot> = slots.iter().map(|s| (&s.id, *s)).collect();
+    let mut out = Given::default();
+    let named: Index<&SlotId, &Slot> = slots.iter().map(|s| (&s.id, *s)).collect();
     let mut taken: BTreeSet<&SlotId> = BTreeSet::new();
     for ask in asks {
         let Some(id) = ask.slot else { continue };
@@ -63,7 +69,7 @@ pub(super) fn assign<'a>(slots: &'a [Slot], asks: &[Ask<'a>]) -> BTreeMap<&'a Ad
     out
 }
 
-fn by_class<'a>(mut classes: Classes<'a>, asks: &[Ask<'a>], out: &mut BTreeMap<&'a Address, Result<SlotId, NoSlot>>) {
+fn by_class<'a>(mut classes: Classes<'a>, asks: &[Ask<'a>], out: &mut Given<'a>) {
     let first = |class: &VecDeque<(usize, &SlotId)>| class.front().map(|(at, _)| *at);
     let mut left: BTreeMap<&Class, usize> = classes.iter().map(|(c, s)| (c, s.len())).collect();
     let mut open: Vec<&Ask<'a>> = asks.iter().filter(|a| a.slot.is_none()).collect();

@@ -3,30 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    index::{Index, Met},
     model::{
         AccountView, Address, Domain, Gap, Inventory, LoginView, MailboxView, ObjectClass, PlatformId, PlatformKind,
         PlatformView, SharedKind, State,
     },
-    spec::{MigrateSpec, Presence, Spec},
+    spec::{AccountSpec, DomainSpec, MigrateSpec, Presence, Spec},
 };
-
-use super::index::Index;
 
 /// The three inputs and what is indexed of them.
 pub(super) struct World<'a> {
     pub(super) spec: &'a Spec,
     pub(super) inventory: &'a Inventory,
     pub(super) state: &'a State,
+    /// The accounts of the spec.
+    accounts: Index<&'a Address, &'a AccountSpec>,
+    /// The domains of the spec.
+    domains: Index<&'a Domain, &'a DomainSpec>,
+    /// The accounts that are there.
+    views: BTreeMap<&'a PlatformId, Index<&'a Address, &'a AccountView>>,
     /// Who has an address now, on platforms that share their routing.
     holders: Index<&'a Address, Vec<Holder<'a>>>,
     /// Which account of the spec takes which provisional name; the first in order wins.
-    provisional: BTreeMap<Address, &'a Address>,
+    provisional: Index<Address, &'a Address>,
     /// Every alias that the spec wants.
-    aliases: BTreeSet<&'a Address>,
+    aliases: Met<&'a Address>,
     /// Accounts of the spec by the address of their source, where the spec says one.
-    source_addresses: BTreeMap<(&'a PlatformId, &'a Address), &'a Address>,
+    source_addresses: Index<(&'a PlatformId, &'a Address), &'a Address>,
     gaps: BTreeMap<(&'a PlatformId, ObjectClass), BTreeMap<String, &'a Gap>>,
-    mailboxes: BTreeMap<(&'a PlatformId, &'a Address), &'a MailboxView>,
+    mailboxes: Index<(&'a PlatformId, &'a Address), &'a MailboxView>,
 }
 
 /// Somebody who has an address.
@@ -74,10 +79,12 @@ impl<'a> Seen<'a> {
 
 impl<'a> World<'a> {
     pub(super) fn new(spec: &'a Spec, inventory: &'a Inventory, state: &'a State) -> Self {
-        let mut provisional = BTreeMap::new();
-        let mut source_addresses = BTreeMap::new();
+        let domains: Index<_, _> = spec.domains.iter().collect();
+        let mut provisional = Index::default();
+        let mut source_addresses = Index::default();
         for (address, account) in &spec.accounts {
-            let Some(migrate) = spec.migration_of(address) else { continue };
+            let domain: Option<&&DomainSpec> = domains.get(address.domain());
+            let Some(migrate) = domain.and_then(|d| account.migration(d)) else { continue };
             if let Ok(name) = migrate.provisional_address(address) {
                 provisional.entry(name).or_insert(address);
             }
@@ -89,6 +96,9 @@ impl<'a> World<'a> {
             spec,
             inventory,
             state,
+            accounts: spec.accounts.iter().collect(),
+            domains,
+            views: inventory.platforms.iter().map(|(id, view)| (id, view.accounts.iter().collect())).collect(),
             holders: holders(inventory),
             provisional,
             aliases: wanted_aliases(spec),
@@ -147,8 +157,8 @@ impl<'a> World<'a> {
         if self.kind(platform) == Some(PlatformKind::Imap) {
             return Seen::Assumed;
         }
-        let Some(view) = self.platform(platform) else { return Seen::Unknown };
-        match view.accounts.get(address) {
+        let Some(accounts) = self.views.get(platform) else { return Seen::Unknown };
+        match accounts.get(address) {
             Some(account) => Seen::Here(account),
             None if self.gap(platform, ObjectClass::Account, &address.key()).is_some() => Seen::Unknown,
             None => Seen::Absent,
@@ -174,9 +184,24 @@ impl<'a> World<'a> {
         self.provisional.get(name).copied()
     }
 
+    /// What the spec says of an account.
+    pub(super) fn wish(&self, address: &Address) -> Option<&'a AccountSpec> {
+        self.accounts.get(address).copied()
+    }
+
+    /// What the spec says of a domain.
+    pub(super) fn domain(&self, domain: &Domain) -> Option<&'a DomainSpec> {
+        self.domains.get(domain).copied()
+    }
+
+    /// The platform that an address of the spec should be on.
+    pub(super) fn platform_of(&self, address: &Address) -> Option<&'a PlatformId> {
+        self.domain(address.domain()).map(|d| &d.platform)
+    }
+
     /// Whether the spec wants an account of this address.
     pub(super) fn wants_account(&self, address: &Address) -> bool {
-        self.spec.accounts.get(address).is_some_and(|a| a.state == Presence::Present)
+        self.wish(address).is_some_and(|a| a.state == Presence::Present)
     }
 
     /// The account of the spec whose mail an account of a platform holds: under its own name, its provisional one, the
@@ -186,7 +211,7 @@ impl<'a> World<'a> {
             return Some(owner);
         }
         let from_here = |owner: &&'a Address| self.migration(owner).is_some_and(|m| &m.from == platform);
-        if let Some((key, _)) = self.spec.accounts.get_key_value(address).filter(|(k, _)| from_here(k)) {
+        if let Some((key, _)) = self.accounts.get_key_value(address).filter(|(k, _)| from_here(k)) {
             return Some(key);
         }
         if let Some(owner) = self.provisional.get(address).copied().filter(from_here) {
@@ -196,17 +221,17 @@ impl<'a> World<'a> {
     }
 
     fn second_owner(&self, platform: &PlatformId, address: &Address) -> Option<&'a Address> {
-        let migrate = self.spec.domains.get(address.domain())?.migrate.as_ref()?;
+        let migrate = self.domain(address.domain())?.migrate.as_ref()?;
         let (head, tail) = migrate.provisional.split_once("{local}")?;
         let strip = |local: &str| Some(local.strip_prefix(head)?.strip_suffix(tail)?.to_owned());
         let once = strip(address.local())?;
         let owner = Address::new(&strip(&once)?, address.domain().clone()).ok()?;
-        let (key, _) = self.spec.accounts.get_key_value(&owner)?;
+        let (&key, _) = self.accounts.get_key_value(&owner)?;
         self.migration(key).filter(|m| &m.from == platform).map(|_| key)
     }
 
     pub(super) fn migration(&self, address: &Address) -> Option<&'a MigrateSpec> {
-        self.spec.migration_of(address)
+        self.wish(address)?.migration(self.domain(address.domain())?)
     }
 
     /// Whether an account of the spec should have an address as an alias.
@@ -216,7 +241,7 @@ impl<'a> World<'a> {
 
     /// Whether an account must never be reset or deleted.
     pub(super) fn is_protected(&self, address: &Address) -> bool {
-        self.state.protected.contains(address) || self.spec.accounts.get(address).is_some_and(|a| a.protect)
+        self.state.protected.contains(address) || self.wish(address).is_some_and(|a| a.protect)
     }
 
     /// Domains whose accounts move, with where they move from and to.
@@ -226,7 +251,7 @@ impl<'a> World<'a> {
     }
 }
 
-fn wanted_aliases(spec: &Spec) -> BTreeSet<&Address> {
+fn wanted_aliases(spec: &Spec) -> Met<&Address> {
     let present = spec.accounts.values().filter(|a| a.state == Presence::Present);
     present.filter_map(|a| a.aliases.as_ref()).flatten().collect()
 }
@@ -235,7 +260,7 @@ fn holders(inventory: &Inventory) -> Index<&Address, Vec<Holder<'_>>> {
     let mut out: Index<&Address, Vec<Holder<'_>>> = Index::default();
     for (platform, view) in inventory.platforms.iter().filter(|(_, v)| v.kind != PlatformKind::Imap) {
         let mut hold = |address, what| {
-            let all = out.entry(address);
+            let all: &mut Vec<_> = out.entry(address).or_default();
             // Hardly any address has more than one holder.
             all.reserve_exact(1);
             all.push(Holder { platform, what });

@@ -61,11 +61,15 @@ impl Spec {
     /// The domain's migration that an account takes part in: none when the account opts out.
     #[must_use]
     pub fn migration_of(&self, address: &Address) -> Option<&MigrateSpec> {
-        let account = self.accounts.get(address)?;
-        if account.state == Presence::Absent || account.mail.skip {
-            return None;
-        }
-        self.domains.get(address.domain())?.migrate.as_ref()
+        self.accounts.get(address)?.migration(self.domains.get(address.domain())?)
+    }
+}
+
+impl AccountSpec {
+    /// The migration of its domain, unless the account opts out.
+    pub(crate) fn migration<'d>(&self, domain: &'d DomainSpec) -> Option<&'d MigrateSpec> {
+        let stays = self.state == Presence::Absent || self.mail.skip;
+        domain.migrate.as_ref().filter(|_| !stays)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("diag", 0),
     ("hands", 0),
+    ("index", 0),
     ("model", 0),
     ("spec", 1),
     ("journal", 1),

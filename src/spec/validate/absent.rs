@@ -33,7 +33,7 @@ pub(super) fn absent_with(
 pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
     let (spec, written) = (&world.spec, &world.written);
     for (name, _) in spec.domains.iter().filter(|(_, d)| d.state == Presence::Absent) {
-        let accounts = world.present().map(|(address, _)| (address, world.account_place(address)));
+        let accounts = world.present().map(|entry| (entry.address, Some(entry.place)));
         let redirections = spec.redirections.iter().filter(|(_, r)| r.state == Presence::Present && r.via.is_none());
         let redirections = redirections.map(|(a, _)| (a, written.redirections.get(a).map(|(place, _)| *place)));
         let groups = spec.groups.iter().filter(|(_, g)| g.state == Presence::Present && g.via.is_none());

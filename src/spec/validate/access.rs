@@ -17,28 +17,27 @@ type Lacking<'a> = BTreeMap<&'a Domain, Vec<(&'a Place, String)>>;
 
 pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
     let (mut sources, mut targets, mut passwords) = (Lacking::new(), Lacking::new(), Lacking::new());
-    for (address, account) in world.present() {
-        let Some((place, own)) = world.written.accounts.get(address) else { continue };
-        let Some(migrate) = world.spec.migration_of(address) else {
-            unused(world, address, own, problems);
+    for entry in world.present() {
+        let address = entry.address;
+        let Some(migrate) = entry.migration() else {
+            unused(world, address, entry.own, problems);
             continue;
         };
-        let layers = Layers::of(world, address, own);
-        let entry = (*place, address.to_string());
+        let layers = Layers::of(world, &entry);
         let source = world.spec.platforms.get(&migrate.from);
         let unopened =
             layers.source_password().is_none() && !layers.broken("source_password") && !layers.broken("mail");
         if unopened && source.is_some_and(|p| p.admin.is_none()) {
-            sources.entry(address.domain()).or_default().push(entry.clone());
+            sources.entry(address.domain()).or_default().push((entry.place, address.to_string()));
         }
-        let target = world.spec.platform_of(address).and_then(|id| world.spec.platforms.get(id));
-        let Some(target) = target.filter(|_| account.password.is_none() && !layers.broken("password")) else {
+        let target = entry.platform().and_then(|id| world.spec.platforms.get(id));
+        let Some(target) = target.filter(|_| entry.account.password.is_none() && !layers.broken("password")) else {
             continue;
         };
         if target.kind != PlatformKind::Imap {
-            passwords.entry(address.domain()).or_default().push(entry);
+            passwords.entry(address.domain()).or_default().push((entry.place, address.to_string()));
         } else if target.admin.is_none() {
-            targets.entry(address.domain()).or_default().push(entry);
+            targets.entry(address.domain()).or_default().push((entry.place, address.to_string()));
         }
     }
     report(&sources, &targets, &passwords, problems);

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{World, absent::absent_with, filter, template};
+use super::{Entry, World, absent::absent_with, filter, template};
 use crate::{
     diag::{Diagnostic, Diagnostics},
-    model::{Address, Delegation, PlatformKind, Profile, SlotId},
+    hands::{self, MANY},
+    index::Index,
+    model::{Address, Delegation, Delivery, PasswordSource, PlatformKind, Profile, SlotId},
     spec::{
         place::{At, Locate as _, Place},
-        raw::{Account, DefaultMail, Defaults, Mail, Password, SourceAccess},
-        types::{AccountSpec, MailSpec, Presence},
+        raw::{Account, DefaultMail, Defaults, Domain, Mail, Password, SourceAccess},
+        types::{AccountSpec, MailSpec, Presence, SourcePassword},
     },
 };
 
@@ -25,8 +27,12 @@ pub(super) struct Layers<'a> {
 
 impl<'a> Layers<'a> {
     /// The layers of an account.
-    pub fn of(world: &World<'a>, address: &Address, own: &'a Account) -> Self {
-        let domain = world.written.domains.get(address.domain()).and_then(|(_, d)| d.defaults.as_ref());
+    pub fn of(world: &'a World<'_>, entry: &Entry<'a>) -> Self {
+        Self::new(world, entry.own, entry.written)
+    }
+
+    fn new(world: &World<'a>, own: &'a Account, domain: Option<&'a Domain>) -> Self {
+        let domain = domain.and_then(|d| d.defaults.as_ref());
         Self { own, domain: domain.map(|d| &d.value), top: world.written.defaults.map(|d| &d.value), plain: false }
     }
 
@@ -83,29 +89,35 @@ impl<'a> Layers<'a> {
 }
 
 pub(super) fn build(world: &mut World<'_>, problems: &mut Diagnostics) {
-    let mut built = Vec::with_capacity(world.written.accounts.len());
+    let all: Vec<_> = world.written.accounts.iter().collect();
+    let mut built = Vec::with_capacity(all.len());
     let mut homeless: BTreeMap<_, Vec<(&Place, String)>> = BTreeMap::new();
-    for (address, (place, own)) in &world.written.accounts {
-        if !world.written.has_domain(address.domain()) {
-            homeless.entry(address.domain()).or_default().push((place, address.to_string()));
-        }
+    let make = |(address, &(place, own)): (&Address, &(_, &Account))| {
+        let mut said = Diagnostics::default();
+        let domain = world.written.domains.get_key_value(address.domain());
         // Everything in a domain holds the same name of it.
-        let domain = world.written.domains.get_key_value(address.domain()).map(|(domain, _)| domain);
-        let address = &domain.map_or_else(|| address.clone(), |domain| address.sharing(domain));
-        let absent = own.state.as_ref().filter(|s| s.value == Presence::Absent);
-        if let Some(state) = absent {
-            absent_account(address, own, &state.place, problems);
+        let address = domain.map_or_else(|| address.clone(), |(domain, _)| address.sharing(domain));
+        if let Some(state) = own.state.as_ref().filter(|s| s.value == Presence::Absent) {
+            absent_account(&address, own, &state.place, &mut said);
         }
-        let mut layers = Layers::of(world, address, own);
+        let mut layers = Layers::new(world, own, domain.map(|(_, (_, domain))| *domain));
         layers.plain = world.kind_of_domain(address.domain()) == Some(PlatformKind::Imap);
-        built.push((address.clone(), account(&layers, address, problems)));
+        let spec = account(&layers, &address, &mut said);
+        (address, spec, domain.is_none().then_some(place), said)
+    };
+    for (address, spec, lost, said) in hands::map(all, MANY, make) {
+        problems.0.extend(said.0);
+        if let Some(place) = lost {
+            homeless.entry(address.domain().clone()).or_default().push((place, address.to_string()));
+        }
+        built.push((address, spec));
     }
-    for (domain, accounts) in homeless {
+    for (domain, accounts) in &homeless {
         let help = world.nearest_domain(domain);
         problems.push(
             super::many(
                 "spec::undeclared-domain",
-                &accounts,
+                accounts,
                 &format!("is in the domain `{domain}`, which is not declared"),
                 &format!("accounts are in the domain `{domain}`, which is not declared"),
                 "its domain is not under `domains`",
@@ -194,26 +206,26 @@ fn absent_account(address: &Address, own: &Account, state: &Place, problems: &mu
 
 /// Two accounts that deliver to one place would get one password: the second finds what the first left.
 fn shared_deliveries(built: &BTreeMap<Address, AccountSpec>, world: &World<'_>, problems: &mut Diagnostics) {
-    use crate::{
-        model::{Delivery, PasswordSource},
-        spec::types::SourcePassword,
-    };
-    let mut by_delivery: BTreeMap<&Delivery, Vec<&Address>> = BTreeMap::new();
+    let mut first: Index<&Delivery, &Address> = Index::default();
+    let mut others: Index<&Delivery, Vec<&Address>> = Index::default();
     for (address, account) in built {
         let reset = match &account.mail.source_password {
             Some(SourcePassword::Reset(source)) => Some(source),
             _ => None,
         };
         for source in account.password.iter().chain(reset) {
-            if let PasswordSource::Generate(delivery) = source {
-                let users = by_delivery.entry(delivery).or_default();
-                if users.last() != Some(&address) {
-                    users.push(address);
-                }
+            let PasswordSource::Generate(delivery) = source else { continue };
+            let user = *first.entry(delivery).or_insert(address);
+            if user == address {
+                continue;
+            }
+            let users = others.entry(delivery).or_insert_with(|| vec![user]);
+            if users.last() != Some(&address) {
+                users.push(address);
             }
         }
     }
-    for (delivery, users) in by_delivery.into_iter().filter(|(_, users)| users.len() > 1) {
+    for (delivery, users) in others {
         let message = format!("{} accounts would share one generated password, delivered to {delivery}", users.len());
         let shown = users.iter().take(3).filter_map(|address| world.account_place(address));
         let diagnostic = shown.fold(Diagnostic::error("spec::shared-delivery", message), |d, place| {

@@ -1,10 +1,11 @@
 //! One address, one owner.
 
-use std::collections::BTreeMap;
+use indexmap::map::Entry;
 
 use super::World;
 use crate::{
     diag::{Diagnostic, Diagnostics},
+    index::Index,
     model::Address,
     spec::{
         place::{Locate as _, Place},
@@ -15,7 +16,7 @@ use crate::{
 
 /// Who claims an address.
 #[derive(Clone, Copy)]
-enum Owner<'a> {
+pub(super) enum Owner<'a> {
     Account,
     Alias(&'a Address),
     Redirection(&'a Redirection),
@@ -24,7 +25,7 @@ enum Owner<'a> {
 }
 
 impl Owner<'_> {
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         match self {
             Self::Account => "an account".to_owned(),
             Self::Alias(of) => format!("an alias of `{of}`"),
@@ -35,58 +36,74 @@ impl Owner<'_> {
     }
 }
 
-type Claims<'a> = BTreeMap<&'a Address, Vec<(Owner<'a>, &'a Place)>>;
+type Claim<'a> = (Owner<'a>, &'a Place);
+
+/// Everything that claims an address of its own.
+#[derive(Default)]
+pub(super) struct Claims<'a> {
+    first: Index<&'a Address, Claim<'a>>,
+    /// Those who come too late.
+    others: Vec<(&'a Address, Claim<'a>)>,
+}
 
 pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
-    for (address, claims) in collect(world) {
-        let [first, rest @ ..] = claims.as_slice() else { continue };
-        for other in rest {
-            if let Some(problem) = conflict(address, first, other) {
-                problems.push(problem);
-            }
-        }
-    }
+    let claims = Claims::collect(world);
+    let conflicts = claims.others.iter().filter_map(|(address, other)| conflict(address, claims.of(address)?, other));
+    conflicts.for_each(|problem| problems.push(problem));
     aliases(world, problems);
 }
 
-/// Everything that claims an address of its own.
-pub(super) fn claimed<'a>(world: &'a World<'_>) -> BTreeMap<&'a Address, (String, &'a Place)> {
-    collect(world)
-        .into_iter()
-        .filter_map(|(address, claims)| claims.first().map(|(owner, place)| (address, (owner.words(), *place))))
-        .collect()
-}
+impl<'a> Claims<'a> {
+    /// The first who claims an address.
+    pub(super) fn of(&self, address: &Address) -> Option<&Claim<'a>> {
+        self.first.get(address)
+    }
 
-fn collect<'a>(world: &'a World<'_>) -> Claims<'a> {
-    let mut out = Claims::new();
-    let present = |state: Presence| state == Presence::Present;
-    for (address, _) in world.present() {
-        let Some((place, own)) = world.written.accounts.get(address) else { continue };
-        out.entry(address).or_default().push((Owner::Account, place));
-        for alias in own.aliases.iter().flat_map(|list| &list.value.0) {
-            out.entry(&alias.value).or_default().push((Owner::Alias(address), &alias.place));
+    fn add(&mut self, address: &'a Address, claim: Claim<'a>) {
+        match self.first.entry(address) {
+            Entry::Vacant(free) => _ = free.insert(claim),
+            Entry::Occupied(taken) => self.others.push((taken.key(), claim)),
         }
     }
+
+    pub(super) fn collect(world: &'a World<'_>) -> Self {
+        let mut out = Self::default();
+        accounts(world, &mut out);
+        others(world, &mut out);
+        out
+    }
+}
+
+fn accounts<'a>(world: &'a World<'_>, out: &mut Claims<'a>) {
+    for entry in world.present() {
+        out.add(entry.address, (Owner::Account, entry.place));
+        for alias in entry.own.aliases.iter().flat_map(|list| &list.value.0) {
+            out.add(&alias.value, (Owner::Alias(entry.address), &alias.place));
+        }
+    }
+}
+
+fn others<'a>(world: &'a World<'_>, out: &mut Claims<'a>) {
+    let present = |state: Presence| state == Presence::Present;
     for (address, _) in world.spec.redirections.iter().filter(|(_, r)| present(r.state)) {
         if let Some((place, raw)) = world.written.redirections.get(address) {
-            out.entry(address).or_default().push((Owner::Redirection(raw), place));
+            out.add(address, (Owner::Redirection(raw), place));
         }
     }
     for (address, _) in world.spec.groups.iter().filter(|(_, g)| present(g.state)) {
         if let Some((place, _)) = world.written.groups.get(address) {
-            out.entry(address).or_default().push((Owner::Group, place));
+            out.add(address, (Owner::Group, place));
         }
     }
     for (address, contact) in world.spec.contacts.iter().filter(|(_, c)| present(c.state)) {
         let same = world.spec.domains.get(address.domain()).is_some_and(|d| d.platform == contact.platform);
         if let (true, Some((place, _))) = (same, world.written.contacts.get(address)) {
-            out.entry(address).or_default().push((Owner::Contact, place));
+            out.add(address, (Owner::Contact, place));
         }
     }
-    out
 }
 
-fn conflict(address: &Address, first: &(Owner<'_>, &Place), other: &(Owner<'_>, &Place)) -> Option<Diagnostic> {
+fn conflict(address: &Address, first: &Claim<'_>, other: &Claim<'_>) -> Option<Diagnostic> {
     let ((owner, place), (second, again)) = (first, other);
     if let (Owner::Account, Owner::Redirection(redirection)) = (owner, second) {
         return beside_a_mailbox(address, redirection, place, again);
@@ -127,9 +144,9 @@ fn beside_a_mailbox(address: &Address, redirection: &Redirection, place: &Place,
 
 /// An alias lives on the platform of its account.
 fn aliases(world: &World<'_>, problems: &mut Diagnostics) {
-    for (address, _) in world.present() {
-        let Some((_, own)) = world.written.accounts.get(address) else { continue };
-        for alias in own.aliases.iter().flat_map(|list| &list.value.0) {
+    for entry in world.present() {
+        let address = entry.address;
+        for alias in entry.own.aliases.iter().flat_map(|list| &list.value.0) {
             let domain = alias.value.domain();
             if domain == address.domain() {
                 continue;
@@ -145,7 +162,7 @@ fn aliases(world: &World<'_>, problems: &mut Diagnostics) {
                 );
                 continue;
             }
-            let (home, there) = (world.spec.platform_of(address), world.spec.platform_of(&alias.value));
+            let (home, there) = (entry.platform(), world.spec.platform_of(&alias.value));
             if let (Some(home), Some(there)) = (home, there)
                 && home != there
             {

@@ -24,15 +24,14 @@ type Over<'a> = BTreeMap<(&'a str, usize, &'static str, u64), (&'a At<Size>, Vec
 
 pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
     let mut over = Over::new();
-    for (address, account) in world.present() {
-        let Some(kind) = world.kind_of_domain(address.domain()) else { continue };
-        let Some((place, own)) = world.written.accounts.get(address) else { continue };
-        name(kind, address, place, problems);
-        let quota = Layers::of(world, address, own).quota();
-        let Some((limit, what)) = mailbox_limit(kind, account.offer.as_deref()) else { continue };
+    for entry in world.present() {
+        let Some(kind) = entry.platform().and_then(|p| world.kind(p)) else { continue };
+        name(kind, entry.address, entry.place, problems);
+        let quota = Layers::of(world, &entry).quota();
+        let Some((limit, what)) = mailbox_limit(kind, entry.account.offer.as_deref()) else { continue };
         if let Some(quota) = quota.filter(|quota| quota.value.0 > limit.0) {
             let (file, offset) = quota.place.order();
-            over.entry((file, offset, what, limit.0)).or_insert_with(|| (quota, Vec::new())).1.push(address);
+            over.entry((file, offset, what, limit.0)).or_insert_with(|| (quota, Vec::new())).1.push(entry.address);
         }
     }
     for ((_, _, what, limit), (quota, accounts)) in over {

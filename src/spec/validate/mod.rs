@@ -34,8 +34,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     place::{At, Locate as _, Place},
-    raw::{AccountEntry, Document, suggest},
-    types::{AccountSpec, Spec},
+    raw::{self, AccountEntry, Document, suggest},
+    types::{AccountSpec, DomainSpec, MigrateSpec, Presence, Spec},
 };
 use crate::{
     diag::{Diagnostic, Diagnostics},
@@ -61,6 +61,28 @@ pub(super) struct File {
 struct World<'a> {
     written: Written<'a>,
     spec: Spec,
+}
+
+/// An account as it was written and as it was built, with its domain.
+struct Entry<'w> {
+    address: &'w Address,
+    account: &'w AccountSpec,
+    place: &'w Place,
+    own: &'w raw::Account,
+    domain: Option<&'w DomainSpec>,
+    written: Option<&'w raw::Domain>,
+}
+
+impl<'w> Entry<'w> {
+    /// The migration that it takes part in.
+    fn migration(&self) -> Option<&'w MigrateSpec> {
+        self.account.migration(self.domain?)
+    }
+
+    /// The platform that it should be on.
+    fn platform(&self) -> Option<&'w PlatformId> {
+        self.domain.map(|d| &d.platform)
+    }
 }
 
 /// That something was left out which must be there: where it is missed, and what to write.
@@ -164,9 +186,24 @@ impl World<'_> {
         self.written.accounts.get(address).map(|(place, _)| *place)
     }
 
+    /// Every account, once all are built.
+    fn accounts(&self) -> impl Iterator<Item = Entry<'_>> {
+        // Both have the same addresses, and those of one domain stand together.
+        let both = self.spec.accounts.iter().zip(self.written.accounts.values());
+        let mut last: Option<(&Domain, Option<&DomainSpec>, Option<&raw::Domain>)> = None;
+        both.map(move |((address, account), (place, own))| {
+            let name = address.domain();
+            let known = last.filter(|(last, ..)| *last == name);
+            let (_, domain, written) = *last.insert(known.unwrap_or_else(|| {
+                (name, self.spec.domains.get(name), self.written.domains.get(name).map(|(_, written)| *written))
+            }));
+            Entry { address, account, place, own, domain, written }
+        })
+    }
+
     /// Accounts that should exist.
-    fn present(&self) -> impl Iterator<Item = (&Address, &AccountSpec)> {
-        self.spec.accounts.iter().filter(|(_, account)| account.state == super::types::Presence::Present)
+    fn present(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.accounts().filter(|entry| entry.account.state == Presence::Present)
     }
 
     /// "Did you mean", for an address that nobody declares.

@@ -15,13 +15,11 @@ use crate::{
 
 pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
     domains(world, problems);
-    for (address, (_, own)) in &world.written.accounts {
-        if world.kind_of_domain(address.domain()) == Some(PlatformKind::Imap) {
-            account(address, own, problems);
-        }
+    let imap = |platform: Option<&PlatformId>| platform.and_then(|p| world.kind(p)) == Some(PlatformKind::Imap);
+    for entry in world.accounts().filter(|entry| imap(entry.platform())) {
+        account(entry.address, entry.own, problems);
     }
     passwords(world, problems);
-    let imap = |platform: Option<&PlatformId>| platform.and_then(|p| world.kind(p)) == Some(PlatformKind::Imap);
     for (address, spec) in &world.spec.redirections {
         let platform = spec.via.as_ref().or_else(|| world.spec.platform_of(address));
         if let Some((place, _)) = world.written.redirections.get(address).filter(|_| imap(platform)) {
@@ -98,11 +96,11 @@ fn account(address: &Address, own: &Account, problems: &mut Diagnostics) {
 /// Passwords can be set and reset only where there is an interface for it. A default is one finding.
 fn passwords(world: &World<'_>, problems: &mut Diagnostics) {
     let mut seen = BTreeSet::new();
-    for (address, (_, own)) in &world.written.accounts {
-        let layers = Layers::of(world, address, own);
-        let migrate = world.spec.migration_of(address);
-        let target = world.kind_of_domain(address.domain()) == Some(PlatformKind::Imap);
-        let password = if migrate.is_some() { layers.password() } else { own.password.as_ref() };
+    for entry in world.accounts() {
+        let layers = Layers::of(world, &entry);
+        let migrate = entry.migration();
+        let target = entry.platform().and_then(|p| world.kind(p)) == Some(PlatformKind::Imap);
+        let password = if migrate.is_some() { layers.password() } else { entry.own.password.as_ref() };
         if let Some(Password::Generate { place, .. }) = password.filter(|_| target).map(|p| &p.value)
             && seen.insert(place.order())
         {

@@ -1,10 +1,9 @@
 //! Whether every account that moves has a provisional name that it can take.
 
-use std::collections::BTreeMap;
-
-use super::{World, claims};
+use super::{Entry, World, claims::Claims};
 use crate::{
     diag::{Diagnostic, Diagnostics},
+    index::Index,
     model::{Address, Domain, PlatformKind},
     spec::{
         place::{Locate as _, Place},
@@ -33,14 +32,12 @@ pub(super) fn local_characters(kind: PlatformKind, local: &str) -> bool {
 }
 
 pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
-    let claimed = claims::claimed(world);
-    let mut taken: BTreeMap<Address, &Address> = BTreeMap::new();
-    for (address, _) in world.present() {
-        let Some(migrate) = world.spec.migration_of(address).filter(|m| m.strategy != Strategy::Parallel) else {
-            continue;
-        };
-        let Some(place) = world.account_place(address) else { continue };
-        let provisional = match usable(world, address, migrate) {
+    let claims = Claims::collect(world);
+    let mut taken: Index<Address, (&Address, &Place)> = Index::default();
+    for entry in world.present() {
+        let Some(migrate) = entry.migration().filter(|m| m.strategy != Strategy::Parallel) else { continue };
+        let Entry { address, place, .. } = entry;
+        let provisional = match usable(world, &entry, migrate) {
             Ok(provisional) => provisional,
             Err(None) => continue,
             Err(Some((code, message))) => {
@@ -50,16 +47,14 @@ pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
                 continue;
             }
         };
-        if let Some((owner, other)) = claimed.get(&provisional) {
-            let message = format!("the provisional name `{provisional}` of `{address}` is taken by {owner}");
+        if let Some((owner, other)) = claims.of(&provisional) {
+            let message = format!("the provisional name `{provisional}` of `{address}` is taken by {}", owner.words());
             collision(message, place, other, problems);
-        } else if let Some(first) = taken.get(&provisional) {
+        } else if let Some((first, other)) = taken.get(&provisional) {
             let message = format!("`{first}` and `{address}` would both have the provisional name `{provisional}`");
-            if let Some(other) = world.account_place(first) {
-                collision(message, place, other, problems);
-            }
+            collision(message, place, other, problems);
         } else {
-            taken.insert(provisional, address);
+            taken.insert(provisional, (address, place));
         }
     }
 }
@@ -67,7 +62,7 @@ pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
 /// The provisional address; nothing when the wording itself is already reported.
 fn usable(
     world: &World<'_>,
-    address: &Address,
+    entry: &Entry<'_>,
     migrate: &MigrateSpec,
 ) -> Result<Address, Option<(&'static str, String)>> {
     if !migrate.provisional.contains("{local}")
@@ -75,9 +70,10 @@ fn usable(
     {
         return Err(None);
     }
+    let address = entry.address;
     let local = migrate.provisional.replace("{local}", address.local());
     let holder = match migrate.strategy {
-        Strategy::Stage => world.spec.platform_of(address),
+        Strategy::Stage => entry.platform(),
         _ => Some(&migrate.from),
     };
     let kind = holder.and_then(|platform| world.kind(platform));

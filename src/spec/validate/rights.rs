@@ -12,10 +12,9 @@ use crate::{
 };
 
 pub(super) fn check(world: &World<'_>, problems: &mut Diagnostics) {
-    for (address, _) in world.present() {
-        let Some((_, own)) = world.written.accounts.get(address) else { continue };
-        for delegate in own.delegates.iter().flat_map(|list| &list.value.0) {
-            check_delegate(world, address, &delegate.value, problems);
+    for entry in world.present() {
+        for delegate in entry.own.delegates.iter().flat_map(|list| &list.value.0) {
+            check_delegate(world, entry.address, &delegate.value, problems);
         }
     }
     for (group, _) in world.spec.groups.iter().filter(|(_, g)| g.state == Presence::Present) {
