@@ -16,10 +16,15 @@ pub(crate) fn both<A, B: Send>(worth: bool, own: impl FnOnce() -> A, other: impl
     })
 }
 
+/// How many hands so many items are worth, when each is to have at least a share.
+pub(crate) fn worth(items: usize, share: usize) -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get).min(items / share.max(1))
+}
+
 /// What is made of each item, in their order, by as many hands as the machine has and each has at least so many items
 /// for.
 pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, share: usize, make: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let hands = thread::available_parallelism().map_or(1, NonZero::get).min(items.len() / share.max(1));
+    let hands = worth(items.len(), share);
     if hands < 2 {
         return items.into_iter().map(make).collect();
     }

@@ -4,6 +4,7 @@ use std::{
     borrow::{Borrow, Cow},
     cmp::Ordering,
     fmt,
+    hash::{Hash, Hasher},
     ops::Deref,
     sync::Arc,
 };
@@ -13,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Text that does not change: whoever clones it holds the same octets once more. A plan of many thousand actions says
 /// the same names again and again.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Eq)]
 pub struct Text(Arc<str>);
 
 impl Text {
@@ -49,9 +50,21 @@ impl Default for Text {
     }
 }
 
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        // What is shared need not be read.
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
 impl Ord for Text {
     fn cmp(&self, other: &Self) -> Ordering {
-        // What is shared need not be read.
         if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
     }
 }

@@ -65,12 +65,15 @@ impl Places<'_> {
 /// Plans all accounts.
 pub(super) fn emit<'a>(world: &World<'a>, gates: &Gates<'_>, cases: &Cases<'a>, draft: &mut Draft) -> Places<'a> {
     let mut places = Places::default();
-    for case in &cases.list {
-        let mut steps = Steps { world, gates, cases, case, chain: case.address.identity().clone(), draft };
-        if let Some(ready) = steps.all() {
-            places.ready.insert(case.address, ready);
+    let write = |list: &[Case<'a>], draft: &mut Draft| {
+        let mut ready = Vec::with_capacity(list.len());
+        for case in list {
+            let mut steps = Steps { world, gates, cases, case, chain: case.address.identity().clone(), draft };
+            ready.extend(steps.all().map(|id| (case.address, id)));
         }
-    }
+        ready
+    };
+    places.ready.extend(draft.share(&cases.list, write).into_iter().flatten());
     for (address, account) in world.spec.accounts.iter().filter(|(_, a)| a.state == Presence::Absent) {
         if let Some(id) = remove(world, address, account, draft) {
             places.removed.insert(address, id);

@@ -15,14 +15,16 @@ use super::{
 
 /// Plans the aliases and delegations of every account.
 pub(super) fn emit(ground: &Ground<'_, '_>, draft: &mut Draft) {
-    for case in &ground.cases.list {
-        if let Some(wish) = &case.account.aliases {
-            aliases(ground, case, wish, draft);
+    draft.share(&ground.cases.list, |list, draft| {
+        for case in list {
+            if let Some(wish) = &case.account.aliases {
+                aliases(ground, case, wish, draft);
+            }
+            if let Some(wish) = &case.account.delegates {
+                delegations(ground, case, wish, draft);
+            }
         }
-        if let Some(wish) = &case.account.delegates {
-            delegations(ground, case, wish, draft);
-        }
-    }
+    });
 }
 
 /// What an account has now, or that nobody can say.

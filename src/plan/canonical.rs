@@ -4,20 +4,22 @@
 //! quotes); strings escaped as little as RFC 8259 section 7 allows; whole numbers only. It is the form of RFC 8785 for
 //! everything that a plan can hold: its keys are ASCII, and it has no floating-point numbers.
 
-use std::{cell::RefCell, io, ops::Range, sync::mpsc, thread};
+mod write;
+
+use std::{sync::mpsc, thread};
 
 use serde::Serialize;
-use serde_json::{Serializer, ser::Formatter};
 use sha2::{Digest as _, Sha256};
 
 use crate::{hands::MANY, model::Digest};
+use write::Writer;
 
 /// A digest that takes JSON piece by piece. Memory is bounded by the largest single item.
 #[derive(Default)]
 pub(super) struct Canonical {
     hash: Sha256,
     /// What is not hashed yet: a digest takes large pieces much faster than small ones.
-    pending: RefCell<Sorter>,
+    pending: Writer,
 }
 
 impl Canonical {
@@ -25,13 +27,13 @@ impl Canonical {
 
     /// Text that is JSON already.
     pub(super) fn raw(&mut self, json: &str) {
-        self.pending.get_mut().out.extend_from_slice(json.as_bytes());
+        self.pending.text.extend_from_slice(json.as_bytes());
     }
 
     /// One value, whole.
     pub(super) fn item<T: Serialize + ?Sized>(&mut self, item: &T) -> serde_json::Result<()> {
-        write(&self.pending, item)?;
-        if self.pending.get_mut().out.len() >= Self::PIECE {
+        self.pending.value(item)?;
+        if self.pending.text.len() >= Self::PIECE {
             self.hash_pending();
         }
         Ok(())
@@ -64,7 +66,7 @@ impl Canonical {
             let mut before = b'[';
             for three in items.chunks(3 * SHARE) {
                 let (own, others) = three.split_at(three.len().min(SHARE));
-                write_all(&self.pending, before, own)?;
+                write_all(&mut self.pending, before, own)?;
                 before = b',';
                 self.hash_pending();
                 if !others.is_empty() {
@@ -78,7 +80,7 @@ impl Canonical {
     }
 
     fn hash_pending(&mut self) {
-        let pending = &mut self.pending.get_mut().out;
+        let pending = &mut self.pending.text;
         self.hash.update(&pending);
         pending.clear();
     }
@@ -114,123 +116,24 @@ const AHEAD: usize = 4;
 
 /// Items as they stand in a list behind others.
 fn piece<T: Serialize>(items: &[T]) -> serde_json::Result<Vec<u8>> {
-    let out = RefCell::default();
-    write_all(&out, b',', items)?;
-    Ok(out.into_inner().out)
+    let mut out = Writer::default();
+    write_all(&mut out, b',', items)?;
+    Ok(out.text)
 }
 
-fn write_all<T: Serialize>(to: &RefCell<Sorter>, mut before: u8, items: &[T]) -> serde_json::Result<()> {
+fn write_all<T: Serialize>(to: &mut Writer, mut before: u8, items: &[T]) -> serde_json::Result<()> {
     for item in items {
-        to.borrow_mut().out.push(before);
-        write(to, item)?;
+        to.text.push(before);
+        to.value(item)?;
         before = b',';
     }
     Ok(())
 }
 
-fn write<T: Serialize + ?Sized>(to: &RefCell<Sorter>, item: &T) -> serde_json::Result<()> {
-    item.serialize(&mut Serializer::with_formatter(Sink(to), Sink(to)))
-}
-
-/// JSON text in which every object that has ended has its keys in order.
-#[derive(Default)]
-struct Sorter {
-    out: Vec<u8>,
-    /// The entries of the objects that are open, innermost last.
-    entries: Vec<Entry>,
-    /// Where the entries of each open object begin.
-    open: Vec<usize>,
-    /// The entries of an object while they change places.
-    spare: Vec<u8>,
-}
-
-/// Where `"key":value` begins, and where its key ends.
-struct Entry {
-    from: usize,
-    key_to: usize,
-}
-
-impl Sorter {
-    fn key_begins(&mut self, first: bool) {
-        if !first {
-            self.out.push(b',');
-        }
-        let from = self.out.len();
-        self.entries.push(Entry { from, key_to: from });
-    }
-
-    fn key_ends(&mut self) {
-        let at = self.out.len();
-        if let Some(entry) = self.entries.last_mut() {
-            entry.key_to = at;
-        }
-    }
-
-    fn object_ends(&mut self) {
-        let first = self.open.pop().unwrap_or_default();
-        let key = |e: &Entry| self.out.get(e.from + 1..e.key_to.saturating_sub(1)).unwrap_or_default();
-        let entries = self.entries.get(first..).unwrap_or_default();
-        if !entries.is_sorted_by_key(key) {
-            let ends = entries.iter().skip(1).map(|e| e.from - 1).chain([self.out.len()]);
-            let mut spans: Vec<(&Entry, Range<usize>)> =
-                entries.iter().zip(ends).map(|(e, to)| (e, e.from..to)).collect();
-            spans.sort_by_key(|(e, _)| key(e));
-            self.spare.clear();
-            for (n, (_, span)) in spans.into_iter().enumerate() {
-                if n > 0 {
-                    self.spare.push(b',');
-                }
-                self.spare.extend_from_slice(self.out.get(span).unwrap_or_default());
-            }
-            self.out.truncate(entries.first().map_or(self.out.len(), |e| e.from));
-            self.out.extend_from_slice(&self.spare);
-        }
-        self.entries.truncate(first);
-        self.out.push(b'}');
-    }
-}
-
-/// Takes both what is written and where objects begin and end.
-struct Sink<'s>(&'s RefCell<Sorter>);
-
-impl io::Write for Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().out.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Formatter for Sink<'_> {
-    fn begin_object<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
-        let mut sorter = self.0.borrow_mut();
-        let first = sorter.entries.len();
-        sorter.open.push(first);
-        sorter.out.push(b'{');
-        Ok(())
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, _: &mut W, first: bool) -> io::Result<()> {
-        self.0.borrow_mut().key_begins(first);
-        Ok(())
-    }
-
-    fn end_object_key<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.borrow_mut().key_ends();
-        Ok(())
-    }
-
-    fn end_object<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.0.borrow_mut().object_ends();
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
@@ -240,7 +143,7 @@ mod tests {
     fn canonical<T: Serialize>(value: &T) -> String {
         let mut out = Canonical::default();
         out.item(value).unwrap();
-        String::from_utf8(out.pending.into_inner().out).unwrap()
+        String::from_utf8(out.pending.text).unwrap()
     }
 
     #[derive(Serialize)]
@@ -274,17 +177,36 @@ mod tests {
         );
     }
 
+    #[test]
+    fn keys_are_strings_whatever_they_were() {
+        let numbers = BTreeMap::from([(10, 'a'), (-9, 'b'), (9, 'c')]);
+        assert_eq!(canonical(&numbers), r#"{"-9":"b","10":"a","9":"c"}"#);
+        assert_eq!(canonical(&BTreeMap::from([(true, ()), (false, ())])), r#"{"false":null,"true":null}"#);
+        let lists = BTreeMap::from([([1], 1)]);
+        assert!(Canonical::default().item(&lists).is_err());
+    }
+
+    #[test]
+    fn a_string_is_escaped_wherever_it_needs_it() {
+        for at in 0..40 {
+            let text = format!("{}\n\u{7f}\"é{}", "x".repeat(at), "\\".repeat(at % 3));
+            assert_eq!(canonical(&text), serde_json::to_string(&text).unwrap());
+            let text = "x".repeat(at);
+            assert_eq!(canonical(&[&text, &text]), format!("[\"{text}\",\"{text}\"]"));
+        }
+    }
+
     fn any_value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
-            ".{0,6}".prop_map(Value::from),
+            ".{0,40}".prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 40, 6, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                proptest::collection::vec(("[a-e]{0,3}", inner), 0..6)
+                proptest::collection::vec(("[a-e\"]{0,12}", inner), 0..6)
                     .prop_map(|all| Value::Object(all.into_iter().collect())),
             ]
         })

@@ -1,6 +1,6 @@
 //! DNS as far as a plan speaks of it: whether the MX has moved, what to move, and the check at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::{
@@ -152,14 +152,15 @@ fn negative_ttl(world: &World<'_>, domain: &Domain) -> u32 {
 }
 
 /// Says which MX records to set where the move of the MX is what moves the mail.
-pub(super) fn tell(world: &World<'_>, draft: &mut Draft) {
-    let busy = busy_domains(draft);
+pub(super) fn tell(world: &World<'_>, busy: &Busy, draft: &mut Draft) {
+    let switched = zone::switches(draft);
     for (domain, migrate, target) in world.migrations() {
         let separate = !world.shares_routing(&migrate.from, target);
-        if migrate.strategy != Strategy::Parallel || !separate || mx_moved(world, domain, target) {
-            continue;
-        }
-        if !zone::switches(draft, domain).is_empty() {
+        if migrate.strategy != Strategy::Parallel
+            || !separate
+            || switched.contains(domain)
+            || mx_moved(world, domain, target)
+        {
             continue;
         }
         let wanted = wanted_mx(world, domain, target);
@@ -183,7 +184,9 @@ pub(super) fn tell(world: &World<'_>, draft: &mut Draft) {
 }
 
 /// The domains in which something is planned.
-pub(super) fn busy_domains(draft: &Draft) -> BTreeSet<String> {
+pub(super) type Busy = BTreeSet<String>;
+
+pub(super) fn busy_domains(draft: &Draft) -> Busy {
     let mut out: BTreeSet<&str> = BTreeSet::new();
     // What one account needs stands together.
     for group in draft.actions.chunk_by(|a, b| a.chain == b.chain) {
@@ -194,8 +197,16 @@ pub(super) fn busy_domains(draft: &Draft) -> BTreeSet<String> {
 }
 
 /// Plans the check of DNS for each moving domain in which something happens.
-pub(super) fn verify(world: &World<'_>, draft: &mut Draft) {
-    let busy = busy_domains(draft);
+pub(super) fn verify(world: &World<'_>, busy: &Busy, draft: &mut Draft) {
+    let mut written: BTreeMap<Domain, BTreeSet<ActionId>> = BTreeMap::new();
+    for action in &draft.actions {
+        let domain = match &action.work {
+            Work::Zone(change) => &change.domain,
+            Work::Cutover(work) => &work.switch.domain,
+            _ => continue,
+        };
+        written.entry(domain.clone()).or_default().insert(action.id.clone());
+    }
     for (domain, spec) in &world.spec.domains {
         let checked = spec.state == Presence::Present && spec.migrate.is_some() && !spec.dns.verify.is_empty();
         // Records that the platform names only once it has the domain cannot be right yet, and a later plan sets them.
@@ -210,13 +221,7 @@ pub(super) fn verify(world: &World<'_>, draft: &mut Draft) {
         };
         let reason = format!("mail DNS should be what {} expects", world.title(&spec.platform));
         let name = format!("verify.dns:{}/{domain}", spec.platform);
-        let written = draft.actions.iter().filter(|a| match &a.work {
-            Work::Zone(change) => change.domain == *domain,
-            Work::Cutover(work) => work.switch.domain == *domain,
-            _ => false,
-        });
-        let written: BTreeSet<ActionId> = written.map(|a| a.id.clone()).collect();
         let action = draft.add((Phase::Verify, domain.as_str()), name, work, Undo::Nothing, reason);
-        action.requires.extend(written);
+        action.requires.extend(written.remove(domain).unwrap_or_default());
     }
 }

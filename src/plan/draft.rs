@@ -1,8 +1,16 @@
 //! The plan while it is being written: actions with their names, notes, and what was read for whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::Hash,
+    mem,
+    sync::Arc,
+};
+
+use indexmap::map::Entry;
 
 use crate::{
+    hands::{self, MANY},
     index::{Index, Met},
     model::{Action, ActionId, ActionIds, Address, Change, Note, NoteKind, Phase, PlatformId, Text, Undo, Work},
 };
@@ -21,7 +29,9 @@ pub(super) struct Draft {
     /// How often each name was given.
     names: Index<Text, u32>,
     /// The addresses that a planned action frees.
-    freed: Met<(PlatformId, Address)>,
+    freed: Index<(PlatformId, Address), ()>,
+    /// What was written before, while several hands write on.
+    before: Option<Arc<Self>>,
 }
 
 struct Shared {
@@ -76,7 +86,7 @@ impl Draft {
     ) -> &mut Action {
         let name = format!("{}:{platform}/{}", change.kind(), change.subject());
         if let Some(address) = freed_by(&change) {
-            self.freed.insert((platform.clone(), address.clone()));
+            self.freed.insert((platform.clone(), address.clone()), ());
         }
         let undo = undo::of(world, platform, &change);
         let work = Work::Platform { platform: platform.clone(), change };
@@ -110,14 +120,17 @@ impl Draft {
     }
 
     fn unique(&mut self, name: Text) -> ActionId {
-        let n = self.names.entry(name.clone()).or_default();
+        let given = self.before.as_ref().and_then(|before| before.names.get(&name)).copied();
+        let n = self.names.entry(name.clone()).or_insert(given.unwrap_or_default());
         *n += 1;
         ActionId(if *n == 1 { name } else { format!("{name}#{n}").into() })
     }
 
     /// Whether a planned action frees an address of that platform.
     pub(super) fn frees(&self, platform: &PlatformId, address: &Address) -> bool {
-        self.freed.contains(&(platform.clone(), address.clone()))
+        let freed = (platform.clone(), address.clone());
+        let before = self.before.as_ref().is_some_and(|before| before.freed.contains_key(&freed));
+        before || self.freed.contains_key(&freed)
     }
 
     /// The action that frees an address of that platform, if one is planned.
@@ -130,7 +143,7 @@ impl Draft {
     }
 
     /// Lets an action wait for another.
-    pub(super) fn require(&mut self, id: &ActionId, before: Option<ActionId>) {
+    pub(super) fn require(&mut self, id: &ActionId, before: impl IntoIterator<Item = ActionId>) {
         let action = self.actions.iter_mut().rev().find(|action| action.id == *id);
         if let Some(action) = action {
             action.requires.extend(before);
@@ -195,6 +208,60 @@ impl Draft {
         (actions, notes.into_iter().collect(), keys)
     }
 
+    /// Writes for each of many items, by as many hands as that is worth: each writes for a share of them. Gives what comes
+    /// of each share. What is written is the same however many there are; `write` may look only at what the draft says of
+    /// names and of freed addresses.
+    pub(super) fn share<T: Sync, R: Send>(
+        &mut self,
+        items: &[T],
+        write: impl Fn(&[T], &mut Self) -> R + Sync,
+    ) -> Vec<R> {
+        self.share_among(hands::worth(items.len(), MANY), items, write)
+    }
+
+    fn share_among<T: Sync, R: Send>(
+        &mut self,
+        hands: usize,
+        items: &[T],
+        write: impl Fn(&[T], &mut Self) -> R + Sync,
+    ) -> Vec<R> {
+        if hands < 2 {
+            return vec![write(items, self)];
+        }
+        let before = Arc::new(mem::take(self));
+        let work = |part| {
+            let mut draft = Self { before: Some(Arc::clone(&before)), ..Self::default() };
+            let out = write(part, &mut draft);
+            draft.before = None;
+            (part, draft, out)
+        };
+        let done = hands::map(items.chunks(items.len().div_ceil(hands)).collect(), 1, work);
+        *self = Arc::into_inner(before).expect("every hand has given back what was written before");
+        // A hand that knew nothing of what another one did writes once more.
+        done.into_iter().map(|(part, draft, out)| if self.joins(draft) { out } else { write(part, self) }).collect()
+    }
+
+    /// Takes over what another hand wrote, unless both gave the same name or freed the same address.
+    fn joins(&mut self, other: Self) -> bool {
+        let freed = self.freed.len();
+        if !join(&mut self.freed, other.freed) {
+            return false;
+        }
+        if !join(&mut self.names, other.names) {
+            self.freed.truncate(freed);
+            return false;
+        }
+        self.reads.extend(other.reads);
+        self.actions.extend(other.actions);
+        self.notes.extend(other.notes);
+        for (what, shared) in other.shared {
+            let stopped = shared.stopped;
+            let known = self.shared.entry(what).or_insert(Shared { stopped: 0, ..shared });
+            known.stopped += stopped;
+        }
+        true
+    }
+
     /// Drops actions and whatever requires them; returns the chains that lost something only because of others.
     pub(super) fn drop_actions(&mut self, mut gone: BTreeSet<ActionId>) -> BTreeSet<Text> {
         let first: BTreeSet<Text> =
@@ -232,6 +299,21 @@ impl Draft {
             self.note(kind, code, owner, message, shared.help);
         }
     }
+}
+
+/// Adds what nobody has yet; when somebody has any of it, nothing is added.
+fn join<K: Hash + Eq, V>(all: &mut Index<K, V>, more: Index<K, V>) -> bool {
+    let had = all.len();
+    for (key, value) in more {
+        match all.entry(key) {
+            Entry::Vacant(free) => _ = free.insert(value),
+            Entry::Occupied(_) => {
+                all.truncate(had);
+                return false;
+            }
+        }
+    }
+    true
 }
 
 /// The address that a change gives up, where it does.
@@ -295,5 +377,52 @@ pub(super) fn claimed_by(change: &Change) -> Option<&Address> {
         | Change::ContactRemove { .. }
         | Change::FooterSet { .. }
         | Change::FooterRemove { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::Domain;
+
+    /// What the hands of a plan do: a name that may be given already, an address that is freed once, a note, a reason
+    /// that stops many, and what was read.
+    fn write(items: &[u8], draft: &mut Draft) -> usize {
+        for n in items {
+            let chain = format!("a{n}@x.org");
+            let (platform, address) = (PlatformId::from("old"), Address::parse(&chain).unwrap());
+            if draft.frees(&platform, &address) {
+                draft.note(NoteKind::Info, "freed", chain.as_str(), "is free already", None);
+                continue;
+            }
+            draft.freed.insert((platform, address), ());
+            let work = Work::DomainReady { platform: "old".into(), domain: Domain::parse("x.org").unwrap() };
+            let name = format!("ready:{}", n / 2);
+            draft.add((Phase::Domain, chain.as_str()), name, work, Undo::Nothing, String::new());
+            draft.block(&chain, vec![Block::of("old", "stops", "it stops many", "wait")]);
+            draft.read(chain.as_str(), Key::from(chain.clone()));
+        }
+        items.len()
+    }
+
+    fn written(hands: usize, items: &[u8]) -> (Vec<Action>, Vec<Note>, BTreeSet<Text>, usize) {
+        let mut draft = Draft::default();
+        write(&[3, 4], &mut draft);
+        let shares = draft.share_among(hands, items, write);
+        draft.settle_notes();
+        let (actions, notes, keys) = draft.finished();
+        (actions, notes, keys.iter().map(Key::name).collect(), shares.iter().sum())
+    }
+
+    proptest! {
+        #[test]
+        fn a_draft_is_the_same_however_many_hands_write_it(items in proptest::collection::vec(0..40_u8, 1..30)) {
+            let alone = written(1, &items);
+            for hands in 2..5 {
+                prop_assert_eq!(&written(hands, &items), &alone);
+            }
+        }
     }
 }

@@ -12,13 +12,13 @@ use crate::{
     spec::Strategy,
 };
 
-use super::{Ground, cutover, draft::Draft, world::World};
+use super::{Ground, cutover::Busy, draft::Draft, world::World};
 
 /// How many names or lines one note shows before it counts the rest.
 const SHOWN: usize = 12;
 
 /// Writes the notes.
-pub(super) fn emit(ground: &Ground<'_, '_>, draft: &mut Draft) {
+pub(super) fn emit(ground: &Ground<'_, '_>, busy: &Busy, draft: &mut Draft) {
     accounts_left(ground.world, draft);
     hanging_on_sources(ground, draft);
     for (domain, migrate, target) in ground.world.migrations() {
@@ -32,7 +32,7 @@ pub(super) fn emit(ground: &Ground<'_, '_>, draft: &mut Draft) {
             footer(ground.world, domain, (&migrate.from, view), draft);
         }
     }
-    not_mail(ground.world, draft);
+    not_mail(ground.world, busy, draft);
     message_sizes(ground, draft);
 }
 
@@ -255,7 +255,7 @@ fn footer(world: &World<'_>, domain: &Domain, (platform, view): Origin<'_>, draf
 }
 
 /// What a mailbox has beside mail, for each domain whose mail is copied by this plan.
-fn not_mail(world: &World<'_>, draft: &mut Draft) {
+fn not_mail(world: &World<'_>, busy: &Busy, draft: &mut Draft) {
     let copied: BTreeSet<Domain> = draft
         .actions
         .iter()
@@ -264,7 +264,6 @@ fn not_mail(world: &World<'_>, draft: &mut Draft) {
             _ => None,
         })
         .collect();
-    let busy = cutover::busy_domains(draft);
     for (domain, migrate, target) in world.migrations() {
         if !copied.contains(domain) || !busy.contains(domain.as_str()) {
             continue;

@@ -125,9 +125,10 @@ fn drafted(world: &World<'_>) -> Draft {
     sources_last(&mut draft);
     zone::emit(world, &mut draft);
     passes::overlap(world, &cases, &mut draft);
-    cutover::verify(world, &mut draft);
-    cutover::tell(world, &mut draft);
-    leftovers::emit(&ground, &mut draft);
+    let busy = cutover::busy_domains(&draft);
+    cutover::verify(world, &busy, &mut draft);
+    cutover::tell(world, &busy, &mut draft);
+    leftovers::emit(&ground, &busy, &mut draft);
     beside::emit(&ground, &mut draft);
     order(world, &mut draft);
     guards::thresholds(world, &mut draft);

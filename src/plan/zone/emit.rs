@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     dns::spf::is_record,
+    index::Index,
     model::{
         Action, ActionId, DnsTopic, Domain, ExpectedRecord, Guard, GuardOutcome, NoteKind, Phase, Question, RecordSet,
         RecordType, Undo, Work, ZoneChange,
@@ -34,10 +35,9 @@ struct Wish<'e> {
 
 /// Plans the records of every domain whose zone may be written.
 pub(in crate::plan) fn emit(world: &World<'_>, draft: &mut Draft) {
-    for (domain, spec) in &world.spec.domains {
-        if spec.dns.manage.is_none() || spec.state != Presence::Present {
-            continue;
-        }
+    let written = |(_, spec): &(&Domain, &DomainSpec)| spec.dns.manage.is_some() && spec.state == Presence::Present;
+    let planned = planned(world.spec.domains.iter().filter(written).map(|(domain, _)| domain), draft);
+    for (domain, spec) in world.spec.domains.iter().filter(written) {
         if !world.inventory.dns.contains_key(domain) {
             let help = Some("plan without --no-dns to have its records planned too".to_owned());
             draft.note(NoteKind::Info, "dns-not-asked", domain.as_str(), "its DNS was not looked at", help);
@@ -45,7 +45,8 @@ pub(in crate::plan) fn emit(world: &World<'_>, draft: &mut Draft) {
         }
         later(world, domain, spec, draft);
         let all = wanted(world.spec, world.inventory, domain, spec);
-        let place = Place { world, domain, spec };
+        let planned = planned.get(domain.as_str()).map_or(&[][..], Vec::as_slice);
+        let place = Place { world, domain, spec, planned };
         let mut made: BTreeMap<DnsTopic, Vec<ZoneChange>> = BTreeMap::new();
         for wish in wishes(&all) {
             if let Some(change) = place.change(&wish, &all, draft) {
@@ -58,6 +59,22 @@ pub(in crate::plan) fn emit(world: &World<'_>, draft: &mut Draft) {
         }
         place.act(made, &all, draft);
     }
+}
+
+/// What is planned for the accounts and other objects of each domain so far, up to the proof of their mail: the numbers
+/// of the actions.
+fn planned<'d>(domains: impl Iterator<Item = &'d Domain>, draft: &Draft) -> Index<&'d str, Vec<usize>> {
+    let mut out: Index<&str, Vec<usize>> = domains.map(|domain| (domain.as_str(), Vec::new())).collect();
+    if out.is_empty() {
+        return out;
+    }
+    for (at, action) in draft.actions.iter().enumerate() {
+        let domain = action.chain.rsplit_once('@').map_or(action.chain.as_str(), |(_, domain)| domain);
+        if action.phase < Phase::Retire && !matches!(action.work, Work::Zone(_)) {
+            out.get_mut(domain).into_iter().for_each(|all| all.push(at));
+        }
+    }
+    out
 }
 
 /// Says that a platform names its records only once it has the domain.
@@ -89,6 +106,8 @@ pub(super) struct Place<'p, 'a> {
     pub(super) world: &'p World<'a>,
     pub(super) domain: &'p Domain,
     pub(super) spec: &'p DomainSpec,
+    /// The numbers of the actions that are planned for what is in it.
+    planned: &'p [usize],
 }
 
 impl Place<'_, '_> {
@@ -244,9 +263,14 @@ impl Place<'_, '_> {
 
     /// Makes the actions, each where it belongs.
     fn act(&self, made: BTreeMap<DnsTopic, Vec<ZoneChange>>, all: &[ExpectedRecord], draft: &mut Draft) {
+        if made.is_empty() {
+            return;
+        }
         let separate = cutover::moves_mx(self.world, self.domain);
-        let accounts = self.actions_of_domain(draft, |_| true);
-        let creates = self.actions_of_domain(draft, |a| a.phase <= Phase::Dependent);
+        let planned = self.planned.iter().filter_map(|at| draft.actions.get(*at));
+        let accounts: BTreeSet<ActionId> = planned.clone().map(|a| a.id.clone()).collect();
+        let creates: BTreeSet<ActionId> =
+            planned.filter(|a| a.phase <= Phase::Dependent).map(|a| a.id.clone()).collect();
         let (mut switched, mut moved) = (BTreeSet::new(), BTreeSet::new());
         // What receivers look up about a message, and how long they may go by what was there before.
         let (mut beside, mut known) = (BTreeSet::new(), 0);
@@ -274,7 +298,7 @@ impl Place<'_, '_> {
                     DnsTopic::MtaSts => {
                         let id = self.announce(Phase::Cutover, change, draft);
                         let after = if switched.is_empty() { moved.clone() } else { switched.clone() };
-                        draft.actions.iter_mut().filter(|a| a.id == id).for_each(|a| a.requires.extend(after.clone()));
+                        draft.require(&id, after);
                     }
                     DnsTopic::TlsRpt => {
                         self.add(Phase::Domain, topic, change, draft);
@@ -319,15 +343,6 @@ impl Place<'_, '_> {
         };
         draft.read(self.domain.as_str(), reads::records_key(&change));
         add(draft, Phase::Cutover, change, "the TTL is what it was before the move".to_owned());
-    }
-
-    /// What is planned for the accounts and other objects of the domain so far, up to the proof of their mail.
-    fn actions_of_domain(&self, draft: &Draft, wanted: impl Fn(&Action) -> bool) -> BTreeSet<ActionId> {
-        let inside = |a: &&Action| {
-            let domain = a.chain.rsplit_once('@').map_or(a.chain.as_str(), |(_, domain)| domain);
-            domain == self.domain.as_str() && a.phase < Phase::Retire && !matches!(a.work, Work::Zone(_))
-        };
-        draft.actions.iter().filter(inside).filter(|a| wanted(a)).map(|a| a.id.clone()).collect()
     }
 
     /// The proof that a platform waits for comes before the wait.
@@ -415,8 +430,13 @@ fn by_hand(records: &[&ExpectedRecord], after: Option<&RecordSet>) -> String {
     format!("publish{ttl}\n{}", values.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
-/// The MX changes of a plan that decide where new mail arrives.
-pub(in crate::plan) fn switches<'d>(draft: &'d Draft, domain: &Domain) -> Vec<&'d Action> {
-    let is = |a: &&Action| matches!(&a.work, Work::Zone(c) if c.domain == *domain && c.rtype == RecordType::Mx && c.kind() != "dns.ttl");
-    draft.actions.iter().filter(is).collect()
+/// The domains whose MX a plan changes in a way that decides where new mail arrives.
+pub(in crate::plan) fn switches(draft: &Draft) -> BTreeSet<Domain> {
+    let moved = |action: &Action| match &action.work {
+        Work::Zone(change) if change.rtype == RecordType::Mx && change.kind() != "dns.ttl" => {
+            Some(change.domain.clone())
+        }
+        _ => None,
+    };
+    draft.actions.iter().filter_map(moved).collect()
 }
