@@ -346,7 +346,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{ActionIds, Address, Change, Phase as Stage, Undo};
+    use crate::model::{ActionIds, Address, Change, Phase as Stage, Text, Undo};
 
     fn address(text: String) -> Address {
         Address::parse(&text).unwrap()
@@ -370,7 +370,7 @@ mod tests {
                             platform: PlatformId::from(format!("p{}", (platform + half) % 3)),
                             change: Change::DomainRemove { domain },
                         },
-                        reason: String::new(),
+                        reason: Text::default(),
                         requires,
                         preconditions: Vec::new(),
                         undo: Undo::Nothing,
@@ -436,7 +436,7 @@ mod tests {
                 platform: PlatformId::from("p"),
                 change: Change::DomainRemove { domain: address("a@x.org".to_owned()).domain().clone() },
             },
-            reason: String::new(),
+            reason: Text::default(),
             requires: ActionIds::default(),
             preconditions: Vec::new(),
             undo: Undo::Nothing,

@@ -108,7 +108,7 @@ impl Screen {
         };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let at = state.begun.get_or_insert_with(Instant::now).elapsed();
-        Some(state.paces.entry((account.unicode(), verb)).or_default().take(at, done, total))
+        Some(state.paces.entry((account.unicode().into_owned(), verb)).or_default().take(at, done, total))
     }
 
     fn say(&self, line: &str) {

@@ -61,7 +61,7 @@ pub struct Action {
     /// What is done.
     pub work: Work,
     /// Why, in one sentence for people.
-    pub reason: String,
+    pub reason: Text,
     /// What must be done before.
     #[schemars(with = "BTreeSet<ActionId>")]
     pub requires: ActionIds,
@@ -189,9 +189,9 @@ pub enum Undo {
     /// Nothing was changed.
     Nothing,
     /// Only by a person; the text says how.
-    Manual(String),
+    Manual(Text),
     /// Not at all; the text says why.
-    Irreversible(String),
+    Irreversible(Text),
 }
 
 /// Why an action needs somebody's word.
@@ -261,8 +261,8 @@ mod tests {
         for undo in [
             Undo::Change { platform: PlatformId::from("new"), change },
             Undo::Nothing,
-            Undo::Manual("by hand".to_owned()),
-            Undo::Irreversible("gone".to_owned()),
+            Undo::Manual("by hand".into()),
+            Undo::Irreversible("gone".into()),
         ] {
             let json = serde_json::to_string(&undo).unwrap();
             assert_eq!(serde_json::from_str::<Undo>(&json).unwrap(), undo, "{json}");

@@ -1,13 +1,13 @@
 //! Domains and mail addresses, compared the way mail platforms compare them.
 
-use std::{cmp::Ordering, fmt, hash::BuildHasher as _, str::FromStr, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, fmt, hash::BuildHasher as _, str::FromStr, sync::Arc};
 
 use foldhash::fast::FixedState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
-use super::Text;
+use super::{Text, text};
 
 /// A DNS domain, stored as lower-case A-labels without the final dot (RFC 5890 2.3.2.1).
 ///
@@ -55,7 +55,8 @@ impl Domain {
         if labels < 2 || ascii.len() > 253 || !ascii.split('.').all(valid_label) {
             return Err(bad());
         }
-        Ok(Self(ascii.to_ascii_lowercase().into()))
+        let upper = ascii.bytes().any(|b| b.is_ascii_uppercase());
+        Ok(Self(if upper { ascii.to_ascii_lowercase().into() } else { Text::from(&*ascii) }))
     }
 
     /// The A-labels, lower case, no final dot.
@@ -66,16 +67,16 @@ impl Domain {
 
     /// The U-labels, for people.
     #[must_use]
-    pub fn unicode(&self) -> String {
+    pub fn unicode(&self) -> Cow<'_, str> {
         // Most names have no A-label, and this is said once per row of every report.
-        if self.0.contains("xn--") { idna::domain_to_unicode(&self.0).0 } else { self.0.to_string() }
+        if self.0.contains("xn--") { idna::domain_to_unicode(&self.0).0.into() } else { self.as_str().into() }
     }
 
     /// For people who have to find the name in DNS too: `b\u{fc}cher.example (xn--bcher-kva.example)`.
     #[must_use]
     pub fn both(&self) -> String {
         let unicode = self.unicode();
-        if unicode == *self.0 { unicode } else { format!("{unicode} ({})", self.0) }
+        if unicode == *self.0 { unicode.into_owned() } else { format!("{unicode} ({})", self.0) }
     }
 
     /// Whether `self` is `other` or lies below it.
@@ -167,12 +168,12 @@ impl Address {
     }
 
     fn joined(local: &str, domain: Domain) -> Self {
-        let shown = [local, "@", domain.as_str()].concat();
+        let shown = text!("{local}@{domain}");
         let upper = local.bytes().any(|b| b.is_ascii_uppercase());
         // The domain is in lower case already.
-        let key = upper.then(|| shown.to_ascii_lowercase());
+        let key = upper.then(|| Text::from(shown.to_ascii_lowercase()));
         let hash = FixedState::default().hash_one(key.as_ref().unwrap_or(&shown));
-        Self(Arc::new(Parts { shown: shown.into(), key: key.map(Text::from), at: local.len(), domain, hash }))
+        Self(Arc::new(Parts { shown, key, at: local.len(), domain, hash }))
     }
 
     /// The same address with a domain that others hold too. An address of another domain stays as it is.
@@ -213,12 +214,12 @@ impl Address {
 
     /// The form for people: case kept, U-labels.
     #[must_use]
-    pub fn unicode(&self) -> String {
+    pub fn unicode(&self) -> Cow<'_, str> {
         // Most names have no A-label, and this is said once per row of every report.
         if self.domain().as_str().contains("xn--") {
-            format!("{}@{}", self.local(), self.domain().unicode())
+            format!("{}@{}", self.local(), self.domain().unicode()).into()
         } else {
-            self.0.shown.to_string()
+            self.as_str().into()
         }
     }
 

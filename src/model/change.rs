@@ -1,6 +1,6 @@
 //! Changes of a platform: the whole vocabulary of effects on a control plane.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -236,35 +236,35 @@ impl Change {
 
     /// The object that changes, as it stands in action ids: `john.smith@mydomain.ovh`.
     #[must_use]
-    pub fn subject(&self) -> String {
+    pub fn subject(&self) -> Cow<'_, str> {
         match self {
             Self::DomainAdd { domain, .. }
             | Self::DomainUpdate { domain, .. }
             | Self::DomainRemove { domain }
             | Self::FooterSet { domain, .. }
-            | Self::FooterRemove { domain } => domain.to_string(),
-            Self::AccountRename { from, .. } => from.key(),
+            | Self::FooterRemove { domain } => domain.as_str().into(),
+            Self::AccountRename { from, .. } => from.identity().as_str().into(),
             Self::AccountCreate { address, .. }
             | Self::AccountUpdate { address, .. }
             | Self::AccountPassword { address, .. }
-            | Self::AccountReset { address } => address.key(),
-            Self::AliasAdd { alias, .. } | Self::AliasRemove { alias, .. } => alias.key(),
-            Self::RedirectionSet { from, .. } | Self::RedirectionRemove { from } => from.key(),
+            | Self::AccountReset { address } => address.identity().as_str().into(),
+            Self::AliasAdd { alias, .. } | Self::AliasRemove { alias, .. } => alias.identity().as_str().into(),
+            Self::RedirectionSet { from, .. } | Self::RedirectionRemove { from } => from.identity().as_str().into(),
             Self::GroupCreate { group, .. } | Self::GroupUpdate { group, .. } | Self::GroupRemove { group } => {
-                group.key()
+                group.identity().as_str().into()
             }
             Self::GroupMemberAdd { group, member } | Self::GroupMemberRemove { group, member } => {
-                format!("{}/{}", group.key(), member.key())
+                format!("{}/{}", group.identity(), member.identity()).into()
             }
             Self::GroupManagerAdd { group, manager } | Self::GroupManagerRemove { group, manager } => {
-                format!("{}/{}", group.key(), manager.key())
+                format!("{}/{}", group.identity(), manager.identity()).into()
             }
             Self::DelegationGrant { account, to, right } | Self::DelegationRevoke { account, to, right } => {
-                format!("{}/{}/{}", account.key(), to.key(), right.word())
+                format!("{}/{}/{}", account.identity(), to.identity(), right.word()).into()
             }
             Self::ContactAdd { contact, .. }
             | Self::ContactUpdate { contact, .. }
-            | Self::ContactRemove { contact } => contact.key(),
+            | Self::ContactRemove { contact } => contact.identity().as_str().into(),
         }
     }
 

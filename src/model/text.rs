@@ -2,6 +2,7 @@
 
 use std::{
     borrow::{Borrow, Cow},
+    cell::RefCell,
     cmp::Ordering,
     fmt,
     hash::{Hash, Hasher},
@@ -12,12 +13,29 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// A [`Text`] by the rules of [`format!`]. No memory is asked for but what it takes in the end.
+macro_rules! text {
+    ($($words:tt)*) => { $crate::model::Text::of(format_args!($($words)*)) };
+}
+pub(crate) use text;
+
 /// Text that does not change: whoever clones it holds the same octets once more. A plan of many thousand actions says
 /// the same names again and again.
 #[derive(Clone, Eq)]
 pub struct Text(Arc<str>);
 
 impl Text {
+    /// See [`text!`].
+    pub(crate) fn of(words: fmt::Arguments<'_>) -> Self {
+        thread_local!(static DRAFT: RefCell<String> = const { RefCell::new(String::new()) });
+        DRAFT.with_borrow_mut(|draft| {
+            draft.clear();
+            // A text takes everything; what does not is cut where it fails.
+            _ = fmt::write(draft, words);
+            Self::from(draft.as_str())
+        })
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -120,6 +138,12 @@ impl From<String> for Text {
 impl From<&String> for Text {
     fn from(text: &String) -> Self {
         Self(text.as_str().into())
+    }
+}
+
+impl From<Cow<'_, str>> for Text {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self(text.into())
     }
 }
 

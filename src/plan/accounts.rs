@@ -6,7 +6,7 @@ use crate::{
     index::Index,
     model::{
         ActionId, Address, Change, Guard, GuardOutcome, NoteKind, ObjectClass, PasswordSource, Phase, PlatformId,
-        Precondition, Profile, Text,
+        Precondition, Profile, Text, text,
     },
     spec::{AccountSpec, Presence},
 };
@@ -131,7 +131,7 @@ impl<'s, 'a> Steps<'s, 'a> {
     fn park(&mut self, gate: Option<ActionId>) -> Option<ActionId> {
         let (from, to) = self.case.park.clone()?;
         let source = self.case.source.as_ref()?.platform;
-        let reason = format!("frees {} for {}", from.unicode(), self.world.title(self.case.target));
+        let reason = text!("frees {} for {}", from.unicode(), self.world.title(self.case.target));
         Some(self.rename((Phase::Account, source), (from, to), reason, gate.into_iter().collect()))
     }
 
@@ -140,7 +140,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         &mut self,
         (phase, platform): (Phase, &PlatformId),
         (from, to): (Address, Address),
-        reason: String,
+        reason: Text,
         after: BTreeSet<ActionId>,
     ) -> ActionId {
         let preconditions = vec![
@@ -166,9 +166,9 @@ impl<'s, 'a> Steps<'s, 'a> {
         // A source under another address frees that one; `wire` finds who takes it.
         let parked = parked.filter(|_| self.case.park.as_ref().is_some_and(|(from, _)| *from == address));
         let reason = match (&self.case.stage, &parked) {
-            (Some(_), _) => format!("takes the mail on {} until {} moves", self.world.title(target), self.chain),
-            (None, Some(_)) => format!("takes over {} on {}", address.unicode(), self.world.title(target)),
-            (None, None) => format!("{} should be on {}", address.unicode(), self.world.title(target)),
+            (Some(_), _) => text!("takes the mail on {} until {} moves", self.world.title(target), self.chain),
+            (None, Some(_)) => text!("takes over {} on {}", address.unicode(), self.world.title(target)),
+            (None, None) => text!("{} should be on {}", address.unicode(), self.world.title(target)),
         };
         let swap = (parked.is_some() || !cleared.is_empty()).then(|| address.clone());
         let preconditions = vec![Precondition::AddressFree { platform: target.clone(), address: address.clone() }];
@@ -216,7 +216,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         after: &BTreeSet<ActionId>,
     ) -> ActionId {
         let place = self.world.title(platform);
-        let reason = format!("opens {} on {place} for the copy", address.unicode());
+        let reason = text!("opens {} on {place} for the copy", address.unicode());
         let message = format!("whoever uses {} on {place} with the old password is locked out", address.unicode());
         let change = Change::AccountPassword { address: address.clone(), password: Box::new(password) };
         let action = self.draft.change(self.world, (Phase::Account, &self.chain), platform, change, reason);
@@ -280,7 +280,7 @@ impl<'s, 'a> Steps<'s, 'a> {
         let claim = (case.address, &self.chain, Phase::Cutover);
         let cleared = claims::clear(self.world, self.cases, self.draft, claim, (way, None));
         let after: BTreeSet<ActionId> = before.into_iter().chain(freed).chain(cleared).collect();
-        let reason = format!("the mailbox is complete and takes its place on {}", self.world.title(case.target));
+        let reason = text!("the mailbox is complete and takes its place on {}", self.world.title(case.target));
         let names = (stage.name.clone(), case.address.clone());
         let placed = self.rename((Phase::Cutover, case.target), names, reason, after);
         let later = case.source.as_ref().and_then(|s| s.later.as_ref());
@@ -296,13 +296,13 @@ impl<'s, 'a> Steps<'s, 'a> {
         let source = self.case.source.as_ref()?.platform;
         match free {
             Free::Rename { from, to } => {
-                let reason = format!("frees {} for {}", from.unicode(), self.world.title(self.case.target));
+                let reason = text!("frees {} for {}", from.unicode(), self.world.title(self.case.target));
                 let names = (from.clone(), to.clone());
                 Some(self.rename((Phase::Cutover, source), names, reason, before))
             }
             Free::Reset { address } => {
                 let place = self.world.title(source);
-                let reason = format!("frees {}; {place} cannot rename an account", address.unicode());
+                let reason = text!("frees {}; {place} cannot rename an account", address.unicode());
                 let change = Change::AccountReset { address: address.clone() };
                 let at = (Phase::Cutover, &self.chain);
                 let action = self.draft.change(self.world, at, source, change, reason);

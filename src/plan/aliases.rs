@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Address, Change, Delegation, NoteKind, ObjectClass, Phase, PlatformId, Precondition, Right};
+use crate::model::{
+    Address, Change, Delegation, NoteKind, ObjectClass, Phase, PlatformId, Precondition, Right, Text, text,
+};
 
 use super::{
     Ground,
@@ -37,8 +39,8 @@ fn observed<'c, T: Clone + Ord + 'c>(
     if case.create.is_some() {
         return Some(BTreeSet::new());
     }
-    let key = case.working_name().key();
-    let seen = case.seen.filter(|s| s.detailed && ground.world.gap(case.target, class, &key).is_none())?;
+    let key = case.working_name().identity();
+    let seen = case.seen.filter(|s| s.detailed && ground.world.gap(case.target, class, key).is_none())?;
     Some(of(seen).clone())
 }
 
@@ -96,7 +98,7 @@ fn add_alias(ground: &Ground<'_, '_>, case: &Case<'_>, alias: &Address, draft: &
     let free = Precondition::AddressFree { platform: case.target.clone(), address: alias.clone() };
     let gate = ground.gates.before(world, alias.domain(), case.target);
     let change = Change::AliasAdd { account: case.address.clone(), alias: alias.clone() };
-    let reason = format!("{} receives at it", case.address.unicode());
+    let reason = text!("{} receives at it", case.address.unicode());
     let action = dependent(ground, case, change, reason, draft);
     action.requires.extend(cleared.into_iter().chain(gate));
     action.preconditions.push(free);
@@ -107,7 +109,7 @@ fn dependent<'d>(
     ground: &Ground<'_, '_>,
     case: &Case<'_>,
     change: Change,
-    reason: impl Into<String>,
+    reason: impl Into<Text>,
     draft: &'d mut Draft,
 ) -> &'d mut crate::model::Action {
     let chain = case.address.identity();
@@ -147,7 +149,7 @@ fn delegations(ground: &Ground<'_, '_>, case: &Case<'_>, wish: &BTreeSet<Delegat
             }
         };
         let change = Change::DelegationGrant { account: case.address.clone(), to: to.clone(), right: *right };
-        let reason = format!("{} has this right on {}", to.unicode(), case.address.unicode());
+        let reason = text!("{} has this right on {}", to.unicode(), case.address.unicode());
         let action = dependent(ground, case, change, reason, draft);
         // Two rights of one pair can exclude each other, so the old one goes first.
         action.requires.extend(revoked.iter().filter(|(who, _)| who == to).map(|(_, id)| id.clone()));

@@ -1,7 +1,7 @@
 //! What must hold before the first effect of an account; everything that does not is told at once.
 
 use crate::diag::size;
-use crate::model::{AccountView, Capabilities, CreateBy, LoginView, NoteKind, ObjectState, PlatformId};
+use crate::model::{AccountView, Address, Capabilities, CreateBy, LoginView, NoteKind, ObjectState, PlatformId};
 
 use super::{
     claims,
@@ -28,7 +28,7 @@ pub(super) fn preflight(world: &World<'_>, gates: &Gates<'_>, case: &Case<'_>) -
         out.extend((!can).then(|| cannot_rename(world, case.target, case, "`strategy: swap` or `parallel`")));
     }
     out.extend(source_side(world, case));
-    out.extend(object_state(world, case.target, case.working_name().key(), case.seen));
+    out.extend(object_state(world, case.target, case.working_name(), case.seen));
     if case.need == Need::Copy {
         out.extend(mail_side(world, case));
     }
@@ -152,7 +152,7 @@ fn source_side(world: &World<'_>, case: &Case<'_>) -> Vec<Block> {
         out.extend((!can).then(|| cannot_rename(world, source.platform, case, "`strategy: stage`")));
         out.extend(too_long(world, source.platform, to));
     }
-    out.extend(object_state(world, source.platform, source.now.key(), source.view));
+    out.extend(object_state(world, source.platform, &source.now, source.view));
     out
 }
 
@@ -171,11 +171,12 @@ fn protected(world: &World<'_>, platform: &PlatformId, address: &crate::model::A
 fn object_state(
     world: &World<'_>,
     platform: &PlatformId,
-    address: String,
+    address: &Address,
     view: Option<&AccountView>,
 ) -> Option<Block> {
-    let title = world.title(platform);
-    match &view?.state {
+    let (state, title) = (&view?.state, world.title(platform));
+    let address = address.identity();
+    match state {
         ObjectState::Ok => None,
         ObjectState::Busy => Some(
             Block::own("object-busy", format!("a task runs on {address} on {title}"), "plan again in a few minutes")

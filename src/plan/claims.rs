@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use indexmap::map::Entry;
+
 use crate::{
     index::{Index, Met},
-    model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Text, Work},
+    model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Text, Work, text},
     spec::Presence,
 };
 
@@ -51,9 +53,9 @@ pub(super) fn way<'a>(
 /// Why nobody can say that an address is free: who may have it may be among those that were not listed.
 fn may_be_held(world: &World<'_>, address: &Address, near: impl Fn(&PlatformId) -> bool) -> Option<Block> {
     let classes = [ObjectClass::Account, ObjectClass::Alias, ObjectClass::Redirection, ObjectClass::Group];
-    let subject = address.key();
+    let subject = address.identity();
     for (platform, view) in world.inventory.platforms.iter().filter(|(p, _)| near(p)) {
-        let gap = |class| world.gap(platform, class, &subject).is_some();
+        let gap = |class| world.gap(platform, class, subject).is_some();
         // Where the domain is not, nobody has an address of it.
         if !view.domains.contains_key(address.domain()) && !gap(ObjectClass::Domain) {
             continue;
@@ -153,7 +155,7 @@ pub(super) fn clear(
                 Change::GroupRemove { group: from }
             }
         };
-        let reason = format!("frees {} for its new place", address.unicode());
+        let reason = text!("frees {} for its new place", address.unicode());
         let action = draft.change(world, (phase, chain), platform, change, reason);
         action.requires.extend(renamed_by.into_iter().chain(after.cloned()));
         out.insert(action.id.clone());
@@ -177,19 +179,22 @@ pub(super) fn platform_change(action: &Action) -> Option<(&PlatformId, &Change)>
 /// Makes every claim of an address wait for what frees it, and joins both into one swap, so that the order keeps them
 /// side by side and a failed claim takes the other back.
 pub(super) fn wire(world: &World<'_>, draft: &mut Draft) {
-    let mut freeing: Index<Address, Vec<usize>> = Index::default();
+    let mut freeing: Index<Address, (usize, Vec<usize>)> = Index::default();
     for (at, action) in draft.actions.iter().enumerate() {
         let Some((platform, change)) = platform_change(action) else { continue };
         // What an earlier action of this plan made does not stand in anybody's way.
         let freed = freed_by(change).filter(|a| world.holders(a).iter().any(|h| h.platform == platform));
         if let Some(address) = freed {
-            freeing.entry(address.clone()).or_default().push(at);
+            match freeing.entry(address.clone()) {
+                Entry::Vacant(first) => _ = first.insert((at, Vec::new())),
+                Entry::Occupied(mut known) => known.get_mut().1.push(at),
+            }
         }
     }
     for at in 0..draft.actions.len() {
         let Some(address) = claim(world, &draft.actions[at]).cloned() else { continue };
-        let Some(before) = freeing.get(&address) else { continue };
-        for &b in before.iter().filter(|&&b| b != at) {
+        let Some((first, others)) = freeing.get(&address) else { continue };
+        for &b in [first].into_iter().chain(others).filter(|&&b| b != at) {
             let id = draft.actions[b].id.clone();
             draft.actions[b].swap.get_or_insert_with(|| address.clone());
             let claimer = &mut draft.actions[at];
@@ -268,7 +273,7 @@ pub(super) fn break_circle(world: &World<'_>, draft: &mut Draft, circle: &BTreeS
     let chosen = draft.actions[at].clone();
     let Work::Platform { platform, change: Change::AccountRename { from, to } } = &chosen.work else { return false };
     let Some(temporary) = temporary_name(world, from) else { return false };
-    let reason = format!("{} and {} trade places; this makes room", from.unicode(), to.unicode());
+    let reason = text!("{} and {} trade places; this makes room", from.unicode(), to.unicode());
     let change = Change::AccountRename { from: from.clone(), to: temporary.clone() };
     let aside = draft.change(world, (chosen.phase, &chosen.chain), platform, change, reason);
     aside.preconditions.push(Precondition::AddressFree { platform: platform.clone(), address: temporary.clone() });
@@ -331,7 +336,7 @@ pub(super) fn provisional_free(
     // Whoever may have it on any platform that shares the routing may be among those that were not listed.
     let hidden = |p: &&PlatformId| {
         let near = *p == on || world.shares_routing(p, on);
-        near && world.is_managed(p) && world.gap(p, ObjectClass::Account, &name.key()).is_some()
+        near && world.is_managed(p) && world.gap(p, ObjectClass::Account, name.identity()).is_some()
     };
     if let Some(platform) = world.inventory.platforms.keys().find(hidden) {
         return Err(incomplete(world, platform, ObjectClass::Account));

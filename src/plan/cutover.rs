@@ -129,7 +129,7 @@ fn wait<'d>(draft: &'d mut Draft, kind: &str, domain: &Domain, work: CutoverWork
 }
 
 fn target(world: &World<'_>, domain: &Domain) -> String {
-    world.domain(domain).map(|d| world.title(&d.platform)).unwrap_or_default()
+    world.domain(domain).map(|d| world.title(&d.platform).into_owned()).unwrap_or_default()
 }
 
 /// The test message of a move, to the mailbox that the account has on its new platform.

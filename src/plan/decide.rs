@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     hands::{self, MANY},
     index::Index,
-    model::{AccountView, ActionId, Address, NoteKind, ObjectClass, PlatformId, SlotId},
+    model::{AccountView, ActionId, Address, NoteKind, ObjectClass, PlatformId, SlotId, text},
     spec::{AccountSpec, MigrateSpec, Presence, SourceFate, Strategy},
 };
 
@@ -154,7 +154,7 @@ fn rename(case: &Case<'_>) -> Option<((PlatformId, Address), (Address, ActionId)
         Some(Free::Reset { .. }) | None => None,
     };
     let (from, to) = case.park.as_ref().map(|(from, to)| (from, to)).or(freed)?;
-    let id = ActionId::from(format!("account.rename:{}/{}", source.platform, from.identity()));
+    let id = ActionId(text!("account.rename:{}/{}", source.platform, from.identity()));
     Some(((source.platform.clone(), from.clone()), (to.clone(), id)))
 }
 

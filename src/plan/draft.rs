@@ -12,7 +12,7 @@ use indexmap::map::Entry;
 use crate::{
     hands::{self, MANY},
     index::{Index, Met},
-    model::{Action, ActionId, ActionIds, Address, Change, Note, NoteKind, Phase, PlatformId, Text, Undo, Work},
+    model::{Action, ActionId, ActionIds, Address, Change, Note, NoteKind, Phase, PlatformId, Text, Undo, Work, text},
 };
 
 use super::{reads::Key, undo, world::World};
@@ -30,6 +30,8 @@ pub(super) struct Draft {
     names: Index<Text, u32>,
     /// The addresses that a planned action frees.
     freed: Index<(PlatformId, Address), ()>,
+    /// What many actions say.
+    sentences: Met<Text>,
     /// What was written before, while several hands write on.
     before: Option<Arc<Self>>,
 }
@@ -82,9 +84,9 @@ impl Draft {
         (phase, chain): (Phase, impl Into<Text>),
         platform: &PlatformId,
         change: Change,
-        reason: impl Into<String>,
+        reason: impl Into<Text>,
     ) -> &mut Action {
-        let name = format!("{}:{platform}/{}", change.kind(), change.subject());
+        let name = text!("{}:{platform}/{}", change.kind(), change.subject());
         if let Some(address) = freed_by(&change) {
             self.freed.insert((platform.clone(), address.clone()), ());
         }
@@ -100,7 +102,7 @@ impl Draft {
         name: impl Into<Text>,
         work: Work,
         undo: Undo,
-        reason: String,
+        reason: impl Into<Text>,
     ) -> &mut Action {
         let id = self.unique(name.into());
         let at = self.actions.len();
@@ -109,7 +111,7 @@ impl Draft {
             phase,
             chain: chain.into(),
             work,
-            reason,
+            reason: reason.into(),
             requires: ActionIds::default(),
             preconditions: Vec::new(),
             undo,
@@ -123,7 +125,17 @@ impl Draft {
         let given = self.before.as_ref().and_then(|before| before.names.get(&name)).copied();
         let n = self.names.entry(name.clone()).or_insert(given.unwrap_or_default());
         *n += 1;
-        ActionId(if *n == 1 { name } else { format!("{name}#{n}").into() })
+        ActionId(if *n == 1 { name } else { text!("{name}#{n}") })
+    }
+
+    /// A sentence that many actions say, so that they hold it together.
+    pub(super) fn sentence(&mut self, words: &str) -> Text {
+        if let Some(known) = self.sentences.get(words) {
+            return known.clone();
+        }
+        let new = Text::from(words);
+        self.sentences.insert(new.clone());
+        new
     }
 
     /// Whether a planned action frees an address of that platform.

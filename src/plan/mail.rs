@@ -6,7 +6,7 @@ use crate::{
     model::{
         AccessMethod, ActionId, ActionIds, Address, Change, FolderPath, FolderStatus, FolderView, Guard, GuardOutcome,
         MailEstimate, MailFilter, MailWork, MailboxRef, NoteKind, ObjectClass, PasswordSource, Phase, Precondition,
-        Shared, Text, Undo, Work,
+        Shared, Text, Undo, Work, text,
     },
     spec::{SourcePassword, Strategy, VerifyLevel},
 };
@@ -272,9 +272,11 @@ impl<'s, 'a> Writer<'s, 'a> {
                 n - 1
             ),
         };
-        let undo = Undo::Manual("the copies stay in the target; the source is not touched".to_owned());
+        // Many mailboxes say the same.
+        let reason = draft.sentence(&reason);
+        let undo = Undo::Manual(draft.sentence("the copies stay in the target; the source is not touched"));
         let key = self.case.address.identity();
-        let name = format!("copy:{}/{key}", self.case.target);
+        let name = text!("copy:{}/{key}", self.case.target);
         let action = draft.add((phase, key), name, Work::Copy(Box::new(work)), undo, reason);
         action.requires = std::mem::take(&mut self.before);
         self.before.insert(action.id.clone());
@@ -286,9 +288,9 @@ impl<'s, 'a> Writer<'s, 'a> {
             return None;
         }
         let work = self.work(ends, None)?;
-        let reason = "proves that every message arrived unchanged".to_owned();
+        let reason = draft.sentence("proves that every message arrived unchanged");
         let key = self.case.address.identity();
-        let name = format!("verify.mail:{}/{key}", self.case.target);
+        let name = text!("verify.mail:{}/{key}", self.case.target);
         let action = draft.add((phase, key), name, Work::VerifyMail(Box::new(work)), Undo::Nothing, reason);
         action.requires = std::mem::take(&mut self.before);
         self.before.insert(action.id.clone());

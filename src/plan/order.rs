@@ -108,8 +108,7 @@ fn graph(needs: &Lists, unit: &[usize]) -> Graph {
     for at in 0..n {
         edges.extend(needs.get(at).iter().map(|before| (unit[*before], unit[at])).filter(|(b, a)| b != a));
     }
-    edges.sort_unstable();
-    edges.dedup();
+    // One that is there twice is waited for twice and comes twice.
     let mut waits = vec![0; n];
     for (_, after) in &edges {
         waits[*after] += 1;

@@ -9,6 +9,7 @@ use super::{Fields, Plan, zone};
 use crate::index::Index;
 use crate::model::{
     AccountView, Address, Domain, Inventory, PlatformId, PlatformView, PolicyView, Question, Slot, Text, ZoneChange,
+    text,
 };
 
 /// One difference between what a plan read and what is there now.
@@ -36,7 +37,7 @@ impl Key {
     /// The name of the object in a plan.
     pub(super) fn name(&self) -> Text {
         match self {
-            Self::Account(platform, address) => format!("{platform}/account/{}", address.identity()).into(),
+            Self::Account(platform, address) => text!("{platform}/account/{}", address.identity()),
             Self::Named(name) => name.clone(),
         }
     }

@@ -169,7 +169,7 @@ fn outside(world: &world::World<'_>, from: &Address, to: &BTreeSet<Address>, own
         views.any(|v| v.redirections.get(from).is_some_and(|r| r.to.contains(target)))
     };
     let new: Vec<String> =
-        to.iter().filter(|t| !own.contains(t.domain()) && !already(t)).map(Address::unicode).collect();
+        to.iter().filter(|t| !own.contains(t.domain()) && !already(t)).map(|t| t.unicode().into_owned()).collect();
     (!new.is_empty()).then(|| Guard {
         code: "outside-redirection".to_owned(),
         message: format!("mail for {} will leave for {}", from.unicode(), new.join(", ")),

@@ -95,12 +95,12 @@ impl Back<'_, '_> {
             (_, Undo::Change { platform, change }) => self.change(action, platform, change, before),
             (_, Undo::Zone(change)) => self.zone(action, change, before),
             (_, Undo::Manual(how)) => {
-                self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), how.clone(), None);
+                self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), how.as_str(), None);
             }
             (_, Undo::Irreversible(why)) => {
                 let block = Block::own(
                     "cannot-be-undone",
-                    why.clone(),
+                    why.as_str(),
                     "what can still be taken back is planned; restore the rest from a backup",
                 );
                 self.draft.tell(action.id.as_str(), block);
@@ -126,7 +126,7 @@ impl Back<'_, '_> {
         if !in_the_way || !here {
             if here {
                 let how = match &action.undo {
-                    Undo::Manual(how) => how.clone(),
+                    Undo::Manual(how) => how.to_string(),
                     _ => format!("reset {} if it is not wanted any more", address.unicode()),
                 };
                 self.draft.note(NoteKind::Unsupported, "undo-by-hand", action.id.as_str(), how, None);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Plan;
-use crate::model::{Action, ActionId, Work};
+use crate::model::{Action, ActionId, Text, Work};
 
 /// How a new plan differs from what is left of an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn divergences(earlier: &Plan, done: &BTreeSet<ActionId>, fresh: &Plan) -> V
 
 /// An action without what decides nothing, and without requirements that are met.
 fn essence(action: &Action, done: &BTreeSet<ActionId>) -> Action {
-    let mut action = Action { reason: String::new(), ..action.clone() };
+    let mut action = Action { reason: Text::default(), ..action.clone() };
     action.requires.retain(|id| !done.contains(id));
     if let Work::Copy(work) | Work::VerifyMail(work) = &mut action.work {
         work.estimate = None;

@@ -1,6 +1,6 @@
 //! How each change is taken back, as far as it can be.
 
-use crate::model::{AccountView, Change, ContactView, GroupSettings, PlatformId, PlatformView, Profile, Undo};
+use crate::model::{AccountView, Change, ContactView, GroupSettings, PlatformId, PlatformView, Profile, Undo, text};
 
 use super::world::World;
 
@@ -78,22 +78,22 @@ fn reverse(view: Option<&PlatformView>, change: &Change) -> Option<Change> {
 fn by_hand(change: &Change) -> Undo {
     match change {
         Change::AccountReset { address } => {
-            Undo::Irreversible(format!("the mailbox of {} is emptied for good", address.unicode()))
+            Undo::Irreversible(text!("the mailbox of {} is emptied for good", address.unicode()))
         }
-        Change::AccountCreate { address, .. } => Undo::Manual(format!(
+        Change::AccountCreate { address, .. } => Undo::Manual(text!(
             "reset {} while it is still empty; once mail has come in, copy that back first",
             address.unicode()
         )),
         Change::AccountPassword { address, .. } => {
-            Undo::Manual(format!("set the old password of {} again; rehome does not know it", address.unicode()))
+            Undo::Manual(text!("set the old password of {} again; rehome does not know it", address.unicode()))
         }
         Change::GroupRemove { group } => {
-            Undo::Manual(format!("make the group {} and its members again", group.unicode()))
+            Undo::Manual(text!("make the group {} and its members again", group.unicode()))
         }
         Change::DomainRemove { domain } => {
-            Undo::Manual(format!("add {} again and prove its ownership", domain.unicode()))
+            Undo::Manual(text!("add {} again and prove its ownership", domain.unicode()))
         }
-        other => Undo::Manual(format!("what was there before `{}` is not known", other.kind())),
+        other => Undo::Manual(text!("what was there before `{}` is not known", other.kind())),
     }
 }
 

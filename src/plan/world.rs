@@ -1,6 +1,9 @@
 //! What the planner looks things up in: spec, inventory and state with the indexes that keep planning near-linear.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{
     index::{Index, Met},
@@ -20,6 +23,8 @@ pub(super) struct World<'a> {
     accounts: Index<&'a Address, &'a AccountSpec>,
     /// The domains of the spec.
     domains: Index<&'a Domain, &'a DomainSpec>,
+    /// The name of each platform in a sentence.
+    titles: Index<&'a PlatformId, String>,
     /// The accounts that are there.
     views: BTreeMap<&'a PlatformId, Index<&'a Address, &'a AccountView>>,
     /// Who has an address now, on platforms that share their routing.
@@ -98,6 +103,7 @@ impl<'a> World<'a> {
             state,
             accounts: spec.accounts.iter().collect(),
             domains,
+            titles: titles(spec, inventory),
             views: inventory.platforms.iter().map(|(id, view)| (id, view.accounts.iter().collect())).collect(),
             holders: holders(inventory),
             provisional,
@@ -117,11 +123,10 @@ impl<'a> World<'a> {
     }
 
     /// The name of a platform in a sentence.
-    pub(super) fn title(&self, id: &PlatformId) -> String {
-        match self.kind(id) {
-            Some(kind) if kind.title().eq_ignore_ascii_case(id.as_str()) => kind.title().to_owned(),
-            Some(kind) => format!("{} `{id}`", kind.title()),
-            None => format!("`{id}`"),
+    pub(super) fn title(&self, id: &PlatformId) -> Cow<'_, str> {
+        match self.titles.get(id) {
+            Some(title) => title.into(),
+            None => format!("`{id}`").into(),
         }
     }
 
@@ -160,7 +165,7 @@ impl<'a> World<'a> {
         let Some(accounts) = self.views.get(platform) else { return Seen::Unknown };
         match accounts.get(address) {
             Some(account) => Seen::Here(account),
-            None if self.gap(platform, ObjectClass::Account, &address.key()).is_some() => Seen::Unknown,
+            None if self.gap(platform, ObjectClass::Account, address.identity()).is_some() => Seen::Unknown,
             None => Seen::Absent,
         }
     }
@@ -249,6 +254,16 @@ impl<'a> World<'a> {
         let present = self.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present);
         present.filter_map(|(name, d)| Some((name, d.migrate.as_ref()?, &d.platform)))
     }
+}
+
+fn titles<'a>(spec: &'a Spec, inventory: &'a Inventory) -> Index<&'a PlatformId, String> {
+    let title = |(id, kind): (&'a PlatformId, PlatformKind)| match kind.title() {
+        title if title.eq_ignore_ascii_case(id.as_str()) => (id, title.to_owned()),
+        title => (id, format!("{title} `{id}`")),
+    };
+    // What is there counts, and comes last.
+    let written = spec.platforms.iter().map(|(id, spec)| (id, spec.kind));
+    written.chain(inventory.platforms.iter().map(|(id, view)| (id, view.kind))).map(title).collect()
 }
 
 fn wanted_aliases(spec: &Spec) -> Met<&Address> {

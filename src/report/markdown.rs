@@ -1,10 +1,14 @@
 //! A plan for a review: what destroys is always in full view, the rest is folded, and a size limit never cuts a table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{
     diag::{count, plural},
-    model::{Action, GuardOutcome, Note, NoteKind, Phase, Undo},
+    index::Met,
+    model::{Action, GuardOutcome, Note, NoteKind, Phase, Text, Undo},
     plan::{OpenGuard, Plan, guards},
 };
 
@@ -267,7 +271,7 @@ impl Block<'_> {
             Detail::Full => self.actions.len() * ROW,
             // Each name, a comma and a blank.
             Detail::Names => {
-                let chains = self.actions.iter().map(|a| a.chain.as_str()).collect::<BTreeSet<_>>();
+                let chains: Met<&Text> = self.actions.iter().map(|a| &a.chain).collect();
                 chains.iter().map(|chain| chain.len().saturating_sub(self.domain.len()) + 1).sum()
             }
             Detail::Counts => self.write(),
@@ -341,11 +345,19 @@ fn folded(title: &str, body: &str) -> String {
 
 /// What happens, said once for all to whom the same happens. A name is short where the title says its domain.
 fn names(actions: &[&Action], domain: &str) -> String {
-    let mut steps: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    let local =
+        |name: &str| name.strip_suffix(domain).and_then(|name| name.strip_suffix('@')).map_or(name.len(), str::len);
+    let mut steps: BTreeMap<Cow<'_, str>, Vec<&'static str>> = BTreeMap::new();
     for action in actions {
-        let phrase = Phrase::of(action);
-        let name = phrase.object.strip_suffix(domain).and_then(|o| o.strip_suffix('@')).unwrap_or(&phrase.object);
-        steps.entry(name.to_owned()).or_default().push(phrase.verb);
+        let (verb, name) = Phrase::short(action);
+        let name = match name {
+            Cow::Borrowed(name) => Cow::Borrowed(name.get(..local(name)).unwrap_or(name)),
+            Cow::Owned(mut name) => {
+                name.truncate(local(&name));
+                Cow::Owned(name)
+            }
+        };
+        steps.entry(name).or_default().push(verb);
     }
     let mut same: BTreeMap<Vec<&str>, Vec<String>> = BTreeMap::new();
     for (name, verbs) in &steps {

@@ -1,9 +1,13 @@
 //! How an action is said: a symbol, a verb, an object, and what changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{
     diag::{count, duration, plural, size},
+    index::{Index, Met},
     model::{
         AccessMethod, AclChoice, Action, Address, Change, ContactView, CopyCounts, CutoverStep, CutoverWork,
         DomainType, GroupSettings, MailWork, NoteKind, PasswordSource, PlatformId, Profile, Undo, Work, ZoneChange,
@@ -14,7 +18,7 @@ use crate::{
 use super::{
     filter::filter_words,
     records,
-    style::{Paint, cleaned},
+    style::{Paint, cleaned, shown},
 };
 
 /// An action in words.
@@ -29,10 +33,8 @@ impl Phrase {
     pub(super) fn of(action: &Action) -> Self {
         match &action.work {
             Work::Platform { platform, change } => {
-                let phrase = change_phrase(platform, change);
                 let symbol = symbol(action);
-                let verb = if symbol == '>' { freeing(change).unwrap_or(phrase.verb) } else { phrase.verb };
-                Self { symbol, verb, ..phrase }
+                Self::new(symbol, verb(symbol, change), object(change), detail(platform, change))
             }
             Work::Zone(change) => Self::zone(change),
             Work::Cutover(work) => Self::cutover(work),
@@ -59,6 +61,25 @@ impl Phrase {
                 Self::new('?', "verify DNS", domain.unicode(), format!("{} for {platform}", topics.join(", ")))
             }
         }
+    }
+
+    /// The verb and the object alone, which is what a list of names is made of.
+    pub(super) fn short(action: &Action) -> (&'static str, Cow<'_, str>) {
+        match &action.work {
+            Work::Platform { change, .. } => (verb(symbol(action), change), shown(object(change))),
+            Work::Copy(work) => ("copy", shown(work.target.address.unicode())),
+            Work::VerifyMail(work) => ("verify mail", shown(work.target.address.unicode())),
+            Work::Zone(_) | Work::Cutover(_) | Work::DomainReady { .. } | Work::VerifyDns { .. } => {
+                let phrase = Self::of(action);
+                (phrase.verb, phrase.object.into())
+            }
+        }
+    }
+
+    /// Of what is not an action.
+    fn change(platform: &PlatformId, change: &Change) -> Self {
+        let (symbol, verb) = words(change);
+        Self::new(symbol, verb, object(change), detail(platform, change))
     }
 
     fn zone(change: &ZoneChange) -> Self {
@@ -95,10 +116,10 @@ impl Phrase {
         Self::new('|', verb, domain, detail)
     }
 
-    pub(super) fn new(symbol: char, verb: &'static str, object: String, detail: String) -> Self {
+    pub(super) fn new(symbol: char, verb: &'static str, object: impl Into<String>, detail: String) -> Self {
         let detail = cleaned(detail);
         let detail = if detail.contains('\n') { detail.replace('\n', " ") } else { detail };
-        Self { symbol, verb, object: cleaned(object), detail }
+        Self { symbol, verb, object: cleaned(object.into()), detail }
     }
 
     pub(super) fn paint(&self) -> Paint {
@@ -151,8 +172,12 @@ fn freeing(change: &Change) -> Option<&'static str> {
     }
 }
 
+fn verb(symbol: char, change: &Change) -> &'static str {
+    Some(change).filter(|_| symbol == '>').and_then(freeing).unwrap_or_else(|| words(change).1)
+}
+
 fn target(work: &MailWork) -> String {
-    work.target.address.unicode()
+    work.target.address.unicode().into_owned()
 }
 
 fn pass(work: &MailWork) -> Option<String> {
@@ -198,62 +223,83 @@ fn addresses<'a>(all: impl IntoIterator<Item = &'a Address>) -> String {
     all.into_iter().map(Address::unicode).collect::<Vec<_>>().join(", ")
 }
 
-fn change_phrase(platform: &PlatformId, change: &Change) -> Phrase {
+/// What a change is about.
+fn object(change: &Change) -> Cow<'_, str> {
+    match change {
+        Change::DomainAdd { domain, .. }
+        | Change::DomainUpdate { domain, .. }
+        | Change::DomainRemove { domain }
+        | Change::FooterSet { domain, .. }
+        | Change::FooterRemove { domain } => domain.unicode(),
+        Change::AccountRename { from: address, .. }
+        | Change::AccountCreate { address, .. }
+        | Change::AccountUpdate { address, .. }
+        | Change::AccountPassword { address, .. }
+        | Change::AccountReset { address }
+        | Change::AliasAdd { alias: address, .. }
+        | Change::AliasRemove { alias: address, .. }
+        | Change::RedirectionSet { from: address, .. }
+        | Change::RedirectionRemove { from: address }
+        | Change::GroupCreate { group: address, .. }
+        | Change::GroupUpdate { group: address, .. }
+        | Change::GroupRemove { group: address }
+        | Change::GroupMemberAdd { member: address, .. }
+        | Change::GroupMemberRemove { member: address, .. }
+        | Change::GroupManagerAdd { manager: address, .. }
+        | Change::GroupManagerRemove { manager: address, .. }
+        | Change::DelegationGrant { account: address, .. }
+        | Change::DelegationRevoke { account: address, .. }
+        | Change::ContactAdd { contact: address, .. }
+        | Change::ContactUpdate { contact: address, .. }
+        | Change::ContactRemove { contact: address } => address.unicode(),
+    }
+}
+
+/// What changes.
+fn detail(platform: &PlatformId, change: &Change) -> String {
     let on = || format!("on {platform}");
-    let (symbol, verb) = words(change);
-    let (object, detail) = match change {
-        Change::DomainAdd { domain, kind, mx_relay } => (domain.unicode(), typed(&on(), *kind, mx_relay.as_deref())),
-        Change::DomainUpdate { domain, kind, mx_relay } => {
-            (domain.unicode(), typed(&on(), Some(*kind), mx_relay.as_deref()))
-        }
-        Change::DomainRemove { domain } | Change::FooterSet { domain, .. } | Change::FooterRemove { domain } => {
-            (domain.unicode(), on())
-        }
-        Change::AccountRename { from, to } => (from.unicode(), format!("to {} on {platform}", to.unicode())),
-        Change::AccountCreate { address, slot, profile, password } => {
+    match change {
+        Change::DomainAdd { kind, mx_relay, .. } => typed(&on(), *kind, mx_relay.as_deref()),
+        Change::DomainUpdate { kind, mx_relay, .. } => typed(&on(), Some(*kind), mx_relay.as_deref()),
+        Change::AccountRename { to, .. } => format!("to {} on {platform}", to.unicode()),
+        Change::AccountCreate { slot, profile, password, .. } => {
             let slot = slot.as_ref().map(|s| format!("in slot {s}"));
-            (address.unicode(), join([Some(on()), slot, Some(profile_words(profile)), Some(password_words(password))]))
+            join([Some(on()), slot, Some(profile_words(profile)), Some(password_words(password))])
         }
-        Change::AccountUpdate { address, profile } => {
-            (address.unicode(), join([Some(profile_words(profile)), Some(on())]))
-        }
-        Change::AccountPassword { address, password } => {
-            (address.unicode(), join([Some(on()), Some(password_words(password))]))
-        }
-        Change::AccountReset { address } => (address.unicode(), on()),
-        Change::AliasAdd { account, alias } => (alias.unicode(), format!("for {} on {platform}", account.unicode())),
-        Change::AliasRemove { account, alias } => (alias.unicode(), format!("of {} on {platform}", account.unicode())),
-        Change::RedirectionSet { from, to, keep_copy } => {
+        Change::AccountUpdate { profile, .. } => join([Some(profile_words(profile)), Some(on())]),
+        Change::AccountPassword { password, .. } => join([Some(on()), Some(password_words(password))]),
+        Change::AliasAdd { account, .. } => format!("for {} on {platform}", account.unicode()),
+        Change::AliasRemove { account, .. } => format!("of {} on {platform}", account.unicode()),
+        Change::RedirectionSet { to, keep_copy, .. } => {
             let copy = keep_copy.then(|| "keeps a copy".to_owned());
-            (from.unicode(), join([Some(format!("to {}", addresses(to))), copy, Some(on())]))
+            join([Some(format!("to {}", addresses(to))), copy, Some(on())])
         }
-        Change::RedirectionRemove { from } => (from.unicode(), on()),
-        Change::GroupCreate { group, settings } | Change::GroupUpdate { group, settings } => {
-            (group.unicode(), join([Some(settings_words(settings)), Some(on())]))
+        Change::GroupCreate { settings, .. } | Change::GroupUpdate { settings, .. } => {
+            join([Some(settings_words(settings)), Some(on())])
         }
-        Change::GroupRemove { group } => (group.unicode(), on()),
-        Change::GroupMemberAdd { group, member } => (member.unicode(), format!("to {} on {platform}", group.unicode())),
-        Change::GroupMemberRemove { group, member } => {
-            (member.unicode(), format!("from {} on {platform}", group.unicode()))
+        Change::GroupMemberAdd { group, .. } | Change::GroupManagerAdd { group, .. } => {
+            format!("to {} on {platform}", group.unicode())
         }
-        Change::GroupManagerAdd { group, manager } => {
-            (manager.unicode(), format!("to {} on {platform}", group.unicode()))
+        Change::GroupMemberRemove { group, .. } | Change::GroupManagerRemove { group, .. } => {
+            format!("from {} on {platform}", group.unicode())
         }
-        Change::GroupManagerRemove { group, manager } => {
-            (manager.unicode(), format!("from {} on {platform}", group.unicode()))
+        Change::DelegationGrant { to, right, .. } => {
+            format!("{} to {} on {platform}", right.word(), to.unicode())
         }
-        Change::DelegationGrant { account, to, right } => {
-            (account.unicode(), format!("{} to {} on {platform}", right.word(), to.unicode()))
+        Change::DelegationRevoke { to, right, .. } => {
+            format!("{} from {} on {platform}", right.word(), to.unicode())
         }
-        Change::DelegationRevoke { account, to, right } => {
-            (account.unicode(), format!("{} from {} on {platform}", right.word(), to.unicode()))
+        Change::ContactAdd { fields, .. } | Change::ContactUpdate { fields, .. } => {
+            join([Some(contact_words(fields)), Some(on())])
         }
-        Change::ContactAdd { contact, fields } | Change::ContactUpdate { contact, fields } => {
-            (contact.unicode(), join([Some(contact_words(fields)), Some(on())]))
-        }
-        Change::ContactRemove { contact } => (contact.unicode(), on()),
-    };
-    Phrase::new(symbol, verb, object, detail)
+        Change::DomainRemove { .. }
+        | Change::FooterSet { .. }
+        | Change::FooterRemove { .. }
+        | Change::AccountReset { .. }
+        | Change::RedirectionRemove { .. }
+        | Change::GroupRemove { .. }
+        | Change::ContactRemove { .. } => on(),
+    }
 }
 
 fn words(change: &Change) -> (char, &'static str) {
@@ -355,7 +401,7 @@ pub(super) fn undo(undo: &Undo) -> String {
     match undo {
         Undo::Nothing => "nothing to undo".to_owned(),
         Undo::Change { platform, change } => {
-            let phrase = change_phrase(platform, change);
+            let phrase = Phrase::change(platform, change);
             match change {
                 Change::AccountRename { to, .. } => format!("rename back to {}", to.unicode()),
                 Change::RedirectionSet { .. } => format!("redirect {} {}", phrase.object, phrase.detail),
@@ -472,7 +518,7 @@ fn gates(plan: &Plan) -> Vec<String> {
 
 /// The mail that a plan is about to copy, counted once per account.
 pub(super) fn mail(plan: &Plan) -> Option<String> {
-    let mut seen: BTreeMap<&Address, &MailWork> = BTreeMap::new();
+    let mut seen: Index<&Address, &MailWork> = Index::default();
     for action in &plan.body.actions {
         if let Work::Copy(work) = &action.work {
             seen.entry(&work.account).or_insert(work);
@@ -507,7 +553,7 @@ pub(super) fn point_of_no_return(plan: &Plan) -> Option<(usize, &Action)> {
 /// How much of a plan can be taken back.
 pub(super) fn undo_summary(plan: &Plan) -> String {
     let (mut by_itself, mut by_hand, mut never) = (0usize, 0usize, 0usize);
-    let mut copied: BTreeSet<&Address> = BTreeSet::new();
+    let mut copied: Met<&Address> = Met::default();
     for action in &plan.body.actions {
         // All passes over a mailbox are one thing to take back.
         if matches!(&action.work, Work::Copy(work) if !copied.insert(&work.account)) {

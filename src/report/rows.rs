@@ -100,7 +100,7 @@ fn one_move(first: &Action, second: &Action) -> Option<Phrase> {
     if from != address {
         return None;
     }
-    let aside = if to.domain() == from.domain() { format!("{}@", to.local()) } else { to.unicode() };
+    let aside = if to.domain() == from.domain() { format!("{}@", to.local()) } else { to.unicode().into_owned() };
     let detail = format!("{old} to {new}; the old mailbox becomes {aside}");
     Some(Phrase::new('>', "move", from.unicode(), detail))
 }

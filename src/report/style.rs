@@ -141,6 +141,11 @@ pub(super) fn clean(text: &str) -> String {
 
 /// The same of a text that nobody else needs: most have nothing to take out.
 pub(super) fn cleaned(text: String) -> String {
+    shown(text.into()).into_owned()
+}
+
+/// The same of a text that others have.
+pub(super) fn shown(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n')) {
         return text;
     }

@@ -22,7 +22,7 @@ pub fn inventory_yaml(inventory: &Inventory) -> String {
             view.domains.iter().map(|(name, d)| {
                 let mut fields = domain_fields(d.kind, d.mx_relay.as_deref());
                 fields.extend(d.footer.as_ref().map(|f| ("footer", footer(f))));
-                (name.unicode(), fields)
+                (name.unicode().into_owned(), fields)
             }),
         );
         section(&mut out, "accounts", view.accounts.iter().map(|(a, seen)| (a.to_string(), account_fields(seen))));

@@ -101,11 +101,11 @@ fn check(context: &Context, text: &str, views: Option<&BTreeMap<&PlatformId, Pla
 /// A domain that the platform does not have would give a spec of nothing.
 fn knows(source: &Named<'_>, domains: &BTreeSet<Domain>) -> Result<(), Failure> {
     let unknown: Vec<String> =
-        domains.iter().filter(|d| !source.view.domains.contains_key(*d)).map(Domain::unicode).collect();
+        domains.iter().filter(|d| !source.view.domains.contains_key(*d)).map(|d| d.unicode().into_owned()).collect();
     if unknown.is_empty() {
         return Ok(());
     }
-    let known: Vec<String> = source.view.domains.keys().map(Domain::unicode).collect();
+    let known: Vec<String> = source.view.domains.keys().map(|d| d.unicode().into_owned()).collect();
     Err(Failure::new(Exit::Invalid, format!("{} has no domain {}", source.id, unknown.join(", ")))
         .help(format!("it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })))
 }

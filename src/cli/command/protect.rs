@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context, spec: &Path, accounts: &[String], release: 
         }
     }
     lease.release()?;
-    let names: Vec<String> = addresses.iter().map(Address::unicode).collect();
+    let names: Vec<String> = addresses.iter().map(|a| a.unicode().into_owned()).collect();
     let said = if release { "may be reset or deleted again, behind guards" } else { "is protected" };
     let said = if names.len() > 1 && !release { "are protected" } else { said };
     context.answer(&format!("{} {said}.\n", names.join(", ")))?;

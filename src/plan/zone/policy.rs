@@ -131,7 +131,7 @@ impl Place<'_, '_> {
             draft.read(self.domain.as_str(), reads::policy_key(self.domain));
         }
         let action = self.add(phase, DnsTopic::MtaSts, change, draft);
-        "senders fetch the policy again when its id changes".clone_into(&mut action.reason);
+        action.reason = "senders fetch the policy again when its id changes".into();
         if let Some(policy) = self.policy().filter(|p| p.mode == PolicyMode::Enforce) {
             let servers: Vec<&str> = policy.mx.iter().map(String::as_str).collect();
             let message = format!(

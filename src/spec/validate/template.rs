@@ -70,9 +70,11 @@ fn fill(text: &str, address: &Address, form: impl Fn(&str) -> String) -> String 
     if !text.contains('{') {
         return text.to_owned();
     }
-    text.replace("{local}", &form(address.local()))
-        .replace("{address}", &form(&address.to_string()))
-        .replace("{domain}", &form(address.domain().as_str()))
+    let values = [address.local(), address.as_str(), address.domain().as_str()];
+    let put = |text: String, (name, value): (&str, &str)| {
+        if text.contains(name) { text.replace(name, &form(value)) } else { text }
+    };
+    PLACEHOLDERS.into_iter().zip(values).fold(text.to_owned(), put)
 }
 
 /// A password for one account.

@@ -125,7 +125,7 @@ fn action(id: &str, phase: Phase, chain: &str, work: Work, undo: Undo) -> Action
         phase,
         chain: chain.into(),
         work,
-        reason: "because the spec says so".to_owned(),
+        reason: "because the spec says so".into(),
         requires: ActionIds::default(),
         preconditions: Vec::new(),
         undo,
@@ -245,7 +245,7 @@ pub fn reset(address: &str) -> Action {
     let mut reset = change("old", address, Change::AccountReset { address: provisional(address) })
         .given(Precondition::Verified { account: addr(address) })
         .guarded(GuardOutcome::Ack);
-    reset.undo = Undo::Irreversible("its mail is gone".to_owned());
+    reset.undo = Undo::Irreversible("its mail is gone".into());
     reset
 }
 

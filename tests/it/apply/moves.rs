@@ -268,7 +268,7 @@ fn action(id: &str, work: Work) -> Action {
         phase: Phase::Cutover,
         chain: "x.org".into(),
         work,
-        reason: String::new(),
+        reason: rehome::model::Text::default(),
         requires: ActionIds::default(),
         preconditions: Vec::new(),
         undo: Undo::Nothing,

@@ -155,7 +155,7 @@ async fn an_undo_that_fails_says_so_and_is_owed_to_the_next_run() {
 #[tokio::test]
 async fn what_cannot_be_taken_back_is_said_with_the_failure() {
     let mut plan = swaps(&["ada@x.org"]);
-    plan[0].undo = Undo::Irreversible("its mail is gone".to_owned());
+    plan[0].undo = Undo::Irreversible("its mail is gone".into());
     let desk = Desk::new(world(), plan);
     desk.world.fault("account.create", [Fault::Refuse(ErrorClass::Refused)]);
     let summary = desk.apply().await;

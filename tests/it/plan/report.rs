@@ -131,7 +131,7 @@ fn markdown_fits_its_limit_and_never_folds_what_destroys() {
 fn what_destroys_is_named_where_its_rows_do_not_fit_and_what_is_not_named_is_told() {
     let mut plan = many(300);
     for action in &mut plan.body.actions {
-        action.undo = rehome::model::Undo::Irreversible("no way back".to_owned());
+        action.undo = rehome::model::Undo::Irreversible("no way back".into());
     }
     let shown = plan_markdown(&plan, Some(20_000));
     assert!(shown.text.len() <= 20_000);

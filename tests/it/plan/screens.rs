@@ -307,7 +307,7 @@ fn the_page_of_300_people_fits_a_phone_and_filters_there() {
 #[test]
 fn nothing_in_a_page_runs_or_loads_what_a_platform_says() {
     let mut plan = three();
-    plan.body.actions[0].reason = "\"><script>alert(1)</script><img src=//evil.example>".to_owned();
+    plan.body.actions[0].reason = "\"><script>alert(1)</script><img src=//evil.example>".into();
     plan.body.notes[0].message = "</style><script>x</script>".to_owned();
     let page = plan_html(&plan);
     assert_eq!(page.matches("<script>").count(), 1, "only its own");

@@ -142,7 +142,7 @@ fn write(rows: &[Row], omm: bool) -> String {
     let mut routes: BTreeMap<String, BTreeSet<(&str, &str)>> = BTreeMap::new();
     for row in rows {
         let route = (row.source_host.as_str(), row.target_host.as_str());
-        routes.entry(row.target.domain().unicode()).or_default().insert(route);
+        routes.entry(row.target.domain().unicode().into_owned()).or_default().insert(route);
     }
     for (domain, ways) in &routes {
         for (n, (from, to)) in ways.iter().enumerate() {
