@@ -1,13 +1,10 @@
 //! A plan for a review: what destroys is always in full view, the rest is folded, and a size limit never cuts a table.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     diag::{count, plural},
-    index::Met,
+    index::{Index, Met},
     model::{Action, GuardOutcome, Note, NoteKind, Phase, Text, Undo},
     plan::{OpenGuard, Plan, guards},
 };
@@ -292,15 +289,16 @@ const ROW: usize = 30;
 /// The actions that are folded, by domain, or by phase where there is one domain. What cannot fit begins smaller.
 fn blocks(plan: &Plan, limit: usize) -> Vec<Block<'_>> {
     let plain = || plan.body.actions.iter().filter(|a| !phrase::is_grave(a));
-    let domains: BTreeSet<&str> = plain().map(phrase::domain_of).collect();
-    let mut by: BTreeMap<(Phase, &str), Vec<&Action>> = BTreeMap::new();
+    let domains: Met<&str> = plain().map(phrase::domain_of).collect();
+    let mut by: Index<(Phase, &str), Vec<&Action>> = Index::default();
     for action in plain() {
         let key = match domains.len() {
-            0 | 1 => (action.phase, ""),
+            1 => (action.phase, ""),
             _ => (Phase::Domain, phrase::domain_of(action)),
         };
         by.entry(key).or_default().push(action);
     }
+    by.sort_unstable_keys();
     let mut out = Vec::with_capacity(by.len());
     for ((phase, domain), actions) in by {
         let title = if domain.is_empty() { phase.title().to_owned() } else { domain.to_owned() };
