@@ -154,26 +154,18 @@ impl BodyReader {
     }
 
     /// As many octets as are left, at most so many.
-    fn room(&self, most: usize) -> usize {
+    pub(super) fn room(&self, most: usize) -> usize {
         usize::try_from(self.left()).unwrap_or(usize::MAX).min(most)
     }
 
-    /// The next octets, at most so many.
-    pub(super) fn read_part(mut self, most: usize) -> io::Result<Vec<u8>> {
-        let mut octets = vec![0; self.room(most)];
-        self.read_exact(&mut octets)?;
-        Ok(octets)
-    }
-
-    /// The next octets of a file, at most so many, where the system still has them: the disk is not waited for then.
-    pub(super) fn read_at_hand(&mut self, most: usize) -> Option<Vec<u8>> {
+    /// The next octets of a file, as far as there is room, where the system still has them: the disk is not waited for
+    /// then. Gives how many these are.
+    pub(super) fn read_at_hand(&mut self, out: &mut [u8]) -> Option<usize> {
         let Store::File(file, _) = &self.store else { return None };
-        let mut octets = vec![0; self.room(most)];
         // What hinders this is met again by whoever reads otherwise.
-        let n = at_hand(&file.0, &mut octets, self.at).filter(|n| *n > 0)?;
-        octets.truncate(n);
+        let n = at_hand(&file.0, out, self.at).filter(|n| *n > 0)?;
         self.skip(n);
-        Some(octets)
+        Some(n)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, IoSlice},
+    io::{self, IoSlice, Read as _},
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -48,25 +49,34 @@ pub(super) struct Output {
 struct Reading {
     reader: BodyReader,
     /// The next part, read off the async threads because the disk has to be waited for.
-    away: Option<JoinHandle<io::Result<Vec<u8>>>>,
+    away: Option<JoinHandle<io::Result<BytesMut>>>,
+    /// The memory of the part before, which the next one takes once that is sent.
+    part: BytesMut,
 }
 
 impl Reading {
-    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
-        if self.away.is_none()
-            && let Some(octets) = self.reader.read_at_hand(PART)
-        {
-            return Poll::Ready(Ok(octets));
+    fn new(reader: BodyReader) -> Self {
+        Self { reader, away: None, part: BytesMut::new() }
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        if self.away.is_none() {
+            self.part.resize(self.reader.room(PART), 0);
+            if let Some(n) = self.reader.read_at_hand(&mut self.part) {
+                let octets = self.part.split_to(n).freeze();
+                self.part.clear();
+                return Poll::Ready(Ok(octets));
+            }
         }
         let task = self.away.get_or_insert_with(|| {
-            let reader = self.reader.clone();
-            tokio::task::spawn_blocking(move || reader.read_part(PART))
+            let (mut reader, mut part) = (self.reader.clone(), mem::take(&mut self.part));
+            tokio::task::spawn_blocking(move || reader.read_exact(&mut part).map(|()| part))
         });
         let done = ready!(Pin::new(task).poll(cx));
         self.away = None;
-        let octets = done.map_err(io::Error::other)??;
-        self.reader.skip(octets.len());
-        Poll::Ready(Ok(octets))
+        self.part = done.map_err(io::Error::other)??;
+        self.reader.skip(self.part.len());
+        Poll::Ready(Ok(self.part.split().freeze()))
     }
 }
 
@@ -169,8 +179,10 @@ impl Output {
     fn fill(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         while self.stage.len() < STAGE && self.direct.is_empty() {
             if let Some(reading) = &mut self.reading {
+                // Sent is sent: the next part is read to where it was.
+                self.direct = Bytes::new();
                 let Poll::Ready(octets) = reading.poll_part(cx) else { return Ok(false) };
-                self.direct = octets?.into();
+                self.direct = octets?;
                 if reading.reader.left() == 0 {
                     self.reading = None;
                 }
@@ -192,7 +204,7 @@ impl Output {
                     Some(octets) if octets.len() >= STAGE => self.direct = octets.clone(),
                     Some(octets) => self.stage.extend_from_slice(octets),
                     None if body.is_empty() => {}
-                    None => self.reading = Some(Reading { reader: body.reader(), away: None }),
+                    None => self.reading = Some(Reading::new(body.reader())),
                 },
             }
         }

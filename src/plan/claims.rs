@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::map::Entry;
 
 use crate::{
-    index::{Index, Met},
+    index::Index,
     model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Text, Work, text},
     spec::Presence,
 };
@@ -215,12 +215,6 @@ fn claim<'b>(world: &World<'_>, action: &'b Action) -> Option<&'b Address> {
 /// was that the freeing is not planned.
 pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
     loop {
-        let mut freed: Met<(&PlatformId, &Address)> = Met::default();
-        for (platform, change) in draft.actions.iter().filter_map(platform_change) {
-            if let Some(address) = freed_by(change) {
-                freed.insert((platform, address));
-            }
-        }
         let mut stopped: BTreeMap<Text, Block> = BTreeMap::new();
         for action in &draft.actions {
             let (Some((on, change)), Some(address)) = (platform_change(action), claim(world, action)) else { continue };
@@ -229,7 +223,7 @@ pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
                 .holders(address)
                 .iter()
                 .filter(|h| !own(h) && world.shares_routing(h.platform, on))
-                .find(|h| !freed.contains(&(h.platform, address)));
+                .find(|h| !draft.frees(h.platform, address));
             if let Some(holder) = in_the_way {
                 stopped.entry(action.chain.clone()).or_insert_with(|| taken(world, holder, address));
             }

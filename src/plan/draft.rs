@@ -15,7 +15,7 @@ use crate::{
     model::{Action, ActionId, ActionIds, Address, Change, Note, NoteKind, Phase, PlatformId, Text, Undo, Work, text},
 };
 
-use super::{reads::Key, undo, world::World};
+use super::{claims::platform_change, reads::Key, undo, world::World};
 
 /// Actions, notes and reads so far.
 #[derive(Default)]
@@ -25,15 +25,32 @@ pub(super) struct Draft {
     /// What stops many at once: one note each, with how many it stops.
     shared: BTreeMap<(NoteKind, &'static str, String), Shared>,
     /// By chain: what the plan for it rests on.
-    reads: Met<(Text, Key)>,
+    reads: Vec<(Text, Key)>,
     /// How often each name was given.
     names: Index<Text, u32>,
-    /// The addresses that a planned action frees.
+    /// The addresses that the planned actions free.
     freed: Index<(PlatformId, Address), ()>,
     /// What many actions say.
     sentences: Met<Text>,
     /// What was written before, while several hands write on.
     before: Option<Arc<Self>>,
+}
+
+/// By chain: what the plan for it rests on.
+pub(super) struct Read(Vec<(Text, Key)>);
+
+impl Read {
+    /// What those actions rest on.
+    pub(super) fn of(self, actions: &[Action]) -> Met<Key> {
+        // Not collected: as many as there are actions would get a place.
+        let mut chains: Met<&Text> = Met::default();
+        for same in actions.chunk_by(|a, b| a.chain == b.chain) {
+            chains.extend(same.first().map(|action| &action.chain));
+        }
+        let mut out = Met::default();
+        self.0.into_iter().filter(|(chain, _)| chains.contains(chain)).for_each(|(_, key)| _ = out.insert(key));
+        out
+    }
 }
 
 struct Shared {
@@ -209,15 +226,12 @@ impl Draft {
 
     /// Remembers that the plan for a chain rests on an object.
     pub(super) fn read(&mut self, chain: impl Into<Text>, key: Key) {
-        self.reads.insert((chain.into(), key));
+        self.reads.push((chain.into(), key));
     }
 
-    /// The actions, the notes, and the objects that the actions rest on. What was needed only to write them is gone.
-    pub(super) fn finished(self) -> (Vec<Action>, Vec<Note>, Vec<Key>) {
-        let Self { actions, notes, reads, .. } = self;
-        let chains: Met<&Text> = actions.iter().map(|action| &action.chain).collect();
-        let keys = reads.into_iter().filter(|(chain, _)| chains.contains(chain)).map(|(_, key)| key).collect();
-        (actions, notes.into_iter().collect(), keys)
+    /// The actions, the notes, and what was read for them. What was needed only to write them is gone.
+    pub(super) fn finished(self) -> (Vec<Action>, Vec<Note>, Read) {
+        (self.actions, self.notes.into_iter().collect(), Read(self.reads))
     }
 
     /// Writes for each of many items, by as many hands as that is worth: each writes for a share of them. Gives what comes
@@ -291,6 +305,7 @@ impl Draft {
             gone.extend(more);
         }
         let mut others = BTreeSet::new();
+        let before = self.actions.len();
         self.actions.retain(|a| {
             let keep = !gone.contains(&a.id);
             if !keep && !first.contains(&a.chain) {
@@ -298,6 +313,11 @@ impl Draft {
             }
             keep
         });
+        if self.actions.len() < before {
+            let changes = self.actions.iter().filter_map(platform_change);
+            let freed = changes.filter_map(|(platform, change)| Some((platform, freed_by(change)?)));
+            self.freed = freed.map(|(platform, address)| ((platform.clone(), address.clone()), ())).collect();
+        }
         others
     }
 
@@ -316,6 +336,7 @@ impl Draft {
 /// Adds what nobody has yet; when somebody has any of it, nothing is added.
 fn join<K: Hash + Eq, V>(all: &mut Index<K, V>, more: Index<K, V>) -> bool {
     let had = all.len();
+    all.reserve(more.len());
     for (key, value) in more {
         match all.entry(key) {
             Entry::Vacant(free) => _ = free.insert(value),
@@ -424,8 +445,9 @@ mod tests {
         write(&[3, 4], &mut draft);
         let shares = draft.share_among(hands, items, write);
         draft.settle_notes();
-        let (actions, notes, keys) = draft.finished();
-        (actions, notes, keys.iter().map(Key::name).collect(), shares.iter().sum())
+        let (actions, notes, read) = draft.finished();
+        let keys = read.of(&actions).iter().map(Key::name).collect();
+        (actions, notes, keys, shares.iter().sum())
     }
 
     proptest! {

@@ -182,7 +182,7 @@ fn order(world: &World<'_>, draft: &mut Draft) {
 }
 
 fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
-    let (actions, notes, reads) = draft.finished();
+    let (actions, notes, read) = draft.finished();
     let migrating = world.spec.domains.iter().filter(|(_, d)| d.state == Presence::Present);
     let mut body = Body {
         spec_digest: world.spec.digest.clone(),
@@ -197,7 +197,8 @@ fn finish(world: &World<'_>, draft: Draft, header: Header) -> Plan {
     // The id begins with the actions, which takes longer than looking at what they rest on. What that other hand asks
     // memory for was free since the spec was read by as many hands.
     let many = body.actions.len() >= MANY;
-    let (begun, read_set) = hands::both(many, || file::Id::begin(&body), || reads::read_all(world.inventory, reads));
+    let look = || reads::read_all(world.inventory, read.of(&body.actions));
+    let (begun, read_set) = hands::both(many, || file::Id::begin(&body), look);
     body.read_set = read_set;
     let id = begun.end(&body);
     let plan = Plan { format: FORMAT, id, header, body };

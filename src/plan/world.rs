@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    hands::{self, MANY},
     index::{Index, Met},
     model::{
         AccountView, Address, Domain, Gap, Inventory, LoginView, MailboxView, ObjectClass, PlatformId, PlatformKind,
@@ -84,6 +85,14 @@ impl<'a> Seen<'a> {
 
 impl<'a> World<'a> {
     pub(super) fn new(spec: &'a Spec, inventory: &'a Inventory, state: &'a State) -> Self {
+        let index = || Self::index(spec, inventory, state);
+        let (mut world, holders) = hands::both(spec.accounts.len() >= MANY, index, || holders(inventory));
+        world.holders = holders;
+        world
+    }
+
+    /// All but who has an address.
+    fn index(spec: &'a Spec, inventory: &'a Inventory, state: &'a State) -> Self {
         let domains: Index<_, _> = spec.domains.iter().collect();
         let mut provisional = Index::default();
         let mut source_addresses = Index::default();
@@ -105,7 +114,7 @@ impl<'a> World<'a> {
             domains,
             titles: titles(spec, inventory),
             views: inventory.platforms.iter().map(|(id, view)| (id, view.accounts.iter().collect())).collect(),
-            holders: holders(inventory),
+            holders: Index::default(),
             provisional,
             aliases: wanted_aliases(spec),
             source_addresses,

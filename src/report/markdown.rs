@@ -289,7 +289,8 @@ const ROW: usize = 30;
 /// The actions that are folded, by domain, or by phase where there is one domain. What cannot fit begins smaller.
 fn blocks(plan: &Plan, limit: usize) -> Vec<Block<'_>> {
     let plain = || plan.body.actions.iter().filter(|a| !phrase::is_grave(a));
-    let domains: Met<&str> = plain().map(phrase::domain_of).collect();
+    let mut domains: Met<&str> = Met::default();
+    plain().for_each(|action| _ = domains.insert(phrase::domain_of(action)));
     let mut by: Index<(Phase, &str), Vec<&Action>> = Index::default();
     for action in plain() {
         let key = match domains.len() {
