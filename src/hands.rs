@@ -3,7 +3,7 @@
 use std::{num::NonZero, panic::resume_unwind, thread};
 
 /// So many accounts or actions are worth another hand.
-pub(crate) const MANY: usize = 4_096;
+pub(crate) const MANY: usize = 1_024;
 
 /// Does both, side by side when that is worth a thread.
 pub(crate) fn both<A, B: Send>(worth: bool, own: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::{Borrow, Cow},
-    cell::RefCell,
+    cell::Cell,
     cmp::Ordering,
     fmt,
     hash::{Hash, Hasher},
@@ -27,13 +27,15 @@ pub struct Text(Arc<str>);
 impl Text {
     /// See [`text!`].
     pub(crate) fn of(words: fmt::Arguments<'_>) -> Self {
-        thread_local!(static DRAFT: RefCell<String> = const { RefCell::new(String::new()) });
-        DRAFT.with_borrow_mut(|draft| {
-            draft.clear();
-            // A text takes everything; what does not is cut where it fails.
-            _ = fmt::write(draft, words);
-            Self::from(draft.as_str())
-        })
+        thread_local!(static DRAFT: Cell<String> = const { Cell::new(String::new()) });
+        // Taken, not borrowed: one of the words may make a text of its own.
+        let mut draft = DRAFT.take();
+        draft.clear();
+        // A text takes everything; a word that fails ends it.
+        _ = fmt::write(&mut draft, words);
+        let text = Self::from(draft.as_str());
+        DRAFT.set(draft);
+        text
     }
 
     /// The text.
@@ -183,5 +185,26 @@ impl JsonSchema for Text {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         String::json_schema(generator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nested(u8);
+
+    impl fmt::Display for Nested {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match self.0 {
+                0 => f.write_str("."),
+                n => write!(f, "{n}{}", text!("<{}>", Self(n - 1))),
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_can_be_made_while_another_one_is_made() {
+        assert_eq!(text!("{} and {}", Nested(2), Nested(0)), "2<1<.>> and .");
     }
 }

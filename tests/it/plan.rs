@@ -3,6 +3,8 @@
 mod dependents;
 pub mod draws;
 mod file;
+#[cfg(target_os = "linux")]
+mod hands;
 pub mod laws;
 pub mod model;
 mod moves;

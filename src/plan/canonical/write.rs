@@ -21,7 +21,7 @@ pub(super) struct Writer {
     /// The text so far.
     pub(super) text: Vec<u8>,
     /// The value that is being written.
-    draft: Draft,
+    draft: Unordered,
 }
 
 impl Writer {
@@ -37,7 +37,7 @@ impl Writer {
 
 /// One value, its objects not yet in order.
 #[derive(Default)]
-struct Draft {
+struct Unordered {
     text: Vec<u8>,
     /// In the order in which they begin.
     objects: Vec<Object>,
@@ -70,7 +70,7 @@ struct Entry {
     part: Part,
 }
 
-impl Draft {
+impl Unordered {
     fn clear(&mut self) {
         self.text.clear();
         self.objects.clear();
@@ -192,21 +192,21 @@ struct Begun {
 
 /// What is open while its values come.
 struct Open<'d> {
-    draft: &'d mut Draft,
+    draft: &'d mut Unordered,
     first: bool,
-    /// A list in the object of a variant, or an object.
+    /// The object that it is, unless it is a list.
     object: Option<Begun>,
     /// The object around it, where it is what a variant holds.
     variant: Option<Begun>,
 }
 
 impl<'d> Open<'d> {
-    fn list(draft: &'d mut Draft, variant: Option<Begun>) -> Self {
+    fn list(draft: &'d mut Unordered, variant: Option<Begun>) -> Self {
         draft.text.push(b'[');
         Self { draft, first: true, object: None, variant }
     }
 
-    fn object(draft: &'d mut Draft, variant: Option<Begun>) -> Self {
+    fn object(draft: &'d mut Unordered, variant: Option<Begun>) -> Self {
         let object = Some(draft.object_begins());
         Self { draft, first: true, object, variant }
     }
@@ -241,7 +241,7 @@ impl<'d> Open<'d> {
     }
 }
 
-impl Draft {
+impl Unordered {
     /// The object that holds what a variant holds, under its name.
     fn variant_begins(&mut self, name: &str) -> Result<Begun> {
         let begun = self.object_begins();
@@ -251,7 +251,7 @@ impl Draft {
 }
 
 /// The form of everything is that of serde_json.
-impl<'d> Serializer for &'d mut Draft {
+impl<'d> Serializer for &'d mut Unordered {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = Open<'d>;
