@@ -43,6 +43,14 @@ pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, share: usize, make: impl Fn(T
     })
 }
 
+/// What `find` makes of those items for which it makes something, in their order; many are looked at by as many hands as
+/// that is worth.
+pub(crate) fn filter_map<'i, T: Sync, R: Send>(items: &'i [T], find: impl Fn(&'i T) -> Option<R> + Sync) -> Vec<R> {
+    let share = items.len().div_ceil(worth(items.len(), MANY).max(1)).max(1);
+    let look = |part: &'i [T]| part.iter().filter_map(&find).collect::<Vec<R>>();
+    map(items.chunks(share).collect(), 1, look).into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +62,11 @@ mod tests {
             assert_eq!(out, (0..n).map(|item| item * 2).collect::<Vec<_>>());
         }
         assert_eq!(both(true, || 1, || 2), both(false, || 1, || 2));
+        for n in [0, 1, MANY, 2 * MANY, 3 * MANY + 1] {
+            let all: Vec<usize> = (0..n).collect();
+            let odd = filter_map(&all, |item| (item % 2 == 1).then_some(item));
+            assert_eq!(odd, all.iter().filter(|item| **item % 2 == 1).collect::<Vec<_>>());
+        }
     }
 
     #[test]

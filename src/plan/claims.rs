@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::map::Entry;
 
 use crate::{
+    hands,
     index::Index,
     model::{Action, ActionId, Address, Change, ObjectClass, Phase, PlatformId, Precondition, Text, Work, text},
     spec::Presence,
@@ -215,18 +216,20 @@ fn claim<'b>(world: &World<'_>, action: &'b Action) -> Option<&'b Address> {
 /// was that the freeing is not planned.
 pub(super) fn refuse_unfreed(world: &World<'_>, draft: &mut Draft) {
     loop {
-        let mut stopped: BTreeMap<Text, Block> = BTreeMap::new();
-        for action in &draft.actions {
-            let (Some((on, change)), Some(address)) = (platform_change(action), claim(world, action)) else { continue };
+        let found = hands::filter_map(&draft.actions, |action| {
+            let ((on, change), address) = (platform_change(action)?, claim(world, action)?);
             let own = |h: &&Holder<'_>| h.platform == on && matches!(change, Change::RedirectionSet { .. });
             let in_the_way = world
                 .holders(address)
                 .iter()
                 .filter(|h| !own(h) && world.shares_routing(h.platform, on))
-                .find(|h| !draft.frees(h.platform, address));
-            if let Some(holder) = in_the_way {
-                stopped.entry(action.chain.clone()).or_insert_with(|| taken(world, holder, address));
-            }
+                .find(|h| !draft.frees(h.platform, address))?;
+            Some((action.chain.clone(), taken(world, in_the_way, address)))
+        });
+        let mut stopped: BTreeMap<Text, Block> = BTreeMap::new();
+        for (chain, block) in found {
+            // The first reason counts.
+            stopped.entry(chain).or_insert(block);
         }
         if stopped.is_empty() {
             return;

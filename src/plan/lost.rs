@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
+    hands,
     index::Met,
     model::{ActionId, Address, Change, NoteKind, ObjectClass, PlatformId},
     spec::Presence,
@@ -27,15 +28,12 @@ pub(super) fn keep(world: &World<'_>, draft: &mut Draft) {
 }
 
 /// Drops the actions of which something says why they are not to be done.
-fn leave(draft: &mut Draft, why: impl Fn(&Draft, &PlatformId, &Change) -> Option<Block>) {
-    let kept: Vec<(ActionId, String, Block)> = draft
-        .actions
-        .iter()
-        .filter_map(|action| {
-            let (platform, change) = platform_change(action)?;
-            Some((action.id.clone(), action.chain.to_string(), why(draft, platform, change)?))
-        })
-        .collect();
+fn leave(draft: &mut Draft, why: impl Fn(&Draft, &PlatformId, &Change) -> Option<Block> + Sync) {
+    let kept: Vec<(ActionId, String, Block)> = hands::filter_map(&draft.actions, |action| {
+        let (platform, change) = platform_change(action)?;
+        let block = why(draft, platform, change)?;
+        Some((action.id.clone(), action.chain.to_string(), block))
+    });
     draft.drop_actions(kept.iter().map(|(id, ..)| id.clone()).collect());
     for (_, chain, block) in kept {
         draft.tell(&chain, block.told_as(NoteKind::Waiting));
