@@ -21,6 +21,11 @@ pub(crate) fn worth(items: usize, share: usize) -> usize {
     thread::available_parallelism().map_or(1, NonZero::get).min(items / share.max(1))
 }
 
+/// The items in as many shares as there are hands, all but the last equally large.
+pub(crate) fn shares<T>(items: &[T], hands: usize) -> Vec<&[T]> {
+    items.chunks(items.len().div_ceil(hands.max(1)).max(1)).collect()
+}
+
 /// What is made of each item, in their order, by as many hands as the machine has and each has at least so many items
 /// for.
 pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, share: usize, make: impl Fn(T) -> R + Sync) -> Vec<R> {
@@ -46,9 +51,8 @@ pub(crate) fn map<T: Send, R: Send>(items: Vec<T>, share: usize, make: impl Fn(T
 /// What `find` makes of those items for which it makes something, in their order; many are looked at by as many hands as
 /// that is worth.
 pub(crate) fn filter_map<'i, T: Sync, R: Send>(items: &'i [T], find: impl Fn(&'i T) -> Option<R> + Sync) -> Vec<R> {
-    let share = items.len().div_ceil(worth(items.len(), MANY).max(1)).max(1);
     let look = |part: &'i [T]| part.iter().filter_map(&find).collect::<Vec<R>>();
-    map(items.chunks(share).collect(), 1, look).into_iter().flatten().collect()
+    map(shares(items, worth(items.len(), MANY)), 1, look).into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -261,7 +261,7 @@ impl Draft {
             draft.before = None;
             (part, draft, out)
         };
-        let done = hands::map(items.chunks(items.len().div_ceil(hands)).collect(), 1, work);
+        let done = hands::map(hands::shares(items, hands), 1, work);
         *self = Arc::into_inner(before).expect("every hand has given back what was written before");
         // A hand that knew nothing of what another one did writes once more.
         done.into_iter().map(|(part, draft, out)| if self.joins(draft) { out } else { write(part, self) }).collect()
@@ -314,6 +314,7 @@ impl Draft {
             keep
         });
         if self.actions.len() < before {
+            // What was dropped frees nothing any more.
             let changes = self.actions.iter().filter_map(platform_change);
             let freed = changes.filter_map(|(platform, change)| Some((platform, freed_by(change)?)));
             self.freed = freed.map(|(platform, address)| ((platform.clone(), address.clone()), ())).collect();

@@ -21,10 +21,10 @@ pub(super) struct Gone<'a> {
 impl<'a> Gone<'a> {
     pub(super) fn look(world: &World<'a>) -> Self {
         let mut out = Self::default();
-        let (spec, state) = (world.spec, world.state);
+        let state = world.state;
         for (platform, view) in &world.inventory.platforms {
             for (address, seen) in &view.accounts {
-                let left = spec.platform_of(address) == Some(platform) && !spec.accounts.contains_key(address);
+                let left = world.platform_of(address) == Some(platform) && world.wish(address).is_none();
                 if !left || world.provisional_owner(address).is_some() {
                     continue;
                 }

@@ -67,8 +67,8 @@ impl Phrase {
     pub(super) fn short(action: &Action) -> (&'static str, Cow<'_, str>) {
         match &action.work {
             Work::Platform { change, .. } => (verb(symbol(action), change), shown(object(change))),
-            Work::Copy(work) => ("copy", shown(work.target.address.unicode())),
-            Work::VerifyMail(work) => ("verify mail", shown(work.target.address.unicode())),
+            Work::Copy(work) => ("copy", shown(target(work))),
+            Work::VerifyMail(work) => ("verify mail", shown(target(work))),
             Work::Zone(_) | Work::Cutover(_) | Work::DomainReady { .. } | Work::VerifyDns { .. } => {
                 let phrase = Self::of(action);
                 (phrase.verb, phrase.object.into())
@@ -176,8 +176,8 @@ fn verb(symbol: char, change: &Change) -> &'static str {
     Some(change).filter(|_| symbol == '>').and_then(freeing).unwrap_or_else(|| words(change).1)
 }
 
-fn target(work: &MailWork) -> String {
-    work.target.address.unicode().into_owned()
+fn target(work: &MailWork) -> Cow<'_, str> {
+    work.target.address.unicode()
 }
 
 fn pass(work: &MailWork) -> Option<String> {

@@ -152,7 +152,7 @@ fn build(texts: Vec<SourceText>, unread: Diagnostics, base: &Path, fetch: Fetch<
     }
     // A file that could not be read at all would only make the others look wrong.
     let spec = if lost { None } else { validate::run(&documents, base, &mut problems) };
-    // As they were made.
+    // Given back by as many hands as asked for them.
     hands::map(documents, SHARE, drop);
     problems.0.sort_by(|a, b| order(a).cmp(&order(b)));
     masks.apply(&mut problems);

@@ -4,7 +4,7 @@
 //! object has ended. So the text is first written as it comes, with a note of where each object and each entry begins and
 //! ends, and then taken over once, entry by entry, in order.
 
-use std::{fmt::Display, io::Write as _, ops::Range};
+use std::ops::Range;
 
 use serde::{
     Serialize, Serializer,
@@ -103,10 +103,6 @@ impl Unordered {
         self.text.extend_from_slice(text.as_bytes());
         self.text.push(b'"');
         Ok(())
-    }
-
-    fn number(&mut self, number: impl Display) -> Result<()> {
-        write!(self.text, "{number}").map_err(Error::io)
     }
 
     /// Gives what [`object_ends`](Self::object_ends) has to be told.
@@ -250,6 +246,15 @@ impl Unordered {
     }
 }
 
+/// Numbers of every kind, as serde_json writes them.
+macro_rules! numbers {
+    ($($each:ident $of:ident)*) => { $(
+        fn $each(self, value: $of) -> Result<()> {
+            serde_json::to_writer(&mut self.text, &value)
+        }
+    )* };
+}
+
 /// The form of everything is that of serde_json.
 impl<'d> Serializer for &'d mut Unordered {
     type Ok = ();
@@ -267,53 +272,9 @@ impl<'d> Serializer for &'d mut Unordered {
         Ok(())
     }
 
-    fn serialize_i8(self, value: i8) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_i16(self, value: i16) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_i32(self, value: i32) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_i64(self, value: i64) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_i128(self, value: i128) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_u8(self, value: u8) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_u16(self, value: u16) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_u32(self, value: u32) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_u64(self, value: u64) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_u128(self, value: u128) -> Result<()> {
-        self.number(value)
-    }
-
-    fn serialize_f32(self, value: f32) -> Result<()> {
-        serde_json::to_writer(&mut self.text, &value)
-    }
-
-    fn serialize_f64(self, value: f64) -> Result<()> {
-        serde_json::to_writer(&mut self.text, &value)
-    }
+    numbers!(serialize_i8 i8 serialize_i16 i16 serialize_i32 i32 serialize_i64 i64 serialize_i128 i128);
+    numbers!(serialize_u8 u8 serialize_u16 u16 serialize_u32 u32 serialize_u64 u64 serialize_u128 u128);
+    numbers!(serialize_f32 f32 serialize_f64 f64);
 
     fn serialize_char(self, value: char) -> Result<()> {
         self.string(value.encode_utf8(&mut [0; 4]))
